@@ -1,0 +1,160 @@
+// Kernel structures as data (ffi layer): sizes and field offsets in bytes, and the constants beside them.
+// x86-64 and arm64 Linux agree on all of these except epoll_event, which x86-64 packs.
+
+import { assert } from "#base/assert.ts";
+
+/** Which of the two supported machines this is. Anything else is refused at start. */
+export const isX64: boolean = process.arch === "x64";
+assert(isX64 || process.arch === "arm64", "supported machines are x86-64 and arm64");
+
+/** struct iovec, sys/uio.h */
+export const Iovec = { base: 0, length: 8, size: 16 } as const;
+
+/** struct msghdr, sys/socket.h (glibc and kernel layouts agree on 64-bit little-endian). */
+export const Msghdr = {
+  name: 0,
+  nameLength: 8,
+  iov: 16,
+  iovLength: 24,
+  control: 32,
+  controlLength: 40,
+  flags: 48,
+  size: 56,
+} as const;
+
+/** struct mmsghdr: a msghdr and the byte count that the kernel fills in. */
+export const Mmsghdr = { header: 0, length: 56, size: 64 } as const;
+
+/** struct cmsghdr, sys/socket.h; data follows at 16, and entries are aligned to 8. */
+export const Cmsghdr = { length: 0, level: 8, type: 12, data: 16, size: 16 } as const;
+
+/** struct sockaddr_in, netinet/in.h. `port` and `address` are in network order. */
+export const SockaddrIn = { family: 0, port: 2, address: 4, size: 16 } as const;
+
+/** struct sockaddr_in6, netinet/in.h. `scopeId` is in host order. */
+export const SockaddrIn6 = {
+  family: 0,
+  port: 2,
+  flowInfo: 4,
+  address: 8,
+  scopeId: 24,
+  size: 28,
+} as const;
+
+/** struct in_pktinfo, netinet/in.h: interface index, local address (spec_dst), header destination. */
+export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as const;
+
+/** struct in6_pktinfo, netinet/in.h: address, interface index. */
+export const In6Pktinfo = { address: 0, ifindex: 16, size: 20 } as const;
+
+/** struct epoll_event, sys/epoll.h: packed on x86-64 alone. */
+export const EpollEvent: {
+  readonly events: number;
+  readonly token: number;
+  readonly size: number;
+} = isX64 ? { events: 0, token: 4, size: 12 } : { events: 0, token: 8, size: 16 };
+
+/** struct timespec, time.h */
+export const Timespec = { seconds: 0, nanoseconds: 8, size: 16 } as const;
+
+/** struct open_how, linux/openat2.h */
+export const OpenHow = { flags: 0, mode: 8, resolve: 16, size: 24 } as const;
+
+/** struct statx, linux/stat.h. A time is seconds (i64) and, 8 bytes on, nanoseconds (u32). */
+export const Statx = {
+  linkCount: 16,
+  mode: 28,
+  inode: 32,
+  byteLength: 40,
+  changeTime: 96,
+  modifyTime: 112,
+  deviceMajor: 136,
+  deviceMinor: 140,
+  size: 256,
+} as const;
+
+/** struct stat as fstat(2) fills it, asm/stat.h: mode and link count change places between the machines. */
+export const Stat: {
+  readonly device: number;
+  readonly inode: number;
+  readonly linkCount: number;
+  readonly mode: number;
+  readonly byteLength: number;
+  readonly modifyTime: number;
+  readonly changeTime: number;
+  readonly size: number;
+} = {
+  device: 0,
+  inode: 8,
+  linkCount: isX64 ? 16 : 20,
+  mode: isX64 ? 24 : 16,
+  byteLength: 48,
+  modifyTime: 88,
+  changeTime: 104,
+  size: isX64 ? 144 : 128,
+};
+
+/** struct io_uring_params, linux/io_uring.h. Only its size is used: the probe passes zeros. */
+export const IoUringParams = { size: 120 } as const;
+
+/** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
+export const Syscall: {
+  readonly fstat: number;
+  readonly preadv2: number;
+  readonly statx: number;
+  readonly ioUringSetup: number;
+  readonly openat2: number;
+} = {
+  fstat: isX64 ? 5 : 80,
+  preadv2: isX64 ? 327 : 286,
+  statx: isX64 ? 332 : 291,
+  ioUringSetup: 425,
+  openat2: 437,
+};
+
+export const O_RDONLY = 0;
+export const O_NOCTTY = 0o400;
+export const O_NONBLOCK = 0o4000;
+export const O_DIRECTORY: number = isX64 ? 0o200000 : 0o40000;
+export const O_NOFOLLOW: number = isX64 ? 0o400000 : 0o100000;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_BENEATH = 0x08;
+export const AT_EMPTY_PATH = 0x1000;
+export const RWF_NOWAIT = 0x08;
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const IPPROTO_IP = 0;
+export const IPPROTO_IPV6 = 41;
+export const SOL_SOCKET = 1;
+export const SOL_UDP = 17;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_TRUNC = 0x20;
+export const MSG_CTRUNC = 0x08;
+export const UDP_SEGMENT = 103;
+export const IP_PKTINFO = 8;
+export const IPV6_PKTINFO = 50;
+export const EPOLLIN = 0x001;
+export const EPOLLOUT = 0x004;
+export const EPOLLERR = 0x008;
+
+/** Most segments that the kernel cuts one UDP_SEGMENT message into: UDP_MAX_SEGMENTS, linux/udp.h (64 before 6.9). */
+export const GSO_SEGMENTS_MAX = 64;
+/** Most payload bytes in one UDP message over IPv4: 65,535 − 20 − 8. IPv6 allows 20 more, which we do not use. */
+export const UDP_PAYLOAD_BYTES_MAX = 65_507;
+/** UIO_MAXIOV, linux/uio.h: most iovecs in one message, and most messages in one sendmmsg. */
+export const IOVECS_MAX = 1024;
+
+/** `value` rounded up to the next multiple of `alignment`, a power of two. */
+export function aligned(value: number, alignment: number): number {
+  return (value + alignment - 1) & ~(alignment - 1);
+}
+
+/** Bytes that one control message with `dataBytes` of payload takes: CMSG_SPACE, sys/socket.h. */
+export function controlSpace(dataBytes: number): number {
+  return Cmsghdr.size + aligned(dataBytes, 8);
+}

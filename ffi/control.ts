@@ -1,0 +1,115 @@
+// Control messages (ffi layer): the local address of a datagram (PKTINFO) and segmentation (UDP_SEGMENT),
+// read from and written into arena memory at 8-byte alignment. Source: ip(7), ipv6(7), udp(7), cmsg(3).
+//
+// A local address is 24 bytes of our own:  | ifindex u32 | family u32 | address 16 |, all zero when unknown.
+
+import { at } from "#base/bytes.ts";
+
+import {
+  AF_INET,
+  AF_INET6,
+  aligned,
+  Cmsghdr,
+  controlSpace,
+  In6Pktinfo,
+  InPktinfo,
+  IP_PKTINFO,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_PKTINFO,
+  SOL_UDP,
+  UDP_SEGMENT,
+} from "./abi.ts";
+import type { Arena } from "./arena.ts";
+
+const SEGMENT_BYTES = 2;
+/** Room for the larger PKTINFO and one UDP_SEGMENT: 40 + 24. */
+export const CONTROL_BYTES: number = controlSpace(In6Pktinfo.size) + controlSpace(SEGMENT_BYTES);
+
+const LocalAddress = { ifindex: 0, family: 4, address: 8, size: 24 } as const;
+
+/** Finds PKTINFO among `length` bytes of control messages at `offset` and stores it in `local`, else zeros. */
+export function readPktinfo(arena: Arena, offset: number, length: number, local: Uint8Array): void {
+  local.fill(0);
+  const end = offset + length;
+  let entry = offset;
+  while (entry + Cmsghdr.size <= end) {
+    const bytes = at(arena.u32, (entry + Cmsghdr.length) >>> 2);
+    if (bytes < Cmsghdr.size) return;
+    const level = at(arena.u32, (entry + Cmsghdr.level) >>> 2);
+    const type = at(arena.u32, (entry + Cmsghdr.type) >>> 2);
+    const body = entry + Cmsghdr.data;
+    if (level === IPPROTO_IP && type === IP_PKTINFO) {
+      copyLocal(arena, local, AF_INET, body + InPktinfo.ifindex, body + InPktinfo.specDst, 4);
+      return;
+    }
+    if (level === IPPROTO_IPV6 && type === IPV6_PKTINFO) {
+      copyLocal(arena, local, AF_INET6, body + In6Pktinfo.ifindex, body + In6Pktinfo.address, 16);
+      return;
+    }
+    entry += aligned(bytes, 8);
+  }
+}
+
+/** Writes PKTINFO for `local` at `offset`; returns the bytes used, 0 when `local` is unknown. */
+export function writePktinfo(
+  arena: Arena,
+  offset: number,
+  isV6: boolean,
+  local: Uint8Array,
+): number {
+  if (local[LocalAddress.family] === 0) return 0;
+  const body = offset + Cmsghdr.data;
+  if (isV6) {
+    writeHeader(arena, offset, In6Pktinfo.size, IPPROTO_IPV6, IPV6_PKTINFO);
+    for (let i = 0; i < 16; i += 1) arena.u8[body + i] = at(local, LocalAddress.address + i);
+    // The index matters for link-local destinations alone; elsewhere routing chooses the way out.
+    const isLinkLocal =
+      local[LocalAddress.address] === 0xfe && (at(local, LocalAddress.address + 1) & 0xc0) === 0x80;
+    arena.u32[(body + In6Pktinfo.ifindex) >>> 2] = isLinkLocal ? ifindexOf(local) : 0;
+    return controlSpace(In6Pktinfo.size);
+  }
+  writeHeader(arena, offset, InPktinfo.size, IPPROTO_IP, IP_PKTINFO);
+  arena.u32[(body + InPktinfo.ifindex) >>> 2] = 0;
+  for (let i = 0; i < 4; i += 1) {
+    arena.u8[body + InPktinfo.specDst + i] = at(local, LocalAddress.address + i);
+  }
+  arena.u32[(body + InPktinfo.destination) >>> 2] = 0;
+  return controlSpace(InPktinfo.size);
+}
+
+/** Writes UDP_SEGMENT at `offset`; returns the bytes used. */
+export function writeSegment(arena: Arena, offset: number, segmentBytes: number): number {
+  writeHeader(arena, offset, SEGMENT_BYTES, SOL_UDP, UDP_SEGMENT);
+  arena.u16[(offset + Cmsghdr.data) >>> 1] = segmentBytes;
+  return controlSpace(SEGMENT_BYTES);
+}
+
+function writeHeader(
+  arena: Arena,
+  offset: number,
+  dataBytes: number,
+  level: number,
+  type: number,
+): void {
+  arena.setU64(offset + Cmsghdr.length, Cmsghdr.size + dataBytes);
+  arena.u32[(offset + Cmsghdr.level) >>> 2] = level;
+  arena.u32[(offset + Cmsghdr.type) >>> 2] = type;
+}
+
+function copyLocal(
+  arena: Arena,
+  local: Uint8Array,
+  family: number,
+  ifindex: number,
+  address: number,
+  bytes: number,
+): void {
+  local[LocalAddress.family] = family;
+  for (let i = 0; i < 4; i += 1) local[LocalAddress.ifindex + i] = at(arena.u8, ifindex + i);
+  for (let i = 0; i < bytes; i += 1) local[LocalAddress.address + i] = at(arena.u8, address + i);
+}
+
+function ifindexOf(local: Uint8Array): number {
+  return at(local, 0) | (at(local, 1) << 8) | (at(local, 2) << 16) | (at(local, 3) << 24);
+}

@@ -1,0 +1,249 @@
+// Batches of datagrams (ffi layer): one ReceiveBatch and one SendBatch per shard, laid out once in arena
+// memory. Nothing here allocates after construction. A send gathers its payload from wherever it lies.
+//
+//   headers   mmsghdr × n        names     sockaddr_storage cut to 32 bytes × n
+//   iovecs    iovec × m          controls  PKTINFO and UDP_SEGMENT, 80 bytes × n
+
+import { assert } from "#base/assert.ts";
+import { at, u8 } from "#base/bytes.ts";
+
+import {
+  AF_INET6,
+  Iovec,
+  IOVECS_MAX,
+  Mmsghdr,
+  MSG_DONTWAIT,
+  MSG_TRUNC,
+  Msghdr,
+  SockaddrIn,
+  SockaddrIn6,
+} from "./abi.ts";
+import { Arena } from "./arena.ts";
+import { CONTROL_BYTES, readPktinfo, writePktinfo, writeSegment } from "./control.ts";
+import { checked, libc } from "./libc.ts";
+
+/** Bytes reserved for one socket address: sockaddr_in6 is 28. */
+export const NAME_BYTES = 32;
+/** Bytes reserved for a local address: interface index (4, host order), family (4), address (16). */
+export const LOCAL_BYTES = 24;
+
+/** Receives up to `datagrams` datagrams of up to `datagramBytes` each in one call. */
+export class ReceiveBatch {
+  readonly datagrams: number;
+  /** All datagrams lie in here: datagram `i` from byte {@link start}(i). */
+  readonly u8: Uint8Array;
+  readonly #arena: Arena;
+  readonly #stride: number;
+  readonly #headers: number;
+  readonly #names: number;
+  readonly #controls: number;
+  readonly #buffers: number;
+  readonly #isBatching: boolean;
+
+  /** `isBatching` false receives one datagram per system call (recvmsg). */
+  constructor(datagrams: number, datagramBytes: number, isBatching: boolean) {
+    // 64 bytes beyond the buffer keep neighbouring datagrams out of the same cache set.
+    this.#stride = datagramBytes + 64;
+    const perDatagram = Mmsghdr.size + Iovec.size + NAME_BYTES + CONTROL_BYTES + this.#stride;
+    const arena = new Arena(datagrams * perDatagram);
+    this.datagrams = datagrams;
+    this.u8 = arena.u8;
+    this.#arena = arena;
+    this.#isBatching = isBatching;
+    this.#headers = arena.allocate(datagrams * Mmsghdr.size);
+    this.#names = arena.allocate(datagrams * NAME_BYTES);
+    this.#controls = arena.allocate(datagrams * CONTROL_BYTES);
+    const iovecs = arena.allocate(datagrams * Iovec.size);
+    this.#buffers = arena.allocate(datagrams * this.#stride);
+    for (let i = 0; i < datagrams; i += 1) {
+      const header = this.#headers + i * Mmsghdr.size;
+      const iovec = iovecs + i * Iovec.size;
+      arena.setU64(header + Msghdr.name, arena.address + this.#names + i * NAME_BYTES);
+      arena.setU64(header + Msghdr.iov, arena.address + iovec);
+      arena.setU64(header + Msghdr.iovLength, 1);
+      arena.setU64(header + Msghdr.control, arena.address + this.#controls + i * CONTROL_BYTES);
+      arena.setU64(iovec + Iovec.base, arena.address + this.#buffers + i * this.#stride);
+      arena.setU64(iovec + Iovec.length, datagramBytes);
+      this.#reset(i);
+    }
+  }
+
+  /** Receives what is there without waiting. Returns the count, or −errno (−EAGAIN: nothing). */
+  receive(fd: number): number {
+    const headers = this.#arena.address + this.#headers;
+    if (this.#isBatching) {
+      return checked(libc.recvmmsg(fd, headers, this.datagrams, MSG_DONTWAIT, 0));
+    }
+    const length = checked(libc.recvmsg(fd, headers, MSG_DONTWAIT));
+    if (length < 0) return length;
+    this.#arena.u32[(this.#headers + Mmsghdr.length) >>> 2] = length;
+    return 1;
+  }
+
+  /** Makes the first `count` slots ready for the next {@link receive}: the kernel shortens what it filled. */
+  recycle(count: number): void {
+    for (let i = 0; i < count; i += 1) this.#reset(i);
+  }
+
+  /** Where datagram `index` begins in {@link u8}. */
+  start(index: number): number {
+    return this.#buffers + index * this.#stride;
+  }
+
+  /** How many bytes of datagram `index` were received. */
+  byteLength(index: number): number {
+    return at(this.#arena.u32, (this.#headers + index * Mmsghdr.size + Mmsghdr.length) >>> 2);
+  }
+
+  /** Whether datagram `index` was longer than its buffer. */
+  isTruncated(index: number): boolean {
+    const flags = (this.#headers + index * Mmsghdr.size + Msghdr.flags) >>> 2;
+    return (at(this.#arena.u32, flags) & MSG_TRUNC) !== 0;
+  }
+
+  /** Where the sender's sockaddr of datagram `index` begins in {@link u8} (always {@link NAME_BYTES} long). */
+  name(index: number): number {
+    return this.#names + index * NAME_BYTES;
+  }
+
+  /** Copies the local address that datagram `index` was sent to into `local` (zeros if the kernel did not say). */
+  readLocal(index: number, local: Uint8Array): void {
+    const header = (this.#headers + index * Mmsghdr.size + Msghdr.controlLength) >>> 2;
+    readPktinfo(
+      this.#arena,
+      this.#controls + index * CONTROL_BYTES,
+      at(this.#arena.u32, header),
+      local,
+    );
+  }
+
+  unmap(): void {
+    this.#arena.unmap();
+  }
+
+  #reset(index: number): void {
+    const header = this.#headers + index * Mmsghdr.size;
+    this.#arena.u32[(header + Msghdr.nameLength) >>> 2] = NAME_BYTES;
+    this.#arena.u32[(header + Msghdr.controlLength) >>> 2] = CONTROL_BYTES;
+    this.#arena.u32[(header + Msghdr.flags) >>> 2] = 0;
+    // A v4 sockaddr leaves the rest of the slot as it was; keys compare the whole of it.
+    this.#arena.u8.fill(
+      0,
+      this.#names + index * NAME_BYTES,
+      this.#names + (index + 1) * NAME_BYTES,
+    );
+  }
+}
+
+/** Messages waiting for one sendmmsg. A message is opened with {@link begin} and filled with {@link push}. */
+export class SendBatch {
+  readonly messagesMax: number;
+  readonly #arena: Arena;
+  readonly #u32: Uint32Array;
+  readonly #headers: number;
+  readonly #names: number;
+  readonly #controls: number;
+  readonly #iovecs: number;
+  readonly #iovecsMax: number;
+  readonly #isBatching: boolean;
+  #count = 0;
+  #iovecsUsed = 0;
+  #header = 0;
+  #iovecsInMessage = 0;
+
+  /** `isBatching` false sends one datagram per system call (sendmsg). */
+  constructor(messagesMax: number, iovecsMax: number, isBatching: boolean) {
+    const perMessage = Mmsghdr.size + NAME_BYTES + CONTROL_BYTES;
+    const arena = new Arena(messagesMax * perMessage + iovecsMax * Iovec.size);
+    assert(messagesMax <= IOVECS_MAX, "sendmmsg takes at most UIO_MAXIOV messages");
+    this.messagesMax = messagesMax;
+    this.#arena = arena;
+    this.#u32 = arena.u32;
+    this.#iovecsMax = iovecsMax;
+    this.#isBatching = isBatching;
+    this.#headers = arena.allocate(messagesMax * Mmsghdr.size);
+    this.#names = arena.allocate(messagesMax * NAME_BYTES);
+    this.#controls = arena.allocate(messagesMax * CONTROL_BYTES);
+    this.#iovecs = arena.allocate(iovecsMax * Iovec.size);
+    for (let i = 0; i < messagesMax; i += 1) {
+      const header = this.#headers + i * Mmsghdr.size;
+      arena.setU64(header + Msghdr.name, arena.address + this.#names + i * NAME_BYTES);
+      arena.setU64(header + Msghdr.control, arena.address + this.#controls + i * CONTROL_BYTES);
+    }
+  }
+
+  /** Messages in the batch. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether a message of `iovecs` pieces still fits. */
+  hasRoom(iovecs: number): boolean {
+    return this.#count < this.messagesMax && this.#iovecsUsed + iovecs <= this.#iovecsMax;
+  }
+
+  /**
+   * Opens a message to `name` (a sockaddr in {@link NAME_BYTES} bytes) from `local` (see {@link LOCAL_BYTES}; all
+   * zeros: the kernel chooses). `segmentBytes` > 0 has the kernel cut the message into datagrams of that size.
+   */
+  begin(name: Uint8Array, local: Uint8Array, segmentBytes: number): void {
+    assert(this.#count < this.messagesMax, "hasRoom was asked");
+    const index = this.#count;
+    const header = this.#headers + index * Mmsghdr.size;
+    const control = this.#controls + index * CONTROL_BYTES;
+    const isV6 = u8(name, SockaddrIn.family) === AF_INET6;
+    this.#arena.u8.set(name, this.#names + index * NAME_BYTES);
+    let used = writePktinfo(this.#arena, control, isV6, local);
+    if (segmentBytes > 0) used += writeSegment(this.#arena, control + used, segmentBytes);
+    const word = header >>> 2;
+    this.#u32[word + (Msghdr.nameLength >>> 2)] = isV6 ? SockaddrIn6.size : SockaddrIn.size;
+    this.#u32[word + (Msghdr.controlLength >>> 2)] = used;
+    this.#arena.setU64(
+      header + Msghdr.iov,
+      this.#arena.address + this.#iovecs + this.#iovecsUsed * Iovec.size,
+    );
+    this.#header = header;
+    this.#iovecsInMessage = 0;
+    this.#count += 1;
+  }
+
+  /** Takes back the message that was opened last; nothing was pushed into it yet. */
+  cancel(): void {
+    assert(this.#iovecsInMessage === 0, "only an empty message is taken back");
+    this.#count -= 1;
+  }
+
+  /** Adds `length` bytes at `address` to the open message. The memory must stay as it is until {@link send} returns. */
+  push(address: number, length: number): void {
+    const word = (this.#iovecs + this.#iovecsUsed * Iovec.size) >>> 2;
+    this.#u32[word] = address >>> 0;
+    this.#u32[word + 1] = (address / 0x1_0000_0000) >>> 0;
+    this.#u32[word + 2] = length;
+    this.#iovecsUsed += 1;
+    this.#iovecsInMessage += 1;
+    this.#u32[(this.#header + Msghdr.iovLength) >>> 2] = this.#iovecsInMessage;
+  }
+
+  /**
+   * Sends the messages from `first` on without waiting. Returns how many the kernel took (at least one), or −errno
+   * for message `first`. The batch keeps its messages until {@link clear}.
+   */
+  send(fd: number, first: number): number {
+    const address = this.#arena.address + this.#headers + first * Mmsghdr.size;
+    if (this.#isBatching) {
+      return checked(libc.sendmmsg(fd, address, this.#count - first, MSG_DONTWAIT));
+    }
+    const sent = checked(libc.sendmsg(fd, address, MSG_DONTWAIT));
+    return sent < 0 ? sent : 1;
+  }
+
+  /** Empties the batch. */
+  clear(): void {
+    this.#count = 0;
+    this.#iovecsUsed = 0;
+  }
+
+  unmap(): void {
+    this.#arena.unmap();
+  }
+}

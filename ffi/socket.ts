@@ -1,0 +1,117 @@
+// UDP sockets and their options by name (ffi layer, rank 1).
+// Everything returns ≥ 0 or −errno; sockets never block and are not inherited by child processes.
+
+import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
+
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_IP,
+  IPPROTO_IPV6,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SockaddrIn6,
+  SOL_SOCKET,
+  SOL_UDP,
+} from "./abi.ts";
+import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "./address.ts";
+import { Errno } from "./errno.ts";
+import { checked, libc } from "./libc.ts";
+import { scratch, scratchAddress, STRUCT } from "./scratch.ts";
+
+/** The name of a socket option in {@link socketOptions}. */
+export type OptionName = keyof typeof socketOptions;
+
+/**
+ * Every option that we set or read. All of them are a C int: a `flag` is 0 or 1, `bytes` are read back doubled where they
+ * name a buffer (the kernel counts its own overhead, socket(7)), `us` are microseconds, a `choice` has constants of its own.
+ * Numbers: asm-generic/socket.h, linux/in.h, linux/in6.h, linux/udp.h.
+ */
+export const socketOptions = {
+  SO_REUSEADDR: { level: "socket", number: 2, kind: "flag" },
+  SO_ERROR: { level: "socket", number: 4, kind: "choice" },
+  SO_SNDBUF: { level: "socket", number: 7, kind: "bytes" },
+  SO_RCVBUF: { level: "socket", number: 8, kind: "bytes" },
+  SO_REUSEPORT: { level: "socket", number: 15, kind: "flag" },
+  /** Beyond net.core.wmem_max, with CAP_NET_ADMIN. */
+  SO_SNDBUFFORCE: { level: "socket", number: 32, kind: "bytes" },
+  /** Beyond net.core.rmem_max, with CAP_NET_ADMIN. */
+  SO_RCVBUFFORCE: { level: "socket", number: 33, kind: "bytes" },
+  SO_BUSY_POLL: { level: "socket", number: 46, kind: "us" },
+  IP_PKTINFO: { level: "ip", number: 8, kind: "flag" },
+  IP_MTU_DISCOVER: { level: "ip", number: 10, kind: "choice" },
+  IP_FREEBIND: { level: "ip", number: 15, kind: "flag" },
+  IPV6_MTU_DISCOVER: { level: "ipv6", number: 23, kind: "choice" },
+  IPV6_V6ONLY: { level: "ipv6", number: 26, kind: "flag" },
+  IPV6_RECVPKTINFO: { level: "ipv6", number: 49, kind: "flag" },
+  IPV6_FREEBIND: { level: "ipv6", number: 78, kind: "flag" },
+  UDP_SEGMENT: { level: "udp", number: 103, kind: "bytes" },
+  UDP_GRO: { level: "udp", number: 104, kind: "flag" },
+} as const;
+
+const levels = { socket: SOL_SOCKET, ip: IPPROTO_IP, ipv6: IPPROTO_IPV6, udp: SOL_UDP } as const;
+
+/** IP_PMTUDISC_DONT, linux/in.h: DF is clear, so a block larger than the path MTU is fragmented and arrives. */
+export const PMTUDISC_DONT = 0;
+
+/** Opens a UDP socket of family 4 or 6. Returns its fd or −errno (−EAFNOSUPPORT: no IPv6 here). */
+export function openSocket(family: 4 | 6): number {
+  const domain = family === 4 ? AF_INET : AF_INET6;
+  return checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+/** Binds `fd` to `address`; port 0 has the kernel choose. Returns 0 or −errno. Source: bind(2), ip(7). */
+export function bindSocket(fd: number, address: SocketAddress): number {
+  const length = encodeSockaddr(scratch.u8, STRUCT, address);
+  return checked(libc.bind(fd, scratchAddress(STRUCT), length));
+}
+
+/** The address that `fd` is bound to, or −errno (−ENOTSOCK, −EAFNOSUPPORT: it is no internet socket). */
+export function socketName(fd: number): SocketAddress | number {
+  // The length word lies behind the name; the kernel shortens it to what the name really took.
+  const length = STRUCT + NAME_ROOM_BYTES;
+  scratch.u32[length >>> 2] = NAME_ROOM_BYTES;
+  const result = checked(libc.getsockname(fd, scratchAddress(STRUCT), scratchAddress(length)));
+  if (result < 0) return result;
+  return decodeSockaddr(scratch.u8, STRUCT) ?? -Errno.EAFNOSUPPORT;
+}
+
+/** sockaddr_in6 rounded up to 8. A longer name is cut off by the kernel, and is not ours anyway. */
+const NAME_ROOM_BYTES = 32;
+assert(NAME_ROOM_BYTES >= SockaddrIn6.size, "both kinds of address fit");
+
+/** Sets an option. Returns 0 or −errno (−ENOPROTOOPT: this kernel lacks it; −EPERM: it needs a capability). */
+export function setOption(fd: number, name: OptionName, value: number): number {
+  const option = socketOptions[name];
+  assert(option.kind !== "flag" || value === 0 || value === 1, "a flag is 0 or 1");
+  scratch.i32[STRUCT >>> 2] = value;
+  return checked(
+    libc.setsockopt(fd, levels[option.level], option.number, scratchAddress(STRUCT), INT_BYTES),
+  );
+}
+
+/** The value of an option (≥ 0), or −errno. */
+export function readOption(fd: number, name: OptionName): number {
+  const option = socketOptions[name];
+  const length = STRUCT + 8;
+  scratch.i32[length >>> 2] = INT_BYTES;
+  const result = checked(
+    libc.getsockopt(
+      fd,
+      levels[option.level],
+      option.number,
+      scratchAddress(STRUCT),
+      scratchAddress(length),
+    ),
+  );
+  return result < 0 ? result : at(scratch.i32, STRUCT >>> 2);
+}
+
+const INT_BYTES = 4;
+
+/** Closes a socket. Returns 0 or −errno; the fd is gone either way. */
+export function closeSocket(fd: number): number {
+  return checked(libc.close(fd));
+}
