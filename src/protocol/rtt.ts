@@ -1,0 +1,82 @@
+// How long to wait for an ACK (protocol layer, pure): RFC 6298's smoothed round-trip time and
+// retransmission timeout, in microseconds. Answers RFC 1123 §4.2.3.2: adaptive, with exponential back-off.
+
+import { mark } from "#base/mark.ts";
+
+/** The first timeout while nothing has been measured. RFC 6298 (2.1) says 1 s. */
+const firstTimeoutUsDefault = 1_000_000;
+
+/**
+ * The shortest timeout. RFC 6298 (2.4) says 1 s, and allows less to who knows better: at 0.1 % loss a
+ * timer of 1 s makes a lockstep boot three to five times slower. 50 ms is above the pauses of firmware
+ * between two packets, and above a delayed wake-up of a busy server. A guess within those bounds.
+ */
+const timeoutUsMin = 50_000;
+
+/**
+ * The longest timeout when the client has not negotiated one: the 5 s that most clients use themselves,
+ * so that back-off never makes the server the slower of the two.
+ */
+const timeoutUsMaxDefault = 5_000_000;
+
+/** RFC 6298's G: the shard looks at its timers at least this often. */
+const granularityUs = 1_000;
+
+/** The round-trip estimate of one transfer. */
+export class RoundTrip {
+  readonly #timeoutUsMin: number;
+  readonly #timeoutUsMax: number;
+  #timeoutUs: number;
+  #smoothedUs = 0;
+  #variationUs = 0;
+
+  /**
+   * `negotiatedUs` is the timeout that the client set, if it did: the first timeout and the longest.
+   * Otherwise `firstUs` is the first one.
+   */
+  constructor(negotiatedUs: number | undefined, firstUs: number = firstTimeoutUsDefault) {
+    this.#timeoutUsMax = negotiatedUs ?? Math.max(timeoutUsMaxDefault, firstUs);
+    this.#timeoutUsMin = Math.min(timeoutUsMin, this.#timeoutUsMax);
+    this.#timeoutUs = negotiatedUs ?? firstUs;
+  }
+
+  /** The smoothed round-trip time; 0 before the first sample. */
+  get smoothedUs(): number {
+    return this.#smoothedUs;
+  }
+
+  /** How long to wait for an ACK, back-off included. */
+  get timeoutUs(): number {
+    return this.#timeoutUs;
+  }
+
+  /**
+   * Takes one measured round trip, and ends any back-off. By Karn's rule the caller measures only blocks
+   * that were sent once.
+   */
+  sample(roundTripUs: number): void {
+    if (this.#smoothedUs === 0) {
+      // RFC 6298 (2.2). At least 1 µs, so that 0 keeps meaning "no sample" when a clock stood still.
+      this.#smoothedUs = Math.max(roundTripUs, 1);
+      this.#variationUs = roundTripUs / 2;
+    } else {
+      // RFC 6298 (2.3), with its alpha of 1/8 and beta of 1/4. The order of the two lines matters.
+      const deviationUs = Math.abs(this.#smoothedUs - roundTripUs);
+      this.#variationUs += (deviationUs - this.#variationUs) / 4;
+      this.#smoothedUs += (roundTripUs - this.#smoothedUs) / 8;
+    }
+    this.#timeoutUs = this.#bounded(
+      this.#smoothedUs + Math.max(granularityUs, 4 * this.#variationUs),
+    );
+  }
+
+  /** Doubles the timeout, up to its bound: RFC 6298 (5.5). It stays doubled until the next sample. */
+  backOff(): void {
+    mark("timeout-backs-off");
+    this.#timeoutUs = this.#bounded(this.#timeoutUs * 2);
+  }
+
+  #bounded(timeoutUs: number): number {
+    return Math.min(Math.max(timeoutUs, this.#timeoutUsMin), this.#timeoutUsMax);
+  }
+}

@@ -1,0 +1,437 @@
+// The sending side of a transfer (protocol layer, pure): decides which blocks go out and when, and how it
+// ends. Knows no bytes of the file, no socket and no clock; allocates nothing once it is made.
+//
+// Order of calls: `start`; then, whenever a `handle…` or a command was called, `pollTransmit` until it says
+// none; `handleTimeout` once `deadlineUs` is reached. Times are microseconds of any steady clock.
+
+import { assert } from "#base/assert.ts";
+import { mark } from "#base/mark.ts";
+
+import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
+import { errorReplies, type ErrorReply } from "./error-reply.ts";
+import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
+import { RoundTrip } from "./rtt.ts";
+
+export interface SenderOptions {
+  /** Payload bytes of every block but the last. */
+  readonly blockBytes: number;
+  /** Blocks sent before an ACK is awaited; above 1 only by negotiation, hence only with an OACK. */
+  readonly windowBlocks: number;
+  readonly rolloverTo: RolloverTo;
+  /** The negotiated retransmission timeout, if there is one. */
+  readonly timeoutUs: number | undefined;
+  /** The first timeout where none is negotiated; 1 s when absent. */
+  readonly firstTimeoutUs?: number;
+  /** Gives up when nothing new was acknowledged for so long. */
+  readonly patienceUs: number;
+  /** The first reply is an OACK, and DATA 1 waits for its ACK 0. */
+  readonly hasOack: boolean;
+  /** Absolute number of the last block, the one shorter than `blockBytes`; Infinity while unknown. */
+  readonly lastBlock: number;
+  /** The last block has no payload: the file is a multiple of `blockBytes`. */
+  readonly lastIsEmpty?: boolean;
+}
+
+/** What {@link Sender.pollTransmit} asks to be sent. */
+export const Transmit = { none: 0, oack: 1, data: 2, error: 3 } as const;
+export type Transmit = (typeof Transmit)[keyof typeof Transmit];
+
+/** Counts for the log line of a transfer. The sender keeps writing to its own one. */
+export interface SenderStatistics {
+  /** DATA packets sent, repetitions included. */
+  readonly blocksSent: number;
+  /** DATA packets that had been sent before. */
+  readonly blocksResent: number;
+  /** Times the deadline passed while the peer was to answer. */
+  readonly timeouts: number;
+  /** ACKs that asked for blocks again. */
+  readonly nacks: number;
+  /** The smoothed round-trip time in microseconds; 0 when none could be measured. */
+  readonly rttUs: number;
+}
+
+/**
+ * How often a reply is repeated to a peer that has never acknowledged anything, which bounds what a
+ * forged request can cost its victim; and a last window whose every block has been sent. tftp-hpa's five.
+ */
+const repetitionsMax = 5;
+
+/** One transfer to a client: RFC 1350 with the windows of RFC 7440. */
+export class Sender {
+  readonly #windowBlocks: number;
+  readonly #rolloverTo: RolloverTo;
+  readonly #patienceUs: number;
+  readonly #hasOack: boolean;
+  readonly #roundTrip: RoundTrip;
+  readonly #statistics = { blocksSent: 0, blocksResent: 0, timeouts: 0, nacks: 0, rttUs: 0 };
+
+  #lastBlock: number;
+  #lastIsEmpty: boolean;
+  #outcome: Outcome = "running";
+  #errorReply: ErrorReply | undefined;
+  #isErrorDue = false;
+
+  /** The peer has acknowledged something: its address is real. */
+  #hasHeard = false;
+  #isOackDue = false;
+  /** By Karn's rule an OACK that went out twice measures nothing. */
+  #wasOackRepeated = false;
+
+  #ackedBlock = 0;
+  /** The next block to send. Blocks from `#ackedBlock + 1` up to here have gone out in this pass. */
+  #nextBlock = 1;
+  /** The highest block that had gone out when this pass began. What lies below is a repetition. */
+  #sentBefore = 0;
+  #firstBlock = 0;
+  #blockCount = 0;
+
+  /** A repeated ACK may be taken as a request for the window. */
+  #mayNack = true;
+  /** The window was sent again as a whole, so that the peer may have two copies, and acknowledge both. */
+  #wasWindowRepeated = false;
+  /** Timeouts since the last progress. */
+  #repetitions = 0;
+  #transmitUs = 0;
+  #progressUs = 0;
+  #deadlineUs = Infinity;
+
+  constructor(options: SenderOptions) {
+    const { windowBlocks, rolloverTo, timeoutUs, hasOack, lastBlock } = options;
+    assert(windowBlocks >= 1 && windowBlocks < cycleBlocks(rolloverTo), "window fits the cycle");
+    assert(windowBlocks === 1 || hasOack, "a window is negotiated");
+    assert(lastBlock >= 1, "every file has a last block");
+    this.#windowBlocks = windowBlocks;
+    this.#rolloverTo = rolloverTo;
+    // A client that asked for a longer timeout than our patience still gets one repetition.
+    this.#patienceUs = Math.max(options.patienceUs, 2 * (timeoutUs ?? 0));
+    this.#hasOack = hasOack;
+    this.#lastBlock = lastBlock;
+    this.#lastIsEmpty = options.lastIsEmpty ?? false;
+    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs);
+  }
+
+  /** First block, absolute, of the run that {@link pollTransmit} named last. */
+  get firstBlock(): number {
+    return this.#firstBlock;
+  }
+
+  /** Blocks in the run that {@link pollTransmit} named last. */
+  get blockCount(): number {
+    return this.#blockCount;
+  }
+
+  /** When {@link handleTimeout} is due; Infinity once the transfer has ended. */
+  get deadlineUs(): number {
+    return this.#deadlineUs;
+  }
+
+  get outcome(): Outcome {
+    return this.#outcome;
+  }
+
+  /** The ERROR to send when {@link pollTransmit} says error. */
+  get errorReply(): ErrorReply | undefined {
+    return this.#errorReply;
+  }
+
+  /** The last block, absolute, that the peer has; 0 before any. */
+  get ackedBlock(): number {
+    return this.#ackedBlock;
+  }
+
+  /** Whether the peer has acknowledged anything yet. */
+  get hasHeard(): boolean {
+    return this.#hasHeard;
+  }
+
+  get statistics(): SenderStatistics {
+    return this.#statistics;
+  }
+
+  /** Makes the first reply due: the OACK, or DATA 1. */
+  start(nowUs: number): void {
+    this.#isOackDue = this.#hasOack;
+    this.#progressUs = nowUs;
+    this.#armDeadline(nowUs);
+  }
+
+  /** An ACK came from the peer; `wire` is its block number, 0–65,535. */
+  handleAck(wire: number, nowUs: number): void {
+    if (this.#outcome !== "running") return;
+    if (this.#awaitsOackAck()) {
+      this.#handleOackAck(wire, nowUs);
+      return;
+    }
+    const inFlight = this.#highestSent() - this.#ackedBlock;
+    const blocks = blocksBeyond(this.#ackedBlock, wire, this.#rolloverTo, inFlight);
+    if (blocks > 0) this.#advance(blocks, nowUs);
+    else if (blocks === 0) this.#handleRepeatedAck(nowUs);
+    // A block that was never sent, or one from before the wrap: RFC 1350 gives it no meaning.
+    else mark("ack-outside-window-ignored");
+  }
+
+  /** An ERROR came from the peer: RFC 1350 §7 ends the transfer, and no answer is sent. */
+  handleError(code: number, _nowUs: number): void {
+    if (this.#outcome !== "running") return;
+    if (code === 0 && this.#lastIsEmpty && this.#ackedBlock === this.#lastBlock - 1) {
+      // PXELINUX knows the size from `tsize` and does not wait for an empty last block.
+      mark("client-skips-empty-last-block");
+      this.#end("complete");
+    } else if (this.#awaitsOackAck() && (code === 0 || code === 8)) {
+      mark("client-probes-with-oack");
+      this.#end("probe");
+    } else {
+      mark("client-error-ends-transfer");
+      this.#end("closed-by-client");
+    }
+  }
+
+  /** Time has passed. Before `deadlineUs` nothing happens. */
+  handleTimeout(nowUs: number): void {
+    if (nowUs < this.#deadlineUs) return;
+    const isSilent = nowUs - this.#progressUs >= this.#patienceUs;
+    const wasAllSent = this.#highestSent() >= this.#lastBlock;
+    const isBounded = wasAllSent || !this.#hasHeard;
+    if (isSilent || (isBounded && this.#repetitions >= repetitionsMax)) {
+      this.#giveUp(wasAllSent);
+      return;
+    }
+    // While our own packets are still due the peer has nothing to answer: the wait is the kernel's.
+    if (!this.#isTransmitDue()) this.#repeat();
+    this.#armDeadline(nowUs);
+  }
+
+  /** The request came again. Until the first ACK the first reply is due again, from the same TID. */
+  repeatFirstReply(_nowUs: number): void {
+    if (this.#outcome !== "running" || this.#hasHeard || this.#isTransmitDue()) return;
+    mark("first-reply-repeated");
+    if (this.#awaitsOackAck()) this.#repeatOack();
+    else this.#rewind();
+  }
+
+  /**
+   * The end became known while blocks were made: `block` is the last one, absolute. Blocks beyond it that
+   * were polled already do not exist, and count as not sent.
+   */
+  setLastBlock(block: number, isEmpty: boolean = false): void {
+    assert(block > this.#ackedBlock, "the last block lies ahead");
+    this.#lastBlock = block;
+    this.#lastIsEmpty = isEmpty;
+    if (this.#nextBlock > block + 1) this.#takeBack(block + 1);
+  }
+
+  /** The server ends the transfer. What the peer is told, if anything, is polled once. */
+  abort(outcome: AbortOutcome): void {
+    if (this.#outcome !== "running") return;
+    this.#sayGoodbye(farewells[outcome]);
+    this.#end(outcome);
+  }
+
+  /**
+   * What is to be sent now. For data, {@link firstBlock} and {@link blockCount} name a run of at most
+   * `blocksMax` blocks; for an error, {@link errorReply} is the packet. What was named counts as sent.
+   */
+  pollTransmit(blocksMax: number, nowUs: number): Transmit {
+    if (this.#isErrorDue) {
+      this.#isErrorDue = false;
+      return Transmit.error;
+    }
+    if (this.#outcome !== "running") return Transmit.none;
+    if (this.#isOackDue) {
+      this.#isOackDue = false;
+      this.#transmitUs = nowUs;
+      this.#armDeadline(nowUs);
+      return Transmit.oack;
+    }
+    const blocks = Math.min(blocksMax, this.#blocksDue());
+    if (blocks <= 0) return Transmit.none;
+    this.#firstBlock = this.#nextBlock;
+    this.#blockCount = blocks;
+    this.#statistics.blocksSent += blocks;
+    this.#statistics.blocksResent += this.#repetitionsIn(this.#nextBlock, blocks);
+    this.#nextBlock += blocks;
+    this.#transmitUs = nowUs;
+    this.#armDeadline(nowUs);
+    return Transmit.data;
+  }
+
+  /** The kernel took nothing from `firstBlock` on, 0 meaning the OACK: it is due again. */
+  handleUnsent(firstBlock: number): void {
+    if (this.#outcome !== "running") return;
+    if (firstBlock === 0) this.#isOackDue = this.#awaitsOackAck();
+    else if (firstBlock > this.#ackedBlock && firstBlock < this.#nextBlock) {
+      this.#takeBack(firstBlock);
+    }
+  }
+
+  #awaitsOackAck(): boolean {
+    return this.#hasOack && !this.#hasHeard;
+  }
+
+  /** RFC 2347: the client acknowledges an OACK with ACK 0, and only then gets DATA 1. */
+  #handleOackAck(wire: number, nowUs: number): void {
+    if (wire !== 0) {
+      mark("ack-before-data-ignored");
+      return;
+    }
+    mark("data-waits-for-ack-0");
+    this.#isOackDue = false;
+    if (!this.#wasOackRepeated) this.#measure(nowUs);
+    this.#noteProgress(nowUs);
+  }
+
+  /** The peer has `blocks` more blocks. RFC 7440 §4: the next window begins behind them, wherever that is. */
+  #advance(blocks: number, nowUs: number): void {
+    const highest = this.#highestSent();
+    const acked = this.#ackedBlock + blocks;
+    // Karn's rule: only a block that went out once tells how long its ACK took.
+    if (acked === this.#nextBlock - 1 && acked > this.#sentBefore) this.#measure(nowUs);
+    this.#ackedBlock = acked;
+    this.#noteProgress(nowUs);
+    // If the last window went out twice, its second copy may be acknowledged too, and late: taking that
+    // for a request would double this window, and the next, for the rest of the transfer.
+    this.#mayNack = !this.#wasWindowRepeated;
+    this.#wasWindowRepeated = false;
+    if (acked === this.#lastBlock) {
+      mark("last-block-acknowledged");
+      this.#end("complete");
+    } else if (acked === this.#sentBefore && acked < highest) {
+      // Just what had gone out before this pass: the peer had it all, and acknowledges the repetition of
+      // it, as EDK2 does. What follows is under way; to send it again would be answered alike, for ever.
+      mark("echo-of-repeated-blocks-moves-window");
+    } else {
+      this.#rewindFrom(highest);
+      if (acked === highest) return;
+      mark("ack-inside-window-resumes-behind-it");
+      this.#statistics.nacks++;
+    }
+  }
+
+  /** The last ACK came again. It is an echo, or, in a window, a request for all of it. */
+  #handleRepeatedAck(nowUs: number): void {
+    if (this.#windowBlocks === 1) {
+      // RFC 1123 §4.2.3.1, the Sorcerer's Apprentice: only the timer repeats.
+      mark("repeated-ack-ignored");
+      return;
+    }
+    if (!this.#mayNack || !this.#isAnswerToWindow(nowUs)) {
+      mark("window-request-ignored");
+      return;
+    }
+    mark("window-request-answered-once");
+    this.#mayNack = false;
+    this.#wasWindowRepeated = true;
+    this.#statistics.nacks++;
+    this.#rewind();
+  }
+
+  /**
+   * Whether an ACK that comes now can have been caused by the window in flight. One that comes sooner than
+   * half a round trip after it was sent under way already: EDK2 sends one for every block out of order.
+   */
+  #isAnswerToWindow(nowUs: number): boolean {
+    if (this.#nextBlock === this.#ackedBlock + 1) return false;
+    const smoothedUs = this.#roundTrip.smoothedUs;
+    return smoothedUs > 0 && nowUs - this.#transmitUs > smoothedUs / 2;
+  }
+
+  #noteProgress(nowUs: number): void {
+    this.#hasHeard = true;
+    this.#repetitions = 0;
+    this.#progressUs = nowUs;
+    this.#armDeadline(nowUs);
+  }
+
+  #measure(nowUs: number): void {
+    this.#roundTrip.sample(nowUs - this.#transmitUs);
+    this.#statistics.rttUs = this.#roundTrip.smoothedUs;
+  }
+
+  /** Repeats what the peer has not acknowledged, with a longer timeout. */
+  #repeat(): void {
+    this.#statistics.timeouts++;
+    this.#repetitions++;
+    this.#roundTrip.backOff();
+    if (this.#awaitsOackAck()) {
+      mark("oack-repeated-on-timeout");
+      this.#repeatOack();
+      return;
+    }
+    mark("window-repeated-on-timeout");
+    this.#mayNack = true;
+    this.#wasWindowRepeated = true;
+    this.#rewind();
+  }
+
+  #repeatOack(): void {
+    this.#isOackDue = true;
+    this.#wasOackRepeated = true;
+  }
+
+  /** Begins a pass at the first block that the peer does not have. */
+  #rewind(): void {
+    this.#rewindFrom(this.#highestSent());
+  }
+
+  #rewindFrom(highestSent: number): void {
+    this.#sentBefore = highestSent;
+    this.#nextBlock = this.#ackedBlock + 1;
+  }
+
+  /** Makes the blocks from `block` on due again, as if they had not been polled. */
+  #takeBack(block: number): void {
+    const blocks = this.#nextBlock - block;
+    this.#statistics.blocksSent -= blocks;
+    this.#statistics.blocksResent -= this.#repetitionsIn(block, blocks);
+    this.#nextBlock = block;
+  }
+
+  #highestSent(): number {
+    return Math.max(this.#sentBefore, this.#nextBlock - 1);
+  }
+
+  /** How many of `blocks` blocks from `firstBlock` had gone out before this pass. */
+  #repetitionsIn(firstBlock: number, blocks: number): number {
+    return Math.min(Math.max(this.#sentBefore - firstBlock + 1, 0), blocks);
+  }
+
+  /** Blocks of the window that are still to be sent. */
+  #blocksDue(): number {
+    if (this.#awaitsOackAck()) return 0;
+    const windowEnd = Math.min(this.#ackedBlock + this.#windowBlocks, this.#lastBlock);
+    return windowEnd - this.#nextBlock + 1;
+  }
+
+  #isTransmitDue(): boolean {
+    return this.#isOackDue || this.#blocksDue() > 0;
+  }
+
+  #armDeadline(nowUs: number): void {
+    this.#deadlineUs = Math.min(
+      nowUs + this.#roundTrip.timeoutUs,
+      this.#progressUs + this.#patienceUs,
+    );
+  }
+
+  #giveUp(wasAllSent: boolean): void {
+    if (wasAllSent) {
+      // Some clients never send the last ACK. RFC 1350 §6: the sender of the last DATA may end so.
+      mark("last-ack-never-came");
+      this.#end("complete-unacknowledged");
+      return;
+    }
+    mark("gives-up-with-one-error");
+    this.#sayGoodbye(errorReplies.timedOut);
+    this.#end("gave-up");
+  }
+
+  #sayGoodbye(reply: ErrorReply | undefined): void {
+    this.#errorReply = reply;
+    this.#isErrorDue = reply !== undefined;
+  }
+
+  #end(outcome: Outcome): void {
+    this.#outcome = outcome;
+    this.#deadlineUs = Infinity;
+  }
+}
