@@ -1,0 +1,43 @@
+// The few questions that validation asks the file system (config layer), as an interface that tests replace,
+// and its answers on this machine. Nothing is created or changed.
+
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname } from "node:path";
+
+export interface Files {
+  exists(path: string): boolean;
+  isDirectory(path: string): boolean;
+  /** Whether this process may list the folder and reach what is in it. */
+  isReadable(path: string): boolean;
+  /** Whether this process may append to the file, or create it where it is missing. */
+  canAppend(path: string): boolean;
+}
+
+/** The file system that this process sees, with its own rights. */
+export const hostFiles: Files = {
+  exists: (path) => isAllowed(path, constants.F_OK),
+  isDirectory,
+  isReadable: (path) => isAllowed(path, constants.R_OK | constants.X_OK),
+  canAppend: (path) =>
+    isAllowed(path, constants.F_OK)
+      ? !isDirectory(path) && isAllowed(path, constants.W_OK)
+      : isDirectory(dirname(path)) && isAllowed(dirname(path), constants.W_OK | constants.X_OK),
+};
+
+/** A path that cannot be looked at (ENOTDIR, EACCES, ELOOP …) is no folder for this process. */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function isAllowed(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
+    return true;
+  } catch {
+    return false;
+  }
+}

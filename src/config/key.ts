@@ -1,0 +1,83 @@
+// What a configuration key is (config layer): the shape of one row of the schema tables.
+// Guarantees nothing by itself; the tables in keys-*.ts are checked against it in schema.ts.
+
+/** Where a key comes from: Snow-Owl's schema, or this server's own additions to it. */
+type Origin = "snow-owl" | "ours";
+
+/** The formats of string keys: what the text must be able to mean, beyond being a string. */
+export type TextKind = "path" | "socket-address" | "ip-address" | "port-range" | "log-level";
+
+/** What every row says, whatever its type. */
+interface Row {
+  /** Sentences for the administrator; they become the reference page and the written-out file. */
+  readonly about: readonly string[];
+  readonly origin: Origin;
+  /** For a key that does nothing here: why, and what serves instead. Its presence makes the key inert. */
+  readonly note?: string;
+  /** Set to true, an inert key asks for something that will be missed: a warning, not a mere note. */
+  readonly isMissed?: boolean;
+  /** Snow-Owl's default as TOML, where ours differs from it. */
+  readonly theirs?: string;
+  /** Why our default differs from Snow-Owl's; or how the number was chosen. */
+  readonly because?: string;
+}
+
+/** A whole number from `min` to `max`, both included. */
+export interface IntegerKey extends Row {
+  readonly kind: "integer";
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly unit?: string;
+}
+
+/** A number that may have a fraction; TOML integers are accepted as well. */
+export interface DecimalKey extends Row {
+  readonly kind: "decimal";
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+interface BooleanKey extends Row {
+  readonly kind: "boolean";
+  readonly default: boolean;
+}
+
+/** One of a few words, in lower case. */
+interface ChoiceKey extends Row {
+  readonly kind: "choice";
+  readonly default: string;
+  readonly values: readonly string[];
+}
+
+interface TextKey extends Row {
+  readonly kind: TextKind;
+  readonly default: string;
+}
+
+/** An array of strings, each one of `values` where that is given. */
+export interface TextsKey extends Row {
+  readonly kind: "texts";
+  readonly default: readonly string[];
+  readonly values?: readonly string[];
+}
+
+export type Key = IntegerKey | DecimalKey | BooleanKey | ChoiceKey | TextKey | TextsKey;
+
+/** Dotted TOML path → row, in the order in which documents print them. */
+export type KeyTable = Readonly<Record<string, Key>>;
+
+/** A TOML table as documents introduce it; `""` is the top of the file. */
+export interface Section {
+  readonly path: string;
+  readonly title: string;
+  readonly about: readonly string[];
+}
+
+/** A key or table that is no part of the schema, but that existing files contain. */
+export interface Tolerated {
+  readonly path: string;
+  readonly severity: "note" | "warning";
+  readonly because: string;
+}

@@ -1,0 +1,179 @@
+// The whole configuration schema (config layer): every key once, with type, default, bounds and sentences.
+// Parser, types, defaults, the written-out file, the reference page and the notes of `check` come from it.
+
+import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
+import { performanceKeys } from "./keys-performance.ts";
+import { serviceKeys } from "./keys-service.ts";
+import { transferKeys } from "./keys-transfer.ts";
+
+type Rows = typeof serviceKeys & typeof performanceKeys & typeof transferKeys;
+
+/** The dotted path of a key, such as `performance.platform.batch.max_batch_size`. */
+export type KeyPath = keyof Rows;
+
+/** The TypeScript type of a row's value. */
+type ValueOf<Row> = Row extends { kind: "boolean" }
+  ? boolean
+  : Row extends { kind: "integer" | "decimal" }
+    ? number
+    : Row extends { kind: "choice"; values: readonly (infer Word)[] }
+      ? Word
+      : Row extends { kind: "texts" }
+        ? readonly string[]
+        : string;
+
+/** Turns dotted paths into nested objects. */
+type Nest<Flat> = {
+  readonly [
+    Head in keyof Flat & string as Head extends `${infer Table}.${string}` ? Table : Head
+  ]: Head extends keyof Flat
+    ? Head extends `${infer Table}.${string}`
+      ? Nest<{
+          [Path in keyof Flat as Path extends `${Table}.${infer Rest}` ? Rest : never]: Flat[Path];
+        }>
+      : Flat[Head]
+    : never;
+};
+
+/** The value of every key, nested as in the file: `values.logging.level`. */
+export type Values = Nest<{ [Path in KeyPath]: ValueOf<Rows[Path]> }>;
+
+/** Every key in the order in which documents print them. */
+export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
+  ...serviceKeys,
+  ...transferKeys,
+  ...performanceKeys,
+};
+
+/** The tables of the file, in the order in which documents print them. */
+export const sections: readonly Section[] = [
+  {
+    path: "",
+    title: "The top of the file",
+    about: ["What is served, and where."],
+  },
+  {
+    path: "logging",
+    title: "Logging",
+    about: ["What is written down, and where to."],
+  },
+  {
+    path: "transfer",
+    title: "Transfers",
+    about: ["How a transfer behaves, what it may be granted, and how many there may be."],
+  },
+  {
+    path: "cache",
+    title: "File cache",
+    about: ["Files that were served lately stay in memory and are sent from there."],
+  },
+  {
+    path: "performance",
+    title: "Performance",
+    about: ["Caps under the names that Snow-Owl gave them."],
+  },
+  {
+    path: "performance.platform.socket",
+    title: "Sockets",
+    about: ["Options of the UDP sockets."],
+  },
+  {
+    path: "performance.platform.file_io",
+    title: "File reads",
+    about: ["What the kernel is told about the files that are read."],
+  },
+  {
+    path: "performance.platform.batch",
+    title: "Batches",
+    about: ["How many datagrams one system call moves, and how a worker waits for the next ones."],
+  },
+  {
+    path: "performance.platform.zero_copy",
+    title: "Zero copy",
+    about: ["Ways to send that do not suit TFTP."],
+  },
+  {
+    path: "performance.platform.worker_pool",
+    title: "Workers",
+    about: [
+      "A worker is a thread with sockets, transfers and timers of its own; workers share nothing.",
+    ],
+  },
+  {
+    path: "write_config",
+    title: "Uploads",
+    about: ["Write requests."],
+  },
+  {
+    path: "multicast",
+    title: "Multicast",
+    about: ["One transfer for many clients (RFC 2090)."],
+  },
+];
+
+/** What existing files contain besides the schema, with what to know about it. */
+export const tolerated: readonly Tolerated[] = [
+  {
+    path: "tftp_root",
+    severity: "warning",
+    because: "it belongs to another file of Snow-Owl's; here the folder is `root_dir`.",
+  },
+  {
+    path: "enable_tftp",
+    severity: "warning",
+    because: "it belongs to another file of Snow-Owl's; here the server always serves TFTP.",
+  },
+  {
+    path: "rfc7440",
+    severity: "note",
+    because: "windows are always on; `transfer.max_windowsize` caps them.",
+  },
+  {
+    path: "performance.platform.io_uring",
+    severity: "note",
+    because: "files are read through the file cache (`cache.size_mb`).",
+  },
+  {
+    path: "performance.profiles",
+    severity: "note",
+    because: "the caps in `[transfer]` hold for every network.",
+  },
+  {
+    path: "performance.socket",
+    severity: "note",
+    because: "these keys live in `[performance.platform.socket]`.",
+  },
+  {
+    path: "performance.batching",
+    severity: "note",
+    because: "these keys live in `[performance.platform.batch]`.",
+  },
+  {
+    path: "performance.zerocopy",
+    severity: "note",
+    because: "these keys live in `[performance.platform.zero_copy]`.",
+  },
+  {
+    path: "web",
+    severity: "note",
+    because: "this server has no web interface.",
+  },
+];
+
+/** Whether `path` names a key of the schema. */
+export function isKeyPath(path: string): path is KeyPath {
+  return Object.hasOwn(keys, path);
+}
+
+/** The paths of all keys, in the order in which documents print them. */
+export const keyPaths: readonly KeyPath[] = Object.keys(keys).filter(isKeyPath);
+
+/** The table that a path lies in; `""` for the top of the file. */
+export function tableOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf(".")));
+}
+
+/** The last part of a path: the key's own name. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf(".") + 1);
+}

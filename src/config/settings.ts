@@ -1,0 +1,218 @@
+// What the server runs with (config layer): the flat values that a configuration resolves to on one
+// machine. Plain data, so that it crosses between threads; every choice is explained in explain.ts.
+
+import {
+  isFault,
+  type ListenAddress,
+  parseListenAddress,
+  parsePortRange,
+  type PortRange,
+} from "./address.ts";
+import type { Config } from "./config.ts";
+import { type LogLevel, parseLevel } from "./level.ts";
+
+/** The machine, as far as defaults depend on it. */
+export interface Machine {
+  /** Cores that this process may use; at least 1. */
+  readonly cores: number;
+  readonly memoryBytes: number;
+}
+
+export interface Settings {
+  /** Absolute path of the served folder. */
+  readonly rootDir: string;
+  readonly listen: ListenAddress;
+  /** The largest file that is served; 0 is unlimited. */
+  readonly fileBytesMax: number;
+  readonly workers: number;
+  /** Whether each worker is pinned to a core. */
+  readonly workerAffinity: boolean;
+  readonly singlePort: boolean;
+  /** The ports of the transfer sockets; undefined lets the kernel choose. */
+  readonly portRange: PortRange | undefined;
+  /** The most that is granted to a client that asks (RFC 2348); never more than it asked for. */
+  readonly blockBytesMax: number;
+  /** The most that is granted to a client that asks (RFC 7440); never more than it asked for. */
+  readonly windowBlocksMax: number;
+  readonly windowBytesMax: number;
+  /** Names of options that are ignored, in lower case. */
+  readonly refusedOptions: readonly string[];
+  /** The first retransmission timeout of a client that negotiated none. */
+  readonly timeoutMs: number;
+  /** The silence after which a transfer is given up. */
+  readonly patienceMs: number;
+  readonly drainMs: number;
+  /** Transfers per worker. */
+  readonly transfersMax: number;
+  /** Transfer sockets per worker; 0 in single-port mode. */
+  readonly transferSockets: number;
+  /** 0 keeps the kernel's default. */
+  readonly receiveBufferBytes: number;
+  /** 0 keeps the kernel's default. */
+  readonly sendBufferBytes: number;
+  readonly reuseAddress: boolean;
+  readonly reusePort: boolean;
+  readonly adviseSequential: boolean;
+  readonly adviseWillneed: boolean;
+  readonly adviseDontneedAfter: boolean;
+  readonly useRecvmmsg: boolean;
+  readonly useSendmmsg: boolean;
+  readonly useGso: boolean;
+  /** Messages per batched call, 1–1,024. */
+  readonly batchDatagrams: number;
+  /** How long to look for datagrams before sleeping; 0 sleeps at once. */
+  readonly spinUs: number;
+  /** File cache of the whole process. */
+  readonly cacheBytesMax: number;
+  readonly cacheChunkBytes: number;
+  readonly log: LogSettings;
+}
+
+export interface LogSettings {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  /** The file to append to; undefined is standard output. */
+  readonly file: string | undefined;
+  readonly auditEnabled: boolean;
+}
+
+/** A value with the reason for it, in a few words for `check`. */
+export interface Reasoned<T> {
+  readonly value: T;
+  readonly reason: string;
+}
+
+const MIB = 1024 * 1024;
+
+/** The file cache without `cache.size_mb`: a guess that holds a few boot images. */
+const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
+
+/** The unit of the file cache: a guess, 16 pages, larger than a block of any size. */
+const CACHE_CHUNK_BYTES = 65_536;
+
+/** Resolves a configuration without problems; one with problems may throw. */
+export function resolveSettings(config: Config, machine: Machine): Settings {
+  const { transfer, performance, logging } = config;
+  const { socket, file_io: fileIo, batch, worker_pool: workerPool } = performance.platform;
+  return {
+    rootDir: config.root_dir,
+    listen: listenAddress(config),
+    fileBytesMax: config.max_file_size_bytes,
+    workers: workerCount(config, machine).value,
+    workerAffinity: workerPool.enable_cpu_affinity,
+    singlePort: transfer.single_port,
+    portRange: portRange(config),
+    blockBytesMax: blockBytesMax(config).value,
+    windowBlocksMax: windowBlocksMax(config).value,
+    windowBytesMax: transfer.max_window_bytes,
+    refusedOptions: transfer.refuse_options,
+    timeoutMs: transfer.retransmit_timeout_ms,
+    patienceMs: transfer.patience_secs * 1000,
+    drainMs: transfer.drain_secs * 1000,
+    transfersMax: transfer.max_transfers,
+    transferSockets: transferSockets(config, machine).value,
+    receiveBufferBytes: socket.recv_buffer_kb * 1024,
+    sendBufferBytes: socket.send_buffer_kb * 1024,
+    reuseAddress: socket.reuse_address,
+    reusePort: socket.reuse_port,
+    adviseSequential: fileIo.use_sequential_hint,
+    adviseWillneed: fileIo.use_willneed_hint,
+    adviseDontneedAfter: fileIo.fadvise_dontneed_after,
+    useRecvmmsg: batch.enable_recvmmsg,
+    useSendmmsg: batch.enable_sendmmsg,
+    useGso: batch.enable_gso,
+    batchDatagrams: batch.max_batch_size,
+    spinUs: spinUs(config).value,
+    cacheBytesMax: cacheBytesMax(config, machine).value,
+    cacheChunkBytes: CACHE_CHUNK_BYTES,
+    log: {
+      level: parseLevel(logging.level) ?? "info",
+      format: logging.format,
+      file: logging.file === "" || logging.file === "-" ? undefined : logging.file,
+      auditEnabled: logging.audit_enabled,
+    },
+  };
+}
+
+/** One worker per core unless a count, a single socket or too few ports say otherwise. */
+export function workerCount(config: Config, machine: Machine): Reasoned<number> {
+  const { worker_pool: workerPool, socket } = config.performance.platform;
+  const asked = workerPool.worker_count;
+  const wanted: Reasoned<number> =
+    asked > 0
+      ? { value: asked, reason: "worker_count" }
+      : { value: machine.cores, reason: machine.cores === 1 ? "the only core" : "all cores" };
+  if (!socket.reuse_port && wanted.value > 1) {
+    return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
+  }
+  const ports = portCount(config);
+  if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
+  return wanted;
+}
+
+/** Sockets per worker: as configured, or what an equal share of the port range allows. */
+export function transferSockets(config: Config, machine: Machine): Reasoned<number> {
+  const { transfer } = config;
+  if (transfer.single_port) return { value: 0, reason: "single_port" };
+  const share = Math.floor(portCount(config) / workerCount(config, machine).value);
+  return share < transfer.sockets_per_worker
+    ? { value: share, reason: "an equal share of port_range" }
+    : { value: transfer.sockets_per_worker, reason: "sockets_per_worker" };
+}
+
+/** The smaller of the two caps that a file may set. */
+export function blockBytesMax(config: Config): Reasoned<number> {
+  const ours = config.transfer.max_block_size;
+  const theirs = config.performance.default_block_size;
+  return theirs < ours
+    ? { value: theirs, reason: "default_block_size" }
+    : { value: ours, reason: "max_block_size" };
+}
+
+/** The smaller of the two caps that a file may set; `default_windowsize = 1` is no cap. */
+export function windowBlocksMax(config: Config): Reasoned<number> {
+  const ours = config.transfer.max_windowsize;
+  const theirs = config.performance.default_windowsize;
+  return theirs > 1 && theirs < ours
+    ? { value: theirs, reason: "default_windowsize" }
+    : { value: ours, reason: "max_windowsize" };
+}
+
+/** How long a worker looks for datagrams before it sleeps. */
+export function spinUs(config: Config): Reasoned<number> {
+  const { batch } = config.performance.platform;
+  return batch.enable_adaptive_batching
+    ? { value: batch.batch_timeout_us, reason: "batch_timeout_us" }
+    : { value: 0, reason: "enable_adaptive_batching = false" };
+}
+
+/** The file cache's budget for the whole process. */
+export function cacheBytesMax(config: Config, machine: Machine): Reasoned<number> {
+  const asked = config.cache.size_mb;
+  if (asked > 0) return { value: asked * MIB, reason: "size_mb" };
+  const eighth = Math.floor(machine.memoryBytes / 8);
+  return eighth < CACHE_BYTES_DEFAULT_MAX
+    ? { value: eighth, reason: "an eighth of the memory" }
+    : { value: CACHE_BYTES_DEFAULT_MAX, reason: "the most without size_mb" };
+}
+
+/** The parsed `bind_addr`. A configuration that loaded holds a valid one. */
+export function listenAddress(config: Config): ListenAddress {
+  const listen = parseListenAddress(config.bind_addr);
+  if (isFault(listen)) throw new TypeError(`bind_addr ${listen.message}`);
+  return listen;
+}
+
+/** The parsed `port_range`. A configuration that loaded holds a valid one. */
+export function portRange(config: Config): PortRange | undefined {
+  const range = parsePortRange(config.transfer.port_range);
+  if (range !== undefined && isFault(range)) throw new TypeError(`port_range ${range.message}`);
+  return range;
+}
+
+/** How many ports the transfers may use; without bound where the kernel or the service port serves. */
+function portCount(config: Config): number {
+  const range = portRange(config);
+  if (range === undefined || config.transfer.single_port) return Number.POSITIVE_INFINITY;
+  return range.last - range.first + 1;
+}

@@ -1,0 +1,178 @@
+// What the values of a configuration mean together and on this machine (config layer), in Snow-Owl's order.
+// Runs after the command line has had its say; every finding points to where the value was written.
+
+import { dirname, isAbsolute } from "node:path";
+
+import { ipVersion } from "./address.ts";
+import { type Config, isSet } from "./config.ts";
+import type { Files } from "./files.ts";
+import { nowhere, type Problem, type Severity } from "./problem.ts";
+import type { KeyPath } from "./schema.ts";
+import { listenAddress, portRange } from "./settings.ts";
+
+/** What a rule found: about which key, what, and what to do. */
+interface Finding {
+  readonly severity: Severity;
+  readonly path: KeyPath;
+  readonly message: string;
+  readonly remedy: string;
+}
+
+type Rule = (config: Config, files: Files) => Finding | undefined;
+
+/** In the order in which they are reported. Each reports at most one finding. */
+const rules: readonly Rule[] = [
+  checkRoot,
+  checkPort,
+  checkMulticastPort,
+  checkLogFile,
+  checkMulticastVersion,
+  checkPatterns,
+  checkPortRange,
+  noteWindowOfOne,
+];
+
+/**
+ * Applies every rule. `file` is the configuration file's name, for keys that were never written. An
+ * error means that the server cannot start.
+ */
+export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
+  return rules
+    .map((rule) => rule(config, files))
+    .filter((finding) => finding !== undefined)
+    .map((finding) => problemOf(finding, config, file));
+}
+
+function problemOf(
+  { path, severity, message, remedy }: Finding,
+  config: Config,
+  file: string,
+): Problem {
+  const place = config.sources.get(path);
+  if (place !== undefined) return { ...place, severity, message, remedy };
+  const unset = `${message} (the default; \`${path}\` is not set)`;
+  return { ...nowhere(file), severity, message: unset, remedy };
+}
+
+function checkRoot(config: Config, files: Files): Finding | undefined {
+  const path = "root_dir";
+  const root = config.root_dir;
+  if (!isAbsolute(root)) {
+    const remedy = 'write it from the top, such as "/srv/tftp", so that no working folder matters.';
+    return error(
+      path,
+      `\`root_dir\` must be an absolute path, not ${JSON.stringify(root)}`,
+      remedy,
+    );
+  }
+  if (!files.exists(root)) {
+    const remedy = `create it: mkdir -p ${shellQuoted(root)}, or start with --create-root-dir, or name another with --root-dir.`;
+    return error(path, `the folder ${root} does not exist`, remedy);
+  }
+  if (!files.isDirectory(root)) {
+    return error(path, `${root} is not a folder`, "name the folder that holds the files.");
+  }
+  if (!files.isReadable(root)) {
+    const remedy = `let the server's user in: chmod o+rx ${shellQuoted(root)}, or run as a user who may read it.`;
+    return error(path, `the folder ${root} cannot be read`, remedy);
+  }
+  return undefined;
+}
+
+function checkPort(config: Config): Finding | undefined {
+  if (listenAddress(config).port !== 0) return undefined;
+  const remedy = "write the port that clients ask: 69 unless they are told another.";
+  return error("bind_addr", "`bind_addr` cannot have port 0", remedy);
+}
+
+function checkMulticastPort(config: Config): Finding | undefined {
+  const port = config.multicast.multicast_port;
+  if (port >= 1024) return undefined;
+  const remedy = "write a port from 1024 to 65535.";
+  return error(
+    "multicast.multicast_port",
+    `\`multicast.multicast_port\` cannot be ${port}`,
+    remedy,
+  );
+}
+
+function checkLogFile(config: Config, files: Files): Finding | undefined {
+  const path = "logging.file";
+  const { file } = config.logging;
+  if (file === "" || file === "-") return undefined;
+  const folder = dirname(file);
+  if (!files.isDirectory(folder)) {
+    const remedy = `create it: mkdir -p ${shellQuoted(folder)}, or write file = "" for standard output.`;
+    return error(path, `the folder of the log file, ${folder}, does not exist`, remedy);
+  }
+  if (!files.canAppend(file)) {
+    const remedy = 'let the server\'s user write it, or write file = "" for standard output.';
+    return error(path, `the log file ${file} cannot be written`, remedy);
+  }
+  return undefined;
+}
+
+function checkMulticastVersion(config: Config): Finding | undefined {
+  const { multicast_addr: group, multicast_ip_version: version } = config.multicast;
+  if (`v${ipVersion(group)}` === version) return undefined;
+  // Point at the one of the two that was written; at the address if both were.
+  const path: KeyPath = isSet(config, "multicast.multicast_addr")
+    ? "multicast.multicast_addr"
+    : "multicast.multicast_ip_version";
+  const example = version === "v4" ? "224.0.1.1" : "ff12::8000:1";
+  const remedy = `write multicast_addr = "${example}", or the other version.`;
+  const message = `\`multicast_addr\` is ${group}, but \`multicast_ip_version\` is ${version}`;
+  return error(path, message, remedy);
+}
+
+function checkPatterns(config: Config): Finding | undefined {
+  const { enabled, allowed_patterns: patterns } = config.write_config;
+  if (!enabled) return undefined;
+  const path = "write_config.allowed_patterns";
+  const remedy = 'say which names may be uploaded, such as ["backups/*.cfg"].';
+  if (patterns.length === 0) return error(path, "no pattern allows any upload", remedy);
+  if (patterns.some((pattern) => pattern.trim() === "")) {
+    return error(path, "a pattern is blank", remedy);
+  }
+  const everything = patterns.find((pattern) => ["*", "**", "**/*"].includes(pattern));
+  if (everything !== undefined) {
+    return error(path, `the pattern "${everything}" allows every name`, remedy);
+  }
+  return undefined;
+}
+
+function checkPortRange(config: Config): Finding | undefined {
+  const range = portRange(config);
+  if (range === undefined) return undefined;
+  const path = "transfer.port_range";
+  if (config.transfer.single_port) {
+    const remedy = "remove one of the two.";
+    return warning(path, "`port_range` has no effect while `single_port` is on", remedy);
+  }
+  const { port } = listenAddress(config);
+  if (port < range.first || port > range.last) return undefined;
+  const remedy = "move the range, or write single_port = true to use that port alone.";
+  return error(path, `the range holds port ${port}, on which the server listens`, remedy);
+}
+
+/** Snow-Owl writes 1 into every file and granted windows all the same. */
+function noteWindowOfOne(config: Config): Finding | undefined {
+  const path = "performance.default_windowsize";
+  if (!isSet(config, path) || config.performance.default_windowsize !== 1) return undefined;
+  const message =
+    "`default_windowsize = 1` means not set, as in Snow-Owl; to refuse windows write `max_windowsize = 1` in [transfer].";
+  return { severity: "note", path, message, remedy: "" };
+}
+
+function error(path: KeyPath, message: string, remedy: string): Finding {
+  return { severity: "error", path, message, remedy };
+}
+
+function warning(path: KeyPath, message: string, remedy: string): Finding {
+  return { severity: "warning", path, message, remedy };
+}
+
+/** The path as a shell takes it. */
+function shellQuoted(path: string): string {
+  return /^[\w./@%+=:-]+$/u.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}
