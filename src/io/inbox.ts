@@ -1,0 +1,12 @@
+// What a shard has just received (io layer): the batch itself, so that nothing is copied on the way up, and
+// what a datagram's raw socket address says in text.
+
+import { decodeSockaddr, formatPeer } from "#ffi/address.ts";
+
+export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
+
+/** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
+export function peerText(name: Uint8Array): string {
+  const address = decodeSockaddr(name, 0);
+  return address === undefined ? "?" : formatPeer(address);
+}

@@ -1,0 +1,149 @@
+// What one socket is about to send (io layer): messages gathered during a turn, with the owner of each, so
+// that what the kernel refuses goes back to whom it belongs. Payload is pointed to; small replies are copied.
+
+import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
+import { Arena } from "#ffi/arena.ts";
+import { Errno } from "#ffi/errno.ts";
+import { SendBatch } from "#ffi/message.ts";
+
+/** What became of a message that the kernel did not take. */
+export const Refusal = {
+  /** The socket is full: nothing from this message on was sent. */
+  full: 0,
+  /** The kernel does not segment for this destination or block size: send the blocks one by one. */
+  unsegmentable: 1,
+  /** This machine cannot segment on this socket at all (no checksum offload). */
+  segmentationOff: 2,
+  /** Lost on the way out (no route, firewall, interface down): the timer will repeat it. */
+  lost: 3,
+} as const;
+
+/** Told of each message that was not sent: its owner (−1: a reply that nobody waits for) and first block. */
+export interface RefusalListener {
+  handleRefusal(refusal: number, owner: number, firstBlock: number): void;
+}
+
+// Enough to amortise the system call (165 ns) to 1 % of a window's cost; more only grows what a turn holds.
+const MESSAGES_MAX = 64;
+// Two pieces per block and one more where a block straddles two chunks, for full messages of 45 blocks of 1,428 bytes.
+const IOVECS_MAX = 8192;
+// The longest reply: an OACK with every option we know is under 200 bytes.
+const REPLY_BYTES_MAX = 512;
+
+/** One socket's outgoing messages. */
+export class Outbox {
+  readonly fd: number;
+  sendCalls = 0;
+  messagesSent = 0;
+  /** Whether the kernel said that the socket is full; cleared by {@link resume}. */
+  isFull = false;
+  readonly #batch: SendBatch;
+  readonly #replies: Arena = new Arena(MESSAGES_MAX * REPLY_BYTES_MAX);
+  readonly #owners: Int32Array = new Int32Array(MESSAGES_MAX);
+  readonly #firstBlocks: Float64Array = new Float64Array(MESSAGES_MAX);
+  readonly #segmented: Uint8Array = new Uint8Array(MESSAGES_MAX);
+
+  constructor(fd: number, isBatching: boolean) {
+    this.fd = fd;
+    this.#batch = new SendBatch(MESSAGES_MAX, IOVECS_MAX, isBatching);
+  }
+
+  /** Whether nothing waits. */
+  get isEmpty(): boolean {
+    return this.#batch.count === 0;
+  }
+
+  /** Whether a message of `iovecs` pieces fits; if not, {@link flush} first. */
+  hasRoom(iovecs: number): boolean {
+    return this.#batch.hasRoom(iovecs);
+  }
+
+  /** Opens a message of blocks; `segmentBytes` 0 sends it as one datagram. Fill it with {@link push}. */
+  begin(
+    name: Uint8Array,
+    local: Uint8Array,
+    segmentBytes: number,
+    owner: number,
+    firstBlock: number,
+  ): void {
+    const index = this.#batch.count;
+    this.#owners[index] = owner;
+    this.#firstBlocks[index] = firstBlock;
+    this.#segmented[index] = segmentBytes > 0 ? 1 : 0;
+    this.#batch.begin(name, local, segmentBytes);
+  }
+
+  /** Takes back the message that was opened last; nothing was pushed into it yet. */
+  cancel(): void {
+    this.#batch.cancel();
+  }
+
+  /** Adds `length` bytes at `address` to the open message. */
+  push(address: number, length: number): void {
+    this.#batch.push(address, length);
+  }
+
+  /** Adds a whole datagram, copied from `bytes`. */
+  reply(name: Uint8Array, local: Uint8Array, bytes: Uint8Array, owner: number): void {
+    assert(bytes.length <= REPLY_BYTES_MAX, "replies are short");
+    const offset = this.#batch.count * REPLY_BYTES_MAX;
+    this.begin(name, local, 0, owner, 0);
+    this.#replies.u8.set(bytes, offset);
+    this.push(this.#replies.address + offset, bytes.length);
+  }
+
+  /** Sends what waits, tells `listener` what was not taken, and is empty afterwards. */
+  flush(listener: RefusalListener): void {
+    const count = this.#batch.count;
+    let first = 0;
+    while (first < count) {
+      const sent = this.#batch.send(this.fd, first);
+      this.sendCalls += 1;
+      if (sent > 0) {
+        first += sent;
+        this.messagesSent += sent;
+        continue;
+      }
+      const refusal = refusalOf(sent, at(this.#segmented, first) === 1);
+      if (refusal === Refusal.full) {
+        this.isFull = true;
+        for (; first < count; first += 1) this.#refuse(listener, refusal, first);
+        break;
+      }
+      this.#refuse(listener, refusal, first);
+      first += 1;
+    }
+    this.#batch.clear();
+  }
+
+  /** The socket can be written to again. */
+  resume(): void {
+    this.isFull = false;
+  }
+
+  unmap(): void {
+    this.#batch.unmap();
+    this.#replies.unmap();
+  }
+
+  #refuse(listener: RefusalListener, refusal: number, index: number): void {
+    listener.handleRefusal(refusal, at(this.#owners, index), at(this.#firstBlocks, index));
+  }
+}
+
+/** The one fate of each answer of sendmsg(2). */
+function refusalOf(result: number, isSegmented: boolean): number {
+  switch (result) {
+    case -Errno.EAGAIN:
+    case -Errno.ENOBUFS:
+      return Refusal.full;
+    case -Errno.EINVAL:
+    case -Errno.EMSGSIZE:
+      return isSegmented ? Refusal.unsegmentable : Refusal.lost;
+    case -Errno.EIO:
+      return isSegmented ? Refusal.segmentationOff : Refusal.lost;
+    default:
+      return Refusal.lost;
+  }
+}

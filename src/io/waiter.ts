@@ -1,0 +1,83 @@
+// The only place where a shard sleeps (io layer). It spins for a short while first, because waking up costs
+// more than most round trips on a fast network, and stops spinning where that does not pay.
+
+import { EPOLLIN, EPOLLOUT } from "#ffi/abi.ts";
+import { Epoll } from "#ffi/epoll.ts";
+
+import { monotonicUs } from "./clock.ts";
+
+// A spin that found nothing is skipped this many times at most before it is tried again ("guess": an idle
+// shard then spins for 200 µs in every 64 wake-ups, and a busy one finds out within 64 packets).
+const SKIPS_MAX = 64;
+
+/** Waits for sockets. Tokens are the caller's small integers. */
+export class Waiter {
+  sleeps = 0;
+  spins = 0;
+  readonly #epoll: Epoll = new Epoll();
+  readonly #spinUs: number;
+  #skips = 0;
+  #skipsNext = 1;
+
+  /** Spins up to `spinUs` microseconds before a sleep (0: never), and less often while that finds nothing. */
+  constructor(spinUs: number) {
+    this.#spinUs = spinUs;
+  }
+
+  watch(fd: number, token: number): void {
+    this.#epoll.add(fd, EPOLLIN, token);
+  }
+
+  /** Also reports when `fd` can be written to, or no longer does. */
+  watchWritable(fd: number, token: number, isWanted: boolean): void {
+    this.#epoll.modify(fd, isWanted ? EPOLLIN | EPOLLOUT : EPOLLIN, token);
+  }
+
+  /** Returns how many tokens are ready: at once if any is, else after at most until `untilUs` (Infinity: for ever). */
+  wait(nowUs: number, untilUs: number): number {
+    const ready = this.#epoll.wait(0);
+    if (ready > 0 || untilUs <= nowUs) return ready;
+    const found = this.#spin(nowUs, untilUs);
+    if (found > 0) return found;
+    this.sleeps += 1;
+    const restUs = untilUs - monotonicUs();
+    // Rounded up: a timer must not find itself early and turn the shard in circles.
+    return this.#epoll.wait(untilUs === Infinity ? -1 : Math.max(0, Math.ceil(restUs / 1000)));
+  }
+
+  token(index: number): number {
+    return this.#epoll.token(index);
+  }
+
+  isReadable(index: number): boolean {
+    return (this.#epoll.events(index) & ~EPOLLOUT) !== 0;
+  }
+
+  isWritable(index: number): boolean {
+    return (this.#epoll.events(index) & EPOLLOUT) !== 0;
+  }
+
+  close(): void {
+    this.#epoll.close();
+  }
+
+  #spin(nowUs: number, untilUs: number): number {
+    if (this.#spinUs === 0) return 0;
+    if (this.#skips > 0) {
+      this.#skips -= 1;
+      return 0;
+    }
+    this.spins += 1;
+    const endUs = Math.min(nowUs + this.#spinUs, untilUs);
+    do {
+      const ready = this.#epoll.wait(0);
+      if (ready > 0) {
+        this.#skipsNext = 1;
+        return ready;
+      }
+    } while (monotonicUs() < endUs);
+    this.#skips = this.#skipsNext;
+    this.#skipsNext = Math.min(this.#skipsNext * 2, SKIPS_MAX);
+    return 0;
+  }
+}

@@ -1,0 +1,139 @@
+// What a shard is given and what it says (server layer): plain data that crosses between the supervisor's
+// thread and a worker's. Descriptors are numbers, because all threads of a process share them.
+
+import type { Settings } from "#config/settings.ts";
+
+/** Everything a shard needs to start, sent as the worker's `workerData`. */
+export interface ShardInit {
+  readonly shardIndex: number;
+  readonly settings: Settings;
+  /** A non-blocking UDP socket bound to the service port. */
+  readonly serviceFd: number;
+  /** Non-blocking UDP sockets for transfers; empty in single-port mode. */
+  readonly transferFds: readonly number[];
+  /** Whether the sockets are bound to the wildcard address, so that replies must name their source. */
+  readonly isWildcard: boolean;
+  /** The root folder, opened with O_PATH or O_RDONLY | O_DIRECTORY. */
+  readonly rootFd: number;
+  /** The eventfd that wakes the shard when {@link control} changed. */
+  readonly doorbellFd: number;
+  /** One Int32 word: see {@link ShardCommand}. */
+  readonly control: SharedArrayBuffer;
+  /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
+  readonly counters: SharedArrayBuffer;
+}
+
+/** The values of the control word. Numbers only rise. */
+export const ShardCommand = { run: 0, drain: 1, stop: 2 } as const;
+
+/** Indexes of the counters. */
+export const Counter = {
+  turns: 0,
+  receiveCalls: 1,
+  datagramsReceived: 2,
+  sendCalls: 3,
+  messagesSent: 4,
+  datagramsSent: 5,
+  bytesSent: 6,
+  transfersActive: 7,
+  transfersCompleted: 8,
+  transfersFailed: 9,
+  requestsRefused: 10,
+  blocksResent: 11,
+  cacheHits: 12,
+  cacheMisses: 13,
+  gsoFallbacks: 14,
+  sleeps: 15,
+  spins: 16,
+  strayDatagrams: 17,
+} as const;
+
+/** How many counters there are. */
+export const COUNTERS: number = Object.keys(Counter).length;
+
+/** The end of one transfer. */
+export interface TransferRecord {
+  readonly kind: "transfer";
+  /** When it ended, milliseconds since 1970. */
+  readonly timeMs: number;
+  /** `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
+  readonly peer: string;
+  /** The name as the client sent it, control characters escaped. */
+  readonly name: string;
+  readonly mode: "octet" | "netascii";
+  /** One of the sender's outcomes: `complete`, `gave-up`, … */
+  readonly outcome: string;
+  readonly isSuccess: boolean;
+  readonly fileBytes: number;
+  /** Bytes of the file that the client acknowledged. */
+  readonly bytes: number;
+  readonly durationUs: number;
+  readonly blockBytes: number;
+  readonly windowBlocks: number;
+  readonly blocksSent: number;
+  readonly blocksResent: number;
+  readonly timeouts: number;
+  readonly rttUs: number;
+  /** The granted options as `blksize=1428 tsize=…`; empty if none. */
+  readonly options: string;
+}
+
+/** A read request that was granted. */
+export interface RequestRecord {
+  readonly kind: "request";
+  readonly timeMs: number;
+  readonly peer: string;
+  readonly name: string;
+  readonly mode: "octet" | "netascii";
+  readonly fileBytes: number;
+  readonly blockBytes: number;
+  /** What the client asked for, lower-case names. */
+  readonly asked: Readonly<Record<string, string>>;
+}
+
+/** A request that was refused, with the reason for the log; the peer got a constant sentence. */
+export interface RefusalRecord {
+  readonly kind: "refusal";
+  readonly timeMs: number;
+  readonly peer: string;
+  readonly name: string;
+  /** The TFTP error code that was sent. */
+  readonly code: number;
+  readonly reason: string;
+  /** What sort of refusal it was, for the audit event's name. */
+  readonly cause:
+    | "not-found"
+    | "denied"
+    | "traversal"
+    | "too-large"
+    | "write-disabled"
+    | "malformed"
+    | "busy"
+    | "io-error";
+}
+
+export type ShardRecord = TransferRecord | RequestRecord | RefusalRecord;
+
+/** A message from a shard to the supervisor. */
+export type ShardMessage =
+  | { readonly kind: "ready"; readonly shardIndex: number; readonly fastPaths: FastPaths }
+  | {
+      readonly kind: "records";
+      readonly shardIndex: number;
+      readonly records: readonly ShardRecord[];
+    }
+  | { readonly kind: "stopped"; readonly shardIndex: number };
+
+/** Which kernel features a shard found, by trying; `because` is empty where granted. */
+export interface FastPaths {
+  readonly recvmmsg: FastPath;
+  readonly sendmmsg: FastPath;
+  readonly gso: FastPath;
+  readonly openat2: FastPath;
+  readonly spin: FastPath;
+}
+
+export interface FastPath {
+  readonly isOn: boolean;
+  readonly because: string;
+}

@@ -1,0 +1,97 @@
+// What a shard reports (server layer): plain records made when a request is decided and when a transfer ends,
+// handed over in batches. Nothing here is on the packet path.
+
+import { peerText } from "#io/inbox.ts";
+import { describeGrant } from "#protocol/options.ts";
+
+import type { Admitted, Refused } from "./admission.ts";
+import type { RefusalRecord, RequestRecord, ShardRecord, TransferRecord } from "./contract.ts";
+import { acknowledgedBytes, type Transfer } from "./transfer.ts";
+
+// A batch goes out when it is this long, or when the shard is about to sleep.
+const RECORDS_MAX = 64;
+
+/** Collects records and hands them to `deliver`. */
+export class Records {
+  readonly #deliver: (records: readonly ShardRecord[]) => void;
+  #waiting: ShardRecord[] = [];
+
+  constructor(deliver: (records: readonly ShardRecord[]) => void) {
+    this.#deliver = deliver;
+  }
+
+  add(record: ShardRecord): void {
+    this.#waiting.push(record);
+    if (this.#waiting.length >= RECORDS_MAX) this.flush();
+  }
+
+  flush(): void {
+    if (this.#waiting.length === 0) return;
+    const records = this.#waiting;
+    this.#waiting = [];
+    this.#deliver(records);
+  }
+}
+
+export function requestRecord(name: Uint8Array, admitted: Admitted): RequestRecord {
+  const { request, grant, fileBytes } = admitted;
+  return {
+    kind: "request",
+    timeMs: Date.now(),
+    peer: peerText(name),
+    name: printable(request.name),
+    mode: request.mode,
+    fileBytes,
+    blockBytes: grant.blockBytes,
+    asked: Object.fromEntries(request.options.map(({ name, value }) => [name, value])),
+  };
+}
+
+export function refusalRecord(name: Uint8Array, refused: Refused): RefusalRecord {
+  return {
+    kind: "refusal",
+    timeMs: Date.now(),
+    peer: peerText(name),
+    name: printable(refused.name),
+    code: refused.reply?.code ?? 0,
+    reason: refused.reason,
+    cause: refused.cause,
+  };
+}
+
+export function transferRecord(transfer: Transfer, nowUs: number): TransferRecord {
+  const { sender, grant, request } = transfer;
+  const { blocksSent, blocksResent, timeouts, rttUs } = sender.statistics;
+  return {
+    kind: "transfer",
+    timeMs: Date.now(),
+    peer: peerText(transfer.name),
+    name: printable(request.name),
+    mode: request.mode,
+    outcome: sender.outcome,
+    isSuccess: isSuccess(sender.outcome),
+    fileBytes: transfer.fileBytes,
+    bytes: acknowledgedBytes(transfer),
+    durationUs: nowUs - transfer.startUs,
+    blockBytes: grant.blockBytes,
+    windowBlocks: grant.windowBlocks,
+    blocksSent,
+    blocksResent,
+    timeouts,
+    rttUs,
+    options: describeGrant(grant),
+  };
+}
+
+/** A probe is what its client wanted; an unacknowledged end had every byte sent. */
+export function isSuccess(outcome: string): boolean {
+  return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
+}
+
+/** `name` with control characters escaped, so that a log line stays one line. */
+function printable(name: string): string {
+  return name.replaceAll(
+    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
+  );
+}

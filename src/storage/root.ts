@@ -1,0 +1,67 @@
+// The folder that is served (storage layer): opens a cleaned name beneath it, regular files only. The kernel
+// contains the look-up (openat2), and every answer has one fate.
+
+import { Errno } from "#ffi/errno.ts";
+import { closeFd, openBeneath } from "#ffi/file.ts";
+import { FileStat, statFd } from "#ffi/stat.ts";
+
+/** Why a name was not opened. */
+export const OpenRefusal = {
+  notFound: -1,
+  /** Permissions, or something that is not a regular file. */
+  denied: -2,
+  /** A symlink leads outside the root. */
+  outside: -3,
+  /** Too many open files or no memory. */
+  busy: -4,
+  /** The file system failed. */
+  failed: -5,
+} as const;
+
+/** Opens files beneath `rootFd`. {@link stat} describes the one opened last. */
+export class Root {
+  stat: FileStat = new FileStat();
+  readonly #fd: number;
+
+  constructor(rootFd: number) {
+    this.#fd = rootFd;
+  }
+
+  /** Opens the regular file `path` (relative, clean). Returns its fd and fills {@link stat}, or a value of {@link OpenRefusal}. */
+  open(path: string): number {
+    const fd = openBeneath(this.#fd, path);
+    if (fd < 0) return refusalOf(fd);
+    // A record of its own for each file: the cache keeps it to tell whether the file changed.
+    this.stat = new FileStat();
+    const result = statFd(fd, this.stat);
+    if (result >= 0 && this.stat.isRegular) return fd;
+    closeFd(fd);
+    return result < 0 ? OpenRefusal.failed : OpenRefusal.denied;
+  }
+}
+
+function refusalOf(result: number): number {
+  switch (result) {
+    case -Errno.ENOENT:
+    case -Errno.ENOTDIR:
+    case -Errno.ENAMETOOLONG:
+    case -Errno.EINVAL:
+      return OpenRefusal.notFound;
+    case -Errno.EACCES:
+    case -Errno.EPERM:
+    case -Errno.EISDIR:
+    case -Errno.ENXIO:
+    case -Errno.ENODEV:
+      return OpenRefusal.denied;
+    case -Errno.EXDEV:
+    case -Errno.ELOOP:
+      return OpenRefusal.outside;
+    case -Errno.EMFILE:
+    case -Errno.ENFILE:
+    case -Errno.ENOMEM:
+    case -Errno.EAGAIN:
+      return OpenRefusal.busy;
+    default:
+      return OpenRefusal.failed;
+  }
+}
