@@ -1,0 +1,121 @@
+// From flags to a configuration that can run (cli layer): reads the file, lays flags over it, validates, and collects every
+// problem on the way so that one run shows them all.
+
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
+import { resolve } from "node:path";
+
+import { type Config, defaults } from "#config/config.ts";
+import { hostFiles } from "#config/files.ts";
+import { loadConfig, type Loaded } from "#config/load.ts";
+import { applyOverrides } from "#config/overrides.ts";
+import { type Problem, renderProblem } from "#config/problem.ts";
+import type { Machine } from "#config/settings.ts";
+import { validateConfig } from "#config/validate.ts";
+
+import { ExitCode, failureText } from "./exit.ts";
+
+/** Where Snow-Owl looks when no file is named. That file need not exist. */
+export const CONFIG_FILE_DEFAULT = "/etc/snow-owl/tftp.toml";
+
+/** The flags that matter to the configuration, as typed. */
+export interface ConfigFlags {
+  readonly config: string | undefined;
+  readonly "root-dir": string | undefined;
+  readonly bind: string | undefined;
+  readonly "create-root-dir": boolean;
+  readonly multicast: string | undefined;
+  readonly "multicast-addr": string | undefined;
+  readonly "multicast-ip-version": string | undefined;
+  readonly "multicast-port": string | undefined;
+  readonly "max-clients": string | undefined;
+  readonly "master-timeout-secs": string | undefined;
+  readonly "retransmit-timeout-secs": string | undefined;
+}
+
+/** A configuration that can run, or texts that say why there is none. */
+export type Configured =
+  | { readonly config: Config; readonly source: string; readonly findings: readonly Problem[] }
+  | { readonly exitCode: number; readonly texts: readonly string[] };
+
+/** Reads, overrides and validates. Creates the root folder where that was asked for. */
+export function configure(flags: ConfigFlags): Configured {
+  const file = flags.config ?? CONFIG_FILE_DEFAULT;
+  const loaded = loadFile(file, flags.config !== undefined);
+  if ("exitCode" in loaded) return loaded;
+  if (loaded.config === undefined) return problemsOf(loaded.problems, loaded.warnings);
+  const overridden = applyOverrides(loaded.config, {
+    root_dir: flags["root-dir"] === undefined ? undefined : resolve(flags["root-dir"]),
+    bind_addr: flags.bind,
+    multicast: flags.multicast,
+    multicast_addr: flags["multicast-addr"],
+    multicast_ip_version: flags["multicast-ip-version"],
+    multicast_port: flags["multicast-port"],
+    max_clients: flags["max-clients"],
+    master_timeout_secs: flags["master-timeout-secs"],
+    retransmit_timeout_secs: flags["retransmit-timeout-secs"],
+  });
+  const remarks = [...loaded.warnings, ...overridden.warnings];
+  const { config } = overridden;
+  if (config === undefined) return problemsOf(overridden.problems, remarks);
+  if (flags["create-root-dir"]) {
+    const failure = createRoot(config.root_dir);
+    if (failure !== undefined) return { exitCode: ExitCode.system, texts: [failure] };
+  }
+  const findings = [...remarks, ...validateConfig(config, hostFiles, file)];
+  const errors = findings.filter(({ severity }) => severity === "error");
+  if (errors.length > 0) return problemsOf(errors, remarks);
+  return {
+    config,
+    source: existsSync(file) ? file : `none (${file} does not exist): defaults`,
+    findings,
+  };
+}
+
+/** This machine, as far as defaults depend on it. */
+export function thisMachine(): Machine {
+  // A container's limit, where there is one; 0 or the whole memory where there is none.
+  const limitBytes = process.constrainedMemory();
+  const memoryBytes = limitBytes > 0 ? Math.min(limitBytes, totalmem()) : totalmem();
+  return { cores: availableParallelism(), memoryBytes };
+}
+
+function loadFile(
+  file: string,
+  isNamed: boolean,
+): Loaded | { readonly exitCode: number; readonly texts: readonly string[] } {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    if (code === "ENOENT" && !isNamed) return { config: defaults, problems: [], warnings: [] };
+    const fault = `cannot read the configuration file ${file}: ${code}`;
+    const remedy =
+      code === "ENOENT"
+        ? `check the path, or write a first one: snow-owl-tftp --init-config --config ${file}`
+        : `make it a file that this user may read: ls -l ${file}`;
+    return { exitCode: ExitCode.configuration, texts: [failureText(fault, remedy)] };
+  }
+  return loadConfig(text, file);
+}
+
+function createRoot(path: string): string | undefined {
+  try {
+    mkdirSync(path, { recursive: true });
+    return undefined;
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    return failureText(
+      `cannot create the root folder ${path}: ${message}`,
+      "create it as a user who may, or name another with --root-dir",
+    );
+  }
+}
+
+/** Errors last: what stopped the start stands next to the prompt. */
+function problemsOf(errors: readonly Problem[], remarks: readonly Problem[]): Configured {
+  const warnings = remarks.filter(({ severity }) => severity === "warning");
+  const texts = [...warnings, ...errors].map(renderProblem);
+  return { exitCode: ExitCode.configuration, texts };
+}

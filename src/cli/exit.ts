@@ -1,0 +1,41 @@
+// Exit codes and how a failure is told (cli layer). Every failure on standard error ends
+// with what to do about it; writing never throws.
+
+import { writeSync } from "node:fs";
+
+/** What the process ends with; the numbers above 64 are those of sysexits.h. */
+export const ExitCode = {
+  ok: 0,
+  /** The configuration is wrong; `check` says the same. */
+  configuration: 1,
+  /** The command line is wrong. */
+  usage: 2,
+  /** A bug: workers died again and again (EX_SOFTWARE). */
+  internal: 70,
+  /** The operating system refused: a port in use, a missing privilege, a folder that cannot be opened (EX_OSERR). */
+  system: 71,
+} as const;
+
+/** The text of a failure: what is wrong, then the remedy, as configuration problems print theirs. */
+export function failureText(fault: string, remedy: string): string {
+  return `error: ${fault}\nhelp: ${remedy}`;
+}
+
+/** Writes `text` and a newline to standard error. */
+export function complain(text: string): void {
+  writeText(2, text);
+}
+
+/** Writes `text` and a newline to standard output. */
+export function show(text: string): void {
+  writeText(1, text);
+}
+
+/** Synchronous, so that nothing is lost when the process exits; a reader that is gone must not stop a server. */
+function writeText(fd: number, text: string): void {
+  try {
+    writeSync(fd, `${text}\n`);
+  } catch {
+    // EPIPE, EAGAIN, ENOSPC: there is no third place to complain to.
+  }
+}

@@ -1,0 +1,142 @@
+// The command line (cli layer): the table of flags that citty parses, that --help prints, and that unknown flags are compared
+// with. Snow-Owl's flags keep their names and meanings.
+
+import type { BooleanArgDef, StringArgDef } from "citty";
+
+import { nearest } from "#config/nearest.ts";
+
+/** The commands by name, as --help introduces them. */
+export const commands = {
+  serve: "serve files until SIGTERM or SIGINT; what happens without a command",
+  check: "load the configuration, print what it resolves to and why, and exit",
+  probe: "print which features this kernel grants, why not, and what to do",
+  help: "print this text",
+} as const;
+
+export type CommandName = keyof typeof commands;
+
+type Flag = (BooleanArgDef | StringArgDef) & { readonly description: string };
+
+/** Every flag. `valueHint` stands for its value in --help. */
+export const flags = {
+  config: {
+    type: "string",
+    alias: "c",
+    valueHint: "FILE",
+    description: "the configuration file (default /etc/snow-owl/tftp.toml, which need not exist)",
+  },
+  "root-dir": {
+    type: "string",
+    valueHint: "FOLDER",
+    description: "the folder to serve; a relative one counts from the working folder",
+  },
+  bind: {
+    type: "string",
+    valueHint: "ADDRESS:PORT",
+    description: "where to listen: [::]:69 (IPv6 and IPv4), 0.0.0.0:69, [fe80::1%eth0]:69",
+  },
+  "create-root-dir": { type: "boolean", description: "create the root folder if it is missing" },
+  "check-config": { type: "boolean", description: "the same as the command check" },
+  "init-config": {
+    type: "boolean",
+    description: "write a commented file of all defaults to --config FILE (- prints it), and exit",
+  },
+  multicast: { type: "string", valueHint: "true|false", description: "multicast.enabled" },
+  "multicast-addr": { type: "string", valueHint: "IP", description: "multicast.multicast_addr" },
+  "multicast-ip-version": {
+    type: "string",
+    valueHint: "v4|v6",
+    description: "multicast.multicast_ip_version",
+  },
+  "multicast-port": { type: "string", valueHint: "PORT", description: "multicast.multicast_port" },
+  "max-clients": { type: "string", valueHint: "N", description: "multicast.max_clients" },
+  "master-timeout-secs": {
+    type: "string",
+    valueHint: "N",
+    description: "multicast.master_timeout_secs",
+  },
+  "retransmit-timeout-secs": {
+    type: "string",
+    valueHint: "N",
+    description: "multicast.retransmit_timeout_secs",
+  },
+  help: { type: "boolean", alias: "h", description: "print this text" },
+  version: { type: "boolean", alias: "V", description: "print version, commit and runtime" },
+} as const;
+
+type FlagName = keyof typeof flags;
+
+/** A command line that is well formed: a command, and the arguments that citty parses. */
+export interface Invocation {
+  readonly command: CommandName;
+  readonly rawArgs: string[];
+}
+
+/** A command line that is not: what is wrong, and what to write. */
+export interface UsageFault {
+  readonly fault: string;
+  readonly remedy: string;
+}
+
+/** Splits a command line into command and flags, and refuses what citty would let pass: unknown, valueless and repeated ones. */
+export function readCommandLine(argv: readonly string[]): Invocation | UsageFault {
+  const rawArgs: string[] = [];
+  const seen = new Set<string>();
+  let command: CommandName | undefined;
+  for (let index = 0; index < argv.length; index++) {
+    const word = argv[index] ?? "";
+    if (!word.startsWith("-") || word === "-") {
+      const fault = command === undefined ? commandFault(word) : extraFault(word);
+      if (fault !== undefined) return fault;
+      command = word as CommandName;
+      continue;
+    }
+    const equals = word.indexOf("=");
+    const typed = equals < 0 ? word : word.slice(0, equals);
+    const name = flagNamed(typed);
+    if (name === undefined) return unknownFlag(typed);
+    if (seen.has(name)) return { fault: `${typed} stands twice`, remedy: "give each flag once" };
+    seen.add(name);
+    const flag: Flag = flags[name];
+    if (flag.type === "boolean") {
+      if (equals >= 0) return { fault: `${typed} takes no value`, remedy: `write ${typed} alone` };
+      rawArgs.push(`--${name}`);
+      continue;
+    }
+    const value = equals < 0 ? argv[++index] : word.slice(equals + 1);
+    if (value === undefined || value === "" || (equals < 0 && /^-./.test(value))) {
+      return { fault: `${typed} needs a value`, remedy: `write ${typed} ${flag.valueHint}` };
+    }
+    rawArgs.push(`--${name}=${value}`);
+  }
+  return { command: command ?? "serve", rawArgs };
+}
+
+function flagNamed(typed: string): FlagName | undefined {
+  return (Object.keys(flags) as FlagName[]).find((name) => {
+    const flag: Flag = flags[name];
+    return (
+      typed === `--${name}` || (flag.alias !== undefined && typed === `-${String(flag.alias)}`)
+    );
+  });
+}
+
+function unknownFlag(typed: string): UsageFault {
+  const name = nearest(typed.replace(/^-+/, ""), Object.keys(flags));
+  const remedy = name === undefined ? "--help lists the flags" : `did you mean --${name}?`;
+  return { fault: `unknown flag ${typed}`, remedy };
+}
+
+function commandFault(word: string): UsageFault | undefined {
+  if (Object.hasOwn(commands, word)) return undefined;
+  const name = nearest(word, Object.keys(commands));
+  const remedy =
+    name === undefined
+      ? `commands are ${Object.keys(commands).join(", ")}; a configuration file is given with -c ${word}`
+      : `did you mean ${name}?`;
+  return { fault: `unknown command ${word}`, remedy };
+}
+
+function extraFault(word: string): UsageFault {
+  return { fault: `unexpected argument ${word}`, remedy: "flags begin with --; --help lists them" };
+}

@@ -1,0 +1,141 @@
+// The command line's commands (cli layer): argv in, exit code out.
+// Every failure ends with a remedy on standard error.
+
+import { existsSync, writeFileSync } from "node:fs";
+
+import { type CommandDef, defineCommand, type ParsedArgs, runCommand } from "citty";
+
+import { explainSettings } from "#config/explain.ts";
+import { initialConfig } from "#config/initial.ts";
+import { renderProblem } from "#config/problem.ts";
+import { resolveSettings } from "#config/settings.ts";
+import { kernelReport } from "#io/kernel-report.ts";
+import { serve } from "#supervisor/supervisor.ts";
+
+import { CONFIG_FILE_DEFAULT, configure, thisMachine } from "./configuration.ts";
+import { complain, ExitCode, failureText, show } from "./exit.ts";
+import { type CommandName, commands, flags, readCommandLine } from "./flags.ts";
+import { helpText } from "./help.ts";
+import { commit, version } from "./version.ts";
+
+type Flags = ParsedArgs<typeof flags>;
+
+/** Runs the command that `argv` asks for; `workerUrl` is the module of a shard's thread. Resolves to the exit code. */
+export async function main(argv: readonly string[], workerUrl: URL): Promise<number> {
+  const invocation = readCommandLine(argv);
+  if ("fault" in invocation) {
+    complain(failureText(invocation.fault, invocation.remedy));
+    return ExitCode.usage;
+  }
+  const bodies: Readonly<Record<CommandName, (given: Flags) => number | Promise<number>>> = {
+    serve: (given) => serveCommand(given, workerUrl),
+    check: checkCommand,
+    probe: probeCommand,
+    help: helpCommand,
+  };
+  const command = commandOf(invocation.command, bodies[invocation.command]);
+  const { result } = await runCommand(command, { rawArgs: invocation.rawArgs });
+  return result as number;
+}
+
+/** A citty command whose result is its exit code; the flags that replace any command are answered first. */
+function commandOf(
+  name: CommandName,
+  body: (given: Flags) => number | Promise<number>,
+): CommandDef<typeof flags> {
+  return defineCommand({
+    meta: { name, description: commands[name] },
+    args: flags,
+    run({ args }) {
+      if (args.help) return helpCommand();
+      if (args.version) return versionCommand();
+      if (args["init-config"]) return initCommand(args.config ?? CONFIG_FILE_DEFAULT);
+      return body(args);
+    },
+  });
+}
+
+async function serveCommand(given: Flags, workerUrl: URL): Promise<number> {
+  if (given["check-config"]) return checkCommand(given);
+  const configured = configure(configFlags(given));
+  if ("exitCode" in configured) {
+    for (const text of configured.texts) complain(text);
+    return configured.exitCode;
+  }
+  const { config, findings } = configured;
+  for (const finding of findings) {
+    if (finding.severity === "warning") complain(renderProblem(finding));
+  }
+  const ending = await serve(resolveSettings(config, thisMachine()), {
+    version,
+    workerUrl,
+    isMulticastAsked: config.multicast.enabled,
+    show,
+  });
+  if (ending.fault === "") return ExitCode.ok;
+  complain(failureText(ending.fault, ending.remedy));
+  return "isFailure" in ending ? ExitCode.internal : ExitCode.system;
+}
+
+/** Prints what the configuration resolves to, with reasons, then what deserves attention. */
+function checkCommand(given: Flags): number {
+  const configured = configure(configFlags(given));
+  if ("exitCode" in configured) {
+    for (const text of configured.texts) complain(text);
+    return configured.exitCode;
+  }
+  show(`file        ${configured.source}`);
+  for (const line of explainSettings(configured.config, thisMachine())) show(line);
+  for (const finding of configured.findings) show(renderProblem(finding));
+  const warnings = configured.findings.filter(({ severity }) => severity === "warning").length;
+  show(
+    warnings === 0
+      ? "the configuration is good"
+      : `the configuration serves; warnings: ${warnings}`,
+  );
+  return ExitCode.ok;
+}
+
+function probeCommand(): number {
+  for (const line of kernelReport()) show(line);
+  return ExitCode.ok;
+}
+
+function helpCommand(): number {
+  show(helpText(version));
+  return ExitCode.ok;
+}
+
+function versionCommand(): number {
+  show(
+    `snow-owl-tftp ${version} (${commit}), bun ${Bun.version}, ${process.platform}-${process.arch}`,
+  );
+  return ExitCode.ok;
+}
+
+/** Writes the commented defaults to `file`. An existing file is an administrator's work and stays as it is. */
+function initCommand(file: string): number {
+  if (file === "-") {
+    show(initialConfig().trimEnd());
+    return ExitCode.ok;
+  }
+  if (existsSync(file)) {
+    const remedy = "give another name with --config, or print the defaults with --config -";
+    complain(failureText(`${file} exists and is not overwritten`, remedy));
+    return ExitCode.configuration;
+  }
+  try {
+    writeFileSync(file, initialConfig(), { flag: "wx" });
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    const remedy = "create its folder, or give another name with --config FILE";
+    complain(failureText(`cannot write ${file}: ${message}`, remedy));
+    return ExitCode.system;
+  }
+  show(`wrote ${file}; next: snow-owl-tftp check --config ${file}`);
+  return ExitCode.ok;
+}
+
+function configFlags(given: Flags): Parameters<typeof configure>[0] {
+  return { ...given, "create-root-dir": given["create-root-dir"] ?? false };
+}

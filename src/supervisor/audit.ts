@@ -1,0 +1,164 @@
+// Audit events as flat JSON objects, one per line (supervisor layer), with the names and fields that Snow-Owl's dashboards
+// read. Pure: what happened goes in, an object comes out.
+
+import { unreachable } from "#base/assert.ts";
+import type {
+  RefusalRecord,
+  RequestRecord,
+  ShardRecord,
+  TransferRecord,
+} from "#server/contract.ts";
+
+import { formatTimestamp } from "./format.ts";
+
+/** How bad an event is. A configured level hides what is below it. */
+export type Severity = "debug" | "info" | "warn" | "error";
+
+/** One event before the common fields are added. */
+export interface AuditEvent {
+  readonly eventType: string;
+  readonly severity: Severity;
+  readonly timeMs: number;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** One line of JSON: the common fields first, then the event's own. */
+export function auditLine(event: AuditEvent, hostname: string): string {
+  return JSON.stringify({
+    event_type: event.eventType,
+    timestamp: formatTimestamp(event.timeMs),
+    hostname,
+    service: "snow-owl-tftp",
+    severity: event.severity,
+    ...event.fields,
+  });
+}
+
+/** The events of one record of a shard, in order. A granted read is two: asked for, and begun. */
+export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
+  switch (record.kind) {
+    case "request":
+      return requestEvents(record);
+    case "transfer":
+      return [transferEvent(record)];
+    case "refusal":
+      return [refusalEvent(record)];
+    default:
+      return unreachable(record);
+  }
+}
+
+/** How bad the end of a transfer is. What a client decides (UEFI asks for `tsize` and leaves) is no failure of ours. */
+export function transferSeverity(record: TransferRecord): Severity {
+  if (record.isSuccess || CLIENTS_CHOICE.has(record.outcome)) return "info";
+  return record.outcome === "shutdown" ? "warn" : "error";
+}
+
+/** Outcomes of the sender by which the client ended the transfer: it left, asked for `tsize` alone, or began anew. */
+const CLIENTS_CHOICE: ReadonlySet<string> = new Set(["closed-by-client", "probe", "replaced"]);
+
+function requestEvents(record: RequestRecord): readonly AuditEvent[] {
+  const common = { client_addr: record.peer, filename: record.name };
+  const base = { severity: "info", timeMs: record.timeMs } as const;
+  return [
+    {
+      ...base,
+      eventType: "read_request",
+      fields: { ...common, mode: record.mode, options: record.asked },
+    },
+    {
+      ...base,
+      eventType: "transfer_started",
+      fields: {
+        ...common,
+        file_size: record.fileBytes,
+        mode: record.mode,
+        block_size: record.blockBytes,
+      },
+    },
+  ];
+}
+
+function transferEvent(record: TransferRecord): AuditEvent {
+  const durationMs = record.durationUs / 1000;
+  const common = { client_addr: record.peer, filename: record.name };
+  const measured = {
+    bytes_transferred: record.bytes,
+    blocks_sent: record.blocksSent,
+    blocks_resent: record.blocksResent,
+    timeouts: record.timeouts,
+    duration_ms: Math.round(durationMs),
+  };
+  const base = { severity: transferSeverity(record), timeMs: record.timeMs };
+  if (!record.isSuccess) {
+    const fields = { ...common, error: record.outcome, ...measured, file_size: record.fileBytes };
+    return { ...base, eventType: "transfer_failed", fields };
+  }
+  return {
+    ...base,
+    eventType: "transfer_completed",
+    fields: {
+      ...common,
+      ...measured,
+      throughput_bps: Math.round((record.bytes * 8e6) / Math.max(record.durationUs, 1)),
+      avg_block_time_ms: durationMs / Math.max(record.blocksSent, 1),
+      block_size: record.blockBytes,
+      window_size: record.windowBlocks,
+      rtt_us: record.rttUs,
+      options: record.options,
+    },
+  };
+}
+
+function refusalEvent(record: RefusalRecord): AuditEvent {
+  const { timeMs, reason } = record;
+  const named = { client_addr: record.peer, filename: record.name };
+  switch (record.cause) {
+    case "traversal":
+      return {
+        eventType: "path_traversal_attempt",
+        severity: "error",
+        timeMs,
+        fields: {
+          client_addr: record.peer,
+          requested_path: record.name,
+          violation_type: "directory traversal attempt",
+          reason,
+        },
+      };
+    case "too-large":
+      return {
+        eventType: "file_size_limit_exceeded",
+        severity: "error",
+        timeMs,
+        fields: { ...named, reason },
+      };
+    case "write-disabled":
+      return {
+        eventType: "write_request_denied",
+        severity: "warn",
+        timeMs,
+        fields: { ...named, reason: "writes disabled in configuration" },
+      };
+    case "malformed":
+      return {
+        eventType: "protocol_violation",
+        severity: "error",
+        timeMs,
+        fields: { client_addr: record.peer, violation: reason },
+      };
+    case "not-found":
+      return {
+        eventType: "read_denied",
+        severity: "warn",
+        timeMs,
+        fields: { ...named, reason: "File not found" },
+      };
+    case "denied":
+    case "busy":
+    case "io-error":
+      return { eventType: "read_denied", severity: "warn", timeMs, fields: { ...named, reason } };
+    default:
+      return unreachable(record.cause);
+  }
+}

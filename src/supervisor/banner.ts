@@ -1,0 +1,83 @@
+// What the server says when it is up (supervisor layer): where, what, how fast, and a command that proves it.
+// The text is pure; finding an example file reads one folder and gives up quietly.
+
+import { opendirSync } from "node:fs";
+
+import type { FastPaths } from "#server/contract.ts";
+
+/** What the banner tells. */
+export interface BannerFacts {
+  readonly version: string;
+  readonly rootDir: string;
+  /** `address:port`, IPv6 in brackets, as bound. */
+  readonly address: string;
+  readonly isWildcard: boolean;
+  readonly workers: number;
+  readonly fastPaths: FastPaths;
+  /** The name of a file in the root, for the example. */
+  readonly exampleFile: string | undefined;
+}
+
+/** The banner, a few lines without the last newline. */
+export function bannerText(facts: BannerFacts): string {
+  const workers = facts.workers === 1 ? "1 worker" : `${facts.workers} workers`;
+  const lines = [
+    `snow-owl-tftp ${facts.version} serving ${facts.rootDir} on ${facts.address} (UDP)`,
+    `${workers}; ${fastPathText(facts.fastPaths)}`,
+  ];
+  if (facts.exampleFile !== undefined) {
+    const name = facts.exampleFile;
+    lines.push(`try:  curl -o ${shellWord(name)} ${shellWord(exampleUrl(facts, name))}`);
+  }
+  return lines.join("\n");
+}
+
+/** The first regular file of `rootDir` by name that is not hidden, of those that a short look finds. */
+export function exampleFileOf(rootDir: string): string | undefined {
+  let first: string | undefined;
+  try {
+    const folder = opendirSync(rootDir);
+    try {
+      for (let seen = 0; seen < ENTRIES_SEEN_MAX; seen++) {
+        const entry = folder.readSync();
+        if (entry === null) break;
+        if (!entry.isFile() || entry.name.startsWith(".")) continue;
+        if (first === undefined || entry.name < first) first = entry.name;
+      }
+    } finally {
+      folder.closeSync();
+    }
+  } catch {
+    // A root that may be opened but not listed still serves; only the example is missing.
+    return undefined;
+  }
+  return first;
+}
+
+/** A guess: enough for any tidy root, quick in one with a million files. */
+const ENTRIES_SEEN_MAX = 1000;
+
+function fastPathText(paths: FastPaths): string {
+  const entries = Object.entries(paths);
+  const on = entries.filter(([, path]) => path.isOn).map(([name]) => name);
+  const off = entries
+    .filter(([, path]) => !path.isOn)
+    .map(([name, path]) => `${name} off${path.because === "" ? "" : ` (${path.because})`}`);
+  const parts = on.length === 0 ? [] : [`fast paths on: ${on.join(", ")}`];
+  return [...parts, ...off].join("; ");
+}
+
+function exampleUrl(facts: BannerFacts, name: string): string {
+  const colon = facts.address.lastIndexOf(":");
+  const port = facts.address.slice(colon);
+  const host = facts.isWildcard ? "127.0.0.1" : facts.address.slice(0, colon);
+  // A scope's percent sign is written %25 in a URL (RFC 6874 §2).
+  return `tftp://${host.replace("%", "%25")}${port}/${encodeURIComponent(name)}`;
+}
+
+/** A word that a shell takes literally. */
+function shellWord(word: string): string {
+  return /^[A-Za-z0-9_.,:/%+@-]+$/.test(word)
+    ? word
+    : `'${word.replaceAll("'", String.raw`'\''`)}'`;
+}

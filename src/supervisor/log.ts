@@ -1,0 +1,90 @@
+// The server's log (supervisor layer): records of shards and events of the process become lines of the configured format,
+// filtered by level, and go to the sink. Logging never fails and never waits.
+
+import { unreachable } from "#base/assert.ts";
+import type { LogSettings } from "#config/settings.ts";
+import type { ShardRecord } from "#server/contract.ts";
+
+import {
+  type AuditEvent,
+  auditEvents,
+  auditLine,
+  type Severity,
+  transferSeverity,
+} from "./audit.ts";
+import { eventLine, recordLine } from "./lines.ts";
+
+/** What takes lines; see {@link LogSink}. */
+export interface LineSink {
+  line(text: string): void;
+}
+
+/** Turns what happened into lines. */
+export class Log {
+  readonly #settings: LogSettings;
+  readonly #hostname: string;
+  readonly #sink: LineSink;
+
+  constructor(settings: LogSettings, hostname: string, sink: LineSink) {
+    this.#settings = settings;
+    this.#hostname = hostname;
+    this.#sink = sink;
+  }
+
+  /** An event of the process itself, which `audit_enabled = false` does not silence. */
+  event(
+    eventType: string,
+    severity: Severity,
+    fields: Readonly<Record<string, unknown>>,
+    timeMs: number = Date.now(),
+  ): void {
+    if (!this.#isWanted(severity)) return;
+    const event: AuditEvent = { eventType, severity, timeMs, fields };
+    this.#sink.line(formatEvent(this.#settings, this.#hostname, event));
+  }
+
+  /** What a shard reports. Text has one line per transfer; what was asked for is told at level debug. */
+  record(record: ShardRecord): void {
+    if (!this.#settings.auditEnabled) return;
+    if (this.#settings.format === "json") {
+      for (const event of auditEvents(record)) {
+        if (this.#isWanted(event.severity)) this.#sink.line(auditLine(event, this.#hostname));
+      }
+    } else if (this.#isWanted(textSeverity(record))) {
+      this.#sink.line(recordLine(record));
+    }
+  }
+
+  #isWanted(severity: Severity): boolean {
+    return RANK[severity] >= RANK[this.#settings.level];
+  }
+}
+
+/** The line of one event in the configured format. */
+export function formatEvent(settings: LogSettings, hostname: string, event: AuditEvent): string {
+  return settings.format === "json" ? auditLine(event, hostname) : eventLine(event);
+}
+
+/** How bad a record's text line is. */
+function textSeverity(record: ShardRecord): Severity {
+  switch (record.kind) {
+    case "request":
+      return "debug";
+    case "transfer":
+      return transferSeverity(record);
+    case "refusal":
+      return "warn";
+    default:
+      return unreachable(record);
+  }
+}
+
+/** Levels as Snow-Owl's filter knows them; `off` is above every severity. */
+const RANK: Readonly<Record<Severity | "trace" | "off", number>> = {
+  trace: 0,
+  debug: 1,
+  info: 2,
+  warn: 3,
+  error: 4,
+  off: 5,
+};

@@ -1,0 +1,165 @@
+// Where log lines go (supervisor layer): a bounded queue in front of one descriptor, written in the background.
+// A reader that stopped or a disk that is full costs log lines, which are counted and reported later; it never stops the server.
+
+import { closeSync, openSync, write } from "node:fs";
+
+/** Bytes of lines that may wait. About 30,000 transfers; a guess between memory and a short stall of the reader. */
+const QUEUE_BYTES_MAX = 4 * 1024 * 1024;
+/** Bytes per write: large enough that the count of system calls does not matter, small enough to be written whole. */
+const WRITE_BYTES_MAX = 64 * 1024;
+/** How long a descriptor that refused is left alone. A full disk does not become empty within microseconds. */
+const RETRY_MS = 200;
+
+/** Says what was lost, as a line of the log's own format without its newline. */
+export type LossLine = (lines: number, because: string) => string;
+
+/** Writes bytes to a descriptor and calls back with the error or the count, as `fs.write` does. */
+export type WriteBytes = (
+  fd: number,
+  bytes: Uint8Array,
+  done: (error: NodeJS.ErrnoException | null, written: number) => void,
+) => void;
+
+/** A queue of lines for one descriptor. */
+export class LogSink {
+  readonly #fd: number;
+  readonly #lossLine: LossLine;
+  readonly #write: WriteBytes;
+  #lines: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #pending: Uint8Array | undefined;
+  #pendingLines = 0;
+  /** Whether {@link #pending} is the rest of a line that was begun: dropping it would join two lines. */
+  #isMidLine = false;
+  #isWriting = false;
+  #lostLines = 0;
+  #lostBecause = "";
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(fd: number, lossLine: LossLine, writeBytes: WriteBytes = write) {
+    this.#fd = fd;
+    this.#lossLine = lossLine;
+    this.#write = writeBytes;
+  }
+
+  /** How many lines were lost and not reported in the log yet. */
+  get lostLines(): number {
+    return this.#lostLines;
+  }
+
+  /** Queues one line, given without its newline. A line that does not fit is lost and counted. */
+  line(text: string): void {
+    const bytes = encoder.encode(`${text}\n`);
+    if (this.#queuedBytes + bytes.length > QUEUE_BYTES_MAX) {
+      this.#lose(1, "the log's reader is too slow");
+      return;
+    }
+    this.#lines.push(bytes);
+    this.#queuedBytes += bytes.length;
+    this.#pump();
+  }
+
+  /** Resolves when nothing waits any more, or after `timeoutMs`. */
+  async flush(timeoutMs: number): Promise<void> {
+    if (!this.#isBusy()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, timeoutMs);
+    this.#idle.push(resolve);
+    await promise;
+    clearTimeout(timer);
+  }
+
+  #isBusy(): boolean {
+    return this.#pending !== undefined || this.#lines.length > 0;
+  }
+
+  #pump(): void {
+    if (this.#isWriting || this.#retry !== undefined) return;
+    this.#pending ??= this.#nextWrite();
+    const pending = this.#pending;
+    if (pending === undefined) {
+      for (const resolve of this.#idle.splice(0)) resolve();
+      return;
+    }
+    this.#isWriting = true;
+    this.#write(this.#fd, pending, (error, written) => {
+      this.#isWriting = false;
+      if (error === null) this.#wrote(pending, written);
+      else this.#refused(error);
+      this.#pump();
+    });
+  }
+
+  /** Joins waiting lines into one write, a report of losses first. */
+  #nextWrite(): Uint8Array | undefined {
+    if (this.#lines.length === 0) return undefined;
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    if (this.#lostLines > 0) {
+      const report = encoder.encode(`${this.#lossLine(this.#lostLines, this.#lostBecause)}\n`);
+      parts.push(report);
+      bytes += report.length;
+    }
+    let count = 0;
+    for (const line of this.#lines) {
+      if (count > 0 && bytes + line.length > WRITE_BYTES_MAX) break;
+      parts.push(line);
+      bytes += line.length;
+      count += 1;
+    }
+    this.#lines.splice(0, count);
+    this.#pendingLines = count;
+    return Buffer.concat(parts, bytes);
+  }
+
+  #wrote(pending: Uint8Array, written: number): void {
+    if (written < pending.length) {
+      this.#isMidLine = true;
+      this.#pending = pending.subarray(written);
+      return;
+    }
+    this.#settle();
+    this.#lostLines = 0;
+  }
+
+  #refused(error: NodeJS.ErrnoException): void {
+    const code = error.code ?? error.message;
+    // EAGAIN is a pipe whose reader is slow: what was taken from the queue stays first in line.
+    if (code !== "EAGAIN" && !this.#isMidLine) {
+      const lines = this.#pendingLines;
+      this.#settle();
+      this.#lose(lines, code);
+    }
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#pump();
+    }, RETRY_MS);
+    // A log that nobody can read must not keep a process alive that has nothing else to do.
+    this.#retry.unref();
+  }
+
+  #settle(): void {
+    this.#queuedBytes = this.#lines.reduce((sum, line) => sum + line.length, 0);
+    this.#pending = undefined;
+    this.#pendingLines = 0;
+    this.#isMidLine = false;
+  }
+
+  #lose(lines: number, because: string): void {
+    this.#lostLines += lines;
+    this.#lostBecause = because;
+  }
+}
+
+/** Opens the log's descriptor: `file` for appending, or standard output. Throws the system's error. */
+export function openLog(file: string | undefined): number {
+  return file === undefined ? 1 : openSync(file, "a", 0o640);
+}
+
+/** Closes what {@link openLog} opened; standard output stays open. */
+export function closeLog(fd: number): void {
+  if (fd !== 1) closeSync(fd);
+}
+
+const encoder = new TextEncoder();

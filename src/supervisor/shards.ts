@@ -1,0 +1,136 @@
+// The worker threads (supervisor layer): one per shard, replaced on the same sockets when one dies, so that the kernel
+// never hands a client to a socket that nobody reads. Deaths that repeat end the process instead of hiding a bug.
+
+import { Worker } from "node:worker_threads";
+
+import { ringDoorbell } from "#io/start.ts";
+import {
+  Counter,
+  type FastPaths,
+  ShardCommand,
+  type ShardInit,
+  type ShardMessage,
+  type ShardRecord,
+} from "#server/contract.ts";
+
+/** So many deaths within {@link DEATHS_WINDOW_MS} are not chance: a guess that lets single faults pass. */
+const DEATHS_MAX = 5;
+const DEATHS_WINDOW_MS = 10_000;
+
+/** What the shards tell their owner. */
+export interface ShardEvents {
+  /** Every shard answers requests, for the first time. */
+  readonly ready: (fastPaths: FastPaths) => void;
+  readonly record: (record: ShardRecord) => void;
+  /** A shard died of `error`. It is replaced unless the shards were asked to end. */
+  readonly died: (shardIndex: number, error: string, isReplaced: boolean) => void;
+  /** Shards die again and again; none is replaced any more. */
+  readonly hopeless: (error: string) => void;
+  /** Every shard has ended. */
+  readonly ended: () => void;
+}
+
+/** All shards of the process. */
+export class Shards {
+  readonly #inits: readonly ShardInit[];
+  readonly #workerUrl: URL;
+  readonly #events: ShardEvents;
+  readonly #ready = new Set<number>();
+  readonly #deathsMs: number[] = [];
+  #command: number = ShardCommand.run;
+  #running = 0;
+  #isReady = false;
+
+  constructor(inits: readonly ShardInit[], workerUrl: URL, events: ShardEvents) {
+    this.#inits = inits;
+    this.#workerUrl = workerUrl;
+    this.#events = events;
+  }
+
+  /** Starts every shard. */
+  start(): void {
+    for (const init of this.#inits) this.#launch(init);
+  }
+
+  /** Has every shard refuse new requests and end after its last transfer. */
+  drain(): void {
+    this.#say(ShardCommand.drain);
+  }
+
+  /** Has every shard end at once. */
+  stop(): void {
+    this.#say(ShardCommand.stop);
+  }
+
+  /** The sum of one counter over all shards. */
+  total(index: number): number {
+    return this.#inits.reduce(
+      (sum, init) => sum + (new Float64Array(init.counters)[index] ?? 0),
+      0,
+    );
+  }
+
+  #say(command: number): void {
+    if (command <= this.#command) return;
+    this.#command = command;
+    for (const init of this.#inits) {
+      Atomics.store(new Int32Array(init.control), 0, command);
+      ringDoorbell(init.doorbellFd);
+    }
+  }
+
+  #launch(init: ShardInit): void {
+    const worker = new Worker(this.#workerUrl, { workerData: init });
+    let fault: string | undefined;
+    this.#running += 1;
+    worker.on("message", (message: ShardMessage) => this.#hear(message));
+    worker.on("error", (error: unknown) => {
+      fault = describe(error);
+    });
+    // Every end passes here, a fault's after its error event.
+    worker.on("exit", () => this.#ended(init, fault));
+  }
+
+  #hear(message: ShardMessage): void {
+    if (message.kind === "records") {
+      for (const record of message.records) this.#events.record(record);
+    } else if (message.kind === "ready") {
+      this.#ready.add(message.shardIndex);
+      if (this.#isReady || this.#ready.size < this.#inits.length) return;
+      this.#isReady = true;
+      this.#events.ready(message.fastPaths);
+    }
+  }
+
+  #ended(init: ShardInit, fault: string | undefined): void {
+    this.#running -= 1;
+    if (this.#command === ShardCommand.run) {
+      this.#replace(init, fault ?? "the worker ended without being asked to");
+    } else if (fault !== undefined) {
+      this.#events.died(init.shardIndex, fault, false);
+    }
+    if (this.#running === 0) this.#events.ended();
+  }
+
+  #replace(init: ShardInit, cause: string): void {
+    const nowMs = performance.now();
+    this.#deathsMs.push(nowMs);
+    while (nowMs - (this.#deathsMs[0] ?? nowMs) > DEATHS_WINDOW_MS) this.#deathsMs.shift();
+    if (this.#deathsMs.length >= DEATHS_MAX) {
+      this.#events.hopeless(cause);
+      return;
+    }
+    this.#events.died(init.shardIndex, cause, true);
+    // The dead shard's transfers are gone with it; its other counters stay true.
+    new Float64Array(init.counters)[Counter.transfersActive] = 0;
+    this.#launch(init);
+  }
+}
+
+/** An error as one line: its message and the first place in its stack that is not the runtime's own. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const place = error.stack?.split("\n").find((line) => /^\s*at (?!.*\(node:)/.test(line));
+  const where = place === undefined ? "" : ` (${place.trim()})`;
+  return `${error.name}: ${error.message}${where}`.replaceAll(/\s+/g, " ");
+}

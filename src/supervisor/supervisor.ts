@@ -1,0 +1,210 @@
+// The life of the process (supervisor layer): open everything, start the shards, log, and end on a signal. Whatever the
+// log's reader or a shard does, a signal ends the process within the drain time and a second.
+
+import { hostname } from "node:os";
+
+import type { Settings } from "#config/settings.ts";
+import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
+import { createDoorbell, openRootFolder, type StartFault } from "#io/start.ts";
+import { Counter, COUNTERS, type FastPaths, type ShardInit } from "#server/contract.ts";
+
+import { bannerText, exampleFileOf } from "./banner.ts";
+import { formatEvent, Log } from "./log.ts";
+import { closeLog, LogSink, openLog } from "./logsink.ts";
+import { Shards } from "./shards.ts";
+
+/** What the process around the server provides. */
+export interface Host {
+  readonly version: string;
+  /** The module that a shard's thread runs. */
+  readonly workerUrl: URL;
+  /** Whether multicast was asked for; it only shows in `server_started`. */
+  readonly isMulticastAsked: boolean;
+  /** Shows a text to whoever started the server, in the text format only. */
+  readonly show: (text: string) => void;
+}
+
+/** How the server ended: a fault to show, if any. */
+export interface Ending {
+  readonly isFailure: boolean;
+  readonly fault: string;
+  readonly remedy: string;
+}
+
+/** Serves until a signal, or until it cannot. Returns a fault when it could not even start. */
+export async function serve(settings: Settings, host: Host): Promise<Ending | StartFault> {
+  const opened = openEverything(settings);
+  if ("fault" in opened) return opened;
+  let logFd: number;
+  try {
+    logFd = openLog(settings.log.file);
+  } catch (cause) {
+    closeShardSockets(opened.sockets);
+    return logFault(settings.log.file, cause);
+  }
+  const name = hostname();
+  const sink = new LogSink(logFd, (lines, because) =>
+    formatEvent(settings.log, name, {
+      eventType: "log_lines_lost",
+      severity: "warn",
+      timeMs: Date.now(),
+      fields: { lines, because },
+    }),
+  );
+  const ending = await run(settings, host, opened, new Log(settings.log, name, sink));
+  await sink.flush(FLUSH_MS);
+  closeLog(logFd);
+  return ending;
+}
+
+/** How long the last lines may take. A reader that has stopped must not keep the process. */
+const FLUSH_MS = 500;
+/** How long a shard may take to notice that it shall stop: a turn is bounded to well under this. */
+const STOP_GRACE_MS = 500;
+
+interface Opened {
+  readonly sockets: SocketSet;
+  readonly inits: readonly ShardInit[];
+}
+
+function openEverything(settings: Settings): Opened | StartFault {
+  const rootFd = openRootFolder(settings.rootDir);
+  if (typeof rootFd !== "number") return rootFd;
+  const sockets = openShardSockets(settings, settings.workers);
+  if ("fault" in sockets) return sockets;
+  const inits: ShardInit[] = [];
+  for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
+    const doorbellFd = createDoorbell();
+    if (typeof doorbellFd !== "number") {
+      closeShardSockets(sockets);
+      return doorbellFd;
+    }
+    inits.push({
+      shardIndex,
+      settings,
+      serviceFd,
+      transferFds,
+      isWildcard: sockets.isWildcard,
+      rootFd,
+      doorbellFd,
+      control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+      counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
+    });
+  }
+  return { sockets, inits };
+}
+
+function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<Ending> {
+  const { promise, resolve } = Promise.withResolvers<Ending>();
+  const timers = new Set<ReturnType<typeof setTimeout>>();
+  let reason = "";
+  let hasEnded = false;
+  const end = (ending: Ending): void => {
+    // Shards go on reporting their ends while the log is flushed; the first reason counts.
+    if (hasEnded) return;
+    hasEnded = true;
+    for (const timer of timers) clearTimeout(timer);
+    const fields = { reason: ending.isFailure ? ending.fault : reason, ...totals(shards) };
+    log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
+    resolve(ending);
+  };
+  const shards = new Shards(opened.inits, host.workerUrl, {
+    ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
+    record: (record) => log.record(record),
+    died: (shard, error, isReplaced) =>
+      log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error }),
+    hopeless: (error) => {
+      shards.stop();
+      end(hopelessEnding(error));
+    },
+    ended: () => end(GOOD_ENDING),
+  });
+  const after = (delayMs: number, action: () => void): void => {
+    timers.add(setTimeout(action, delayMs));
+  };
+  const stop = (why: string): void => {
+    reason = why;
+    shards.stop();
+    after(STOP_GRACE_MS, () => end(GOOD_ENDING));
+  };
+  // Stays installed to the end: a signal while the log is flushed must not turn a good ending into a bad one.
+  function onSignal(signal: NodeJS.Signals): void {
+    if (hasEnded) return;
+    if (reason !== "") {
+      stop(`second signal (${signal}); ${shards.total(Counter.transfersActive)} transfers cut off`);
+      return;
+    }
+    reason = signal;
+    const transfers = shards.total(Counter.transfersActive);
+    log.event("server_draining", "info", { signal, transfers, deadline_ms: settings.drainMs });
+    shards.drain();
+    after(settings.drainMs, () =>
+      stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
+    );
+  }
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  shards.start();
+  return promise;
+}
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+const GOOD_ENDING: Ending = { isFailure: false, fault: "", remedy: "" };
+
+function announce(
+  settings: Settings,
+  host: Host,
+  sockets: SocketSet,
+  fastPaths: FastPaths,
+  log: Log,
+): void {
+  if (settings.log.format === "text") {
+    host.show(
+      bannerText({
+        version: host.version,
+        rootDir: settings.rootDir,
+        address: sockets.address,
+        isWildcard: sockets.isWildcard,
+        workers: settings.workers,
+        fastPaths,
+        exampleFile: exampleFileOf(settings.rootDir),
+      }),
+    );
+    // On a terminal the banner is the start's line; a file of its own needs one.
+    if (settings.log.file === undefined) return;
+  }
+  log.event("server_started", "info", {
+    bind_addr: sockets.address,
+    root_dir: settings.rootDir,
+    multicast_enabled: host.isMulticastAsked,
+    version: host.version,
+    workers: settings.workers,
+    ...(settings.log.format === "json" ? { fast_paths: fastPaths } : {}),
+  });
+}
+
+function totals(shards: Shards): Readonly<Record<string, number>> {
+  return {
+    transfers_completed: shards.total(Counter.transfersCompleted),
+    transfers_failed: shards.total(Counter.transfersFailed),
+    requests_refused: shards.total(Counter.requestsRefused),
+    bytes_sent: shards.total(Counter.bytesSent),
+  };
+}
+
+function hopelessEnding(error: string): Ending {
+  return {
+    isFailure: true,
+    fault: `workers die again and again, the last of: ${error}`,
+    remedy: "this is a bug in snow-owl-tftp; please report the line above with your configuration",
+  };
+}
+
+function logFault(file: string | undefined, cause: unknown): StartFault {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return {
+    fault: `cannot open the log file ${file}: ${message}`,
+    remedy:
+      'create its folder and make it writable, or log to standard output with [logging] file = ""',
+  };
+}
