@@ -1,0 +1,143 @@
+// A running server (end-to-end tests): the executable in an otherwise empty folder, with a configuration and a
+// port of its own. It is ready when this returns, and gone with its folder after `stop`.
+
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+
+import { placeBinary } from "./binary.ts";
+import { openPeer, readRequest } from "./wire.ts";
+
+export interface ServerOptions {
+  /** The address part of `bind_addr`, IPv6 in brackets. Default `127.0.0.1`. */
+  readonly bind?: string;
+  /** TOML lines before the first table. */
+  readonly top?: readonly string[];
+  /** TOML lines from the first table on. */
+  readonly tables?: readonly string[];
+  /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
+  readonly wrapper?: readonly string[];
+  /** Where a client reaches it, to see that it is ready; undefined: the caller waits. */
+  readonly readyHost?: string | undefined;
+}
+
+export interface Server extends AsyncDisposable {
+  readonly port: number;
+  /** The served folder, empty at first. */
+  readonly root: string;
+  /** The working folder, which holds the executable and nothing else that Bun would read. */
+  readonly folder: string;
+  readonly pid: number;
+  /** Resolves to the exit code, or 128 + the signal's number. */
+  readonly exited: Promise<number>;
+  /** Writes a file below the root. */
+  put(name: string, bytes: Uint8Array | string): void;
+  /** Everything printed so far, both streams. */
+  log(): string;
+  kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
+  /** Ends it at once and removes its folder. */
+  stop(): Promise<void>;
+}
+
+/** Starts a server and waits until it answers. */
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const bind = options.bind ?? "127.0.0.1";
+  const port = await freePort();
+  const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
+  // Outside the working folder, so that this stays as empty as an administrator's would be.
+  const root = mkdtempSync(join(tmpdir(), "snow-owl-root-"));
+  chmodSync(root, 0o755);
+  const configuration = `${folder}.toml`;
+  writeFileSync(configuration, configurationText(root, `${bind}:${port}`, options));
+  const binary = placeBinary(folder);
+  const child = Bun.spawn([...(options.wrapper ?? []), binary, "--config", configuration], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"] ?? "" },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  let printed = "";
+  const listen = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) printed += decoder.decode(chunk, { stream: true });
+  };
+  const listening = Promise.all([listen(child.stdout), listen(child.stderr)]);
+  const server: Server = {
+    port,
+    root,
+    folder,
+    pid: child.pid,
+    exited: child.exited,
+    put(name, bytes) {
+      mkdirSync(dirname(join(root, name)), { recursive: true });
+      writeFileSync(join(root, name), bytes);
+    },
+    log: () => printed,
+    kill: (signal) => child.kill(signal),
+    async stop() {
+      child.kill("SIGKILL");
+      await child.exited;
+      await listening;
+      for (const path of [folder, root, configuration]) {
+        rmSync(path, { recursive: true, force: true });
+      }
+    },
+    [Symbol.asyncDispose]: () => server.stop(),
+  };
+  const readyHost = "readyHost" in options ? options.readyHost : hostOf(bind);
+  if (readyHost !== undefined) await untilItAnswers(server, readyHost);
+  return server;
+}
+
+/** A UDP port that was free on every address a moment ago. */
+export async function freePort(): Promise<number> {
+  const socket = await Bun.udpSocket({ hostname: "::", port: 0 });
+  const { port } = socket;
+  socket.close();
+  return port;
+}
+
+/** Waits until `isSo` holds, for things that only show outside the protocol, such as log lines. */
+export async function until(isSo: () => boolean, what: string): Promise<void> {
+  // 10 s is far beyond anything that happens here, and short of a test's own limit.
+  for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 20) {
+    if (isSo()) return;
+    await Bun.sleep(20);
+  }
+  throw new Error(`this did not happen within 10 s: ${what}`);
+}
+
+function configurationText(root: string, bindAddress: string, options: ServerOptions): string {
+  const lines = [
+    `root_dir = ${JSON.stringify(root)}`,
+    `bind_addr = ${JSON.stringify(bindAddress)}`,
+    ...(options.top ?? []),
+    ...(options.tables ?? []),
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function hostOf(bind: string): string {
+  if (bind === "0.0.0.0") return "127.0.0.1";
+  if (bind === "[::]") return "::1";
+  return bind.replaceAll(/[[\]]/g, "");
+}
+
+async function untilItAnswers(server: Server, host: string): Promise<void> {
+  using peer = await openPeer(host);
+  let exitCode: number | undefined;
+  void server.exited.then((code) => (exitCode = code));
+  // Asking every 50 ms for 10 s: start-up takes some 30 ms, a loaded machine may need a second.
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    peer.send(readRequest("are-you-ready"), server.port);
+    await Bun.sleep(50);
+    if (peer.waiting().length > 0) return;
+    if (exitCode !== undefined) break;
+  }
+  const log = server.log();
+  await server.stop();
+  throw new Error(
+    `the server did not come up (exit code ${String(exitCode)}); it printed:\n${log}`,
+  );
+}

@@ -1,0 +1,164 @@
+// Tests of UDP sockets: every option by name on a real socket, binding, and names as the kernel tells them.
+
+import { afterEach, describe, expect, test } from "bun:test";
+
+import { IP_PKTINFO, SOCK_DGRAM, SockaddrIn, SockaddrIn6, UDP_SEGMENT } from "#ffi/abi.ts";
+import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "#ffi/address.ts";
+import { Errno } from "#ffi/errno.ts";
+import { createEventfd } from "#ffi/eventfd.ts";
+import { libc } from "#ffi/libc.ts";
+import { LoopbackPair } from "#ffi/loopback.ts";
+import {
+  bindSocket,
+  closeSocket,
+  openSocket,
+  type OptionName,
+  PMTUDISC_DONT,
+  readOption,
+  setOption,
+  socketName,
+  socketOptions,
+} from "#ffi/socket.ts";
+
+import { addressOf, cleanUp, ipOf, openDescriptors, opened, udp } from "./rig.ts";
+
+afterEach(cleanUp);
+
+describe("options", () => {
+  const names = Object.keys(socketOptions) as OptionName[];
+
+  test.each(names)("%s is what the kernel means by it", (name) => {
+    const { level, kind } = socketOptions[name];
+    const fd = opened(openSocket(level === "ipv6" ? 6 : 4));
+    if (name === "SO_ERROR") {
+      expect(readOption(fd, name)).toBe(0);
+      return;
+    }
+    // Each kind gets a value that differs from the default, so that a wrong number would not read back.
+    const value = { flag: 1, bytes: 4096, us: 50, choice: PMTUDISC_DONT }[kind];
+    if (kind === "choice") expect(readOption(fd, name)).not.toBe(value);
+    if (name === "SO_SNDBUFFORCE" || name === "SO_RCVBUFFORCE") {
+      // Without the privilege the kernel knows the number all the same: it says EPERM, not ENOPROTOOPT.
+      expect([0, -Errno.EPERM]).toContain(setOption(fd, name, value));
+      return;
+    }
+    expect(setOption(fd, name, value)).toBe(0);
+    const isBuffer = level === "socket" && kind === "bytes";
+    expect(readOption(fd, name)).toBe(isBuffer ? 2 * value : value);
+  });
+
+  test("the numbers that control messages share are the same ones", () => {
+    expect(socketOptions.IP_PKTINFO.number).toBe(IP_PKTINFO);
+    expect(socketOptions.UDP_SEGMENT.number).toBe(UDP_SEGMENT);
+  });
+
+  test("a buffer beyond the system's limit needs the FORCE option", () => {
+    const fd = opened(openSocket(4));
+    const limitBytes = 64 << 20;
+    expect(setOption(fd, "SO_RCVBUF", limitBytes)).toBe(0);
+    const granted = readOption(fd, "SO_RCVBUF");
+    const forced = setOption(fd, "SO_RCVBUFFORCE", limitBytes);
+    if (forced === -Errno.EPERM) {
+      expect(readOption(fd, "SO_RCVBUF")).toBe(granted);
+      return;
+    }
+    expect(forced).toBe(0);
+    expect(readOption(fd, "SO_RCVBUF")).toBe(2 * limitBytes);
+  });
+
+  test("of another family are refused by the kernel, and a flag of 2 by us", () => {
+    const fd = opened(openSocket(4));
+    expect(setOption(fd, "IPV6_V6ONLY", 1)).toBeLessThan(0);
+    expect(readOption(-1, "SO_RCVBUF")).toBe(-Errno.EBADF);
+    expect(() => setOption(fd, "SO_REUSEPORT", 2)).toThrow("a flag is 0 or 1");
+  });
+});
+
+describe("binding", () => {
+  test("a port belongs to one socket, unless both share it", () => {
+    const first = udp("127.0.0.1:0");
+    const second = opened(openSocket(4));
+    const taken = addressOf(`127.0.0.1:${first.port}`);
+    expect(bindSocket(second, taken)).toBe(-Errno.EADDRINUSE);
+    const shared = udp("127.0.0.1:0", "SO_REUSEPORT");
+    expect(udp(`127.0.0.1:${shared.port}`, "SO_REUSEPORT").port).toBe(shared.port);
+  });
+
+  test("an address that this machine does not have is refused, and IP_FREEBIND takes it", () => {
+    // TEST-NET-3 (RFC 5737) is nobody's.
+    const elsewhere = addressOf("203.0.113.1:0");
+    expect(bindSocket(opened(openSocket(4)), elsewhere)).toBe(-Errno.EADDRNOTAVAIL);
+    const free = opened(openSocket(4));
+    expect(setOption(free, "IP_FREEBIND", 1)).toBe(0);
+    expect(bindSocket(free, elsewhere)).toBe(0);
+  });
+
+  test("a link-local address without its interface is refused", () => {
+    expect(bindSocket(opened(openSocket(6)), addressOf("[fe80::1]:0"))).toBe(-Errno.EINVAL);
+  });
+
+  test("sockets are non-blocking and close on exec", async () => {
+    const fd = opened(openSocket(4));
+    const text = await Bun.file(`/proc/self/fdinfo/${fd}`).text();
+    const flags = Number.parseInt(
+      /^flags:\s+(?<octal>[0-7]+)$/m.exec(text)?.groups?.["octal"] ?? "",
+      8,
+    );
+    expect(flags & 0o2004000).toBe(0o2004000);
+  });
+
+  test("a closed socket is gone", () => {
+    const fd = openSocket(4);
+    expect(closeSocket(fd)).toBe(0);
+    expect(closeSocket(fd)).toBe(-Errno.EBADF);
+    expect(bindSocket(fd, addressOf("127.0.0.1:0"))).toBe(-Errno.EBADF);
+  });
+});
+
+describe("names", () => {
+  test("tell the address that was bound, of both families", () => {
+    const four = udp("127.0.0.3:0");
+    expect(socketName(four.fd)).toEqual({ ...ipOf("127.0.0.3"), port: four.port });
+    const six = udp("[::1]:0");
+    expect(socketName(six.fd)).toEqual({ ...ipOf("::1"), port: six.port });
+  });
+
+  test("of what is no socket, or no internet socket, are errors", () => {
+    expect(socketName(opened(createEventfd()))).toBe(-Errno.ENOTSOCK);
+    const AF_UNIX = 1;
+    const local = opened(libc.socket(AF_UNIX, SOCK_DGRAM, 0));
+    expect(socketName(local)).toBe(-Errno.EAFNOSUPPORT);
+  });
+
+  test("survive the way through sockaddr, whatever stood there before", () => {
+    const addresses: SocketAddress[] = [
+      addressOf("192.0.2.1:65535"),
+      addressOf("[2001:db8::1]:69"),
+      { ...ipOf("fe80::1"), port: 1, scopeId: 0xffff_fffe },
+    ];
+    for (const address of addresses) {
+      const bytes = new Uint8Array(40).fill(0xee);
+      const length = encodeSockaddr(bytes, 3, address);
+      expect(length).toBe(address.family === 4 ? SockaddrIn.size : SockaddrIn6.size);
+      expect(decodeSockaddr(bytes, 3)).toEqual(address);
+      expect([bytes[2], bytes[3 + length]]).toEqual([0xee, 0xee]);
+    }
+  });
+
+  test("of a family that is not ours are undefined", () => {
+    expect(decodeSockaddr(new Uint8Array(32), 0)).toBeUndefined();
+  });
+});
+
+describe("loopback pair", () => {
+  test("says so when datagrams do not come, and closes what it opened", () => {
+    const before = [openDescriptors("socket:"), openDescriptors("anon_inode:")];
+    const pair = LoopbackPair.open(4);
+    if (typeof pair === "number") throw new Error(`no loopback: ${pair}`);
+    expect(pair.receive(1, true)).toBe(-Errno.ENODATA);
+    expect(pair.send(ipOf("127.0.0.1"), [Uint8Array.of(1, 2)], 0, true)).toBe(1);
+    expect(pair.receive(1, true)).toMatchObject([{ payload: Uint8Array.of(1, 2) }]);
+    pair.close();
+    expect([openDescriptors("socket:"), openDescriptors("anon_inode:")]).toEqual(before);
+  });
+});

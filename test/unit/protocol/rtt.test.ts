@@ -1,0 +1,69 @@
+// The retransmission timeout: RFC 6298's arithmetic, its bounds and its back-off.
+
+import { expect, test } from "bun:test";
+
+import * as fc from "fast-check";
+
+import { RoundTrip } from "#protocol/rtt.ts";
+
+import { expectMark } from "../../marks.ts";
+
+test("before any sample: one second, or what the client set, or what the server prefers", () => {
+  expect(new RoundTrip(undefined).timeoutUs).toBe(1_000_000);
+  expect(new RoundTrip(3_000_000).timeoutUs).toBe(3_000_000);
+  expect(new RoundTrip(undefined, 250_000).timeoutUs).toBe(250_000);
+  expect(new RoundTrip(undefined).smoothedUs).toBe(0);
+});
+
+test("RFC 6298 (2.2), (2.3): the first sample, and the ones after it", () => {
+  const roundTrip = new RoundTrip(undefined);
+  roundTrip.sample(100_000);
+  // RTTVAR = R / 2, RTO = R + 4 × RTTVAR.
+  expect([roundTrip.smoothedUs, roundTrip.timeoutUs]).toEqual([100_000, 300_000]);
+  roundTrip.sample(180_000);
+  // RTTVAR = 3/4 × 50 + 1/4 × 80 = 57.5 ms; SRTT = 7/8 × 100 + 1/8 × 180 = 110 ms.
+  expect([roundTrip.smoothedUs, roundTrip.timeoutUs]).toEqual([110_000, 340_000]);
+});
+
+test("RFC 1123 §4.2.3.2, RFC 6298 (5.5): each timeout doubles the next, up to a bound", () => {
+  const roundTrip = new RoundTrip(undefined);
+  const timeouts: number[] = [];
+  expectMark("timeout-backs-off", () => {
+    for (let round = 0; round < 5; round++) {
+      timeouts.push(roundTrip.timeoutUs);
+      roundTrip.backOff();
+    }
+  });
+  expect(timeouts).toEqual([1e6, 2e6, 4e6, 5e6, 5e6]);
+  roundTrip.sample(100_000);
+  expect(roundTrip.timeoutUs).toBe(300_000);
+});
+
+test("a negotiated timeout is never exceeded, even one below the usual least", () => {
+  const roundTrip = new RoundTrip(10_000);
+  roundTrip.backOff();
+  expect(roundTrip.timeoutUs).toBe(10_000);
+  roundTrip.sample(500_000);
+  expect(roundTrip.timeoutUs).toBe(10_000);
+});
+
+test("a first timeout above the usual bound is not cut short", () => {
+  const roundTrip = new RoundTrip(undefined, 8_000_000);
+  roundTrip.backOff();
+  expect(roundTrip.timeoutUs).toBe(8_000_000);
+});
+
+test("whatever the samples: within its bounds, and the estimate within the samples", () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(20_000_000), { minLength: 1 }), (samples) => {
+      const roundTrip = new RoundTrip(undefined);
+      for (const sample of samples) {
+        roundTrip.sample(sample);
+        expect(roundTrip.timeoutUs).toBeGreaterThanOrEqual(50_000);
+        expect(roundTrip.timeoutUs).toBeLessThanOrEqual(5_000_000);
+      }
+      expect(roundTrip.smoothedUs).toBeLessThanOrEqual(Math.max(1, ...samples) * 1.000_001);
+      expect(roundTrip.smoothedUs).toBeGreaterThanOrEqual(Math.min(...samples) * 0.999_999);
+    }),
+  );
+});

@@ -1,0 +1,593 @@
+// The Sender as transcripts: each test is one behaviour of an RFC, or one of a client that was captured.
+
+import { describe, expect, test } from "bun:test";
+
+import { expectMark } from "../../marks.ts";
+import { Exchange } from "../../sim/exchange.ts";
+
+describe("RFC 1350", () => {
+  test("one block at a time, and the short one ends it", () => {
+    expectMark("last-block-acknowledged", () => {
+      const exchange = new Exchange({ file: 1025 });
+      exchange.wait(1).ack(1).wait(1).ack(2).wait(1).ack(3);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.001 ← ACK 1
+        0.001 → DATA 2 512 bytes
+        0.002 ← ACK 2
+        0.002 → DATA 3 1 bytes
+        0.003 ← ACK 3
+        complete"
+      `);
+    });
+  });
+
+  test("an empty file is one empty block; a multiple of the block size ends with one", () => {
+    expect(new Exchange({ file: 0 }).ack(1).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 0 bytes
+      0.000 ← ACK 1
+      complete"
+    `);
+    expect(new Exchange({ file: 512 }).ack(1).ack(2).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.000 ← ACK 1
+      0.000 → DATA 2 0 bytes
+      0.000 ← ACK 2
+      complete"
+    `);
+  });
+
+  test("a lost block is repeated by the timer, each time later", () => {
+    expectMark("window-repeated-on-timeout", () => {
+      const exchange = new Exchange({ file: 600 }).wait(20_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        1.000 → DATA 1 512 bytes
+        3.000 → DATA 1 512 bytes
+        7.000 → DATA 1 512 bytes
+        12.000 → DATA 1 512 bytes
+        17.000 → DATA 1 512 bytes
+        running"
+      `);
+    });
+  });
+
+  test("the timer follows the measured round trip, and never below 50 ms", () => {
+    const exchange = new Exchange({ file: 2000 }).wait(100).ack(1).wait(1000);
+    expect(exchange.transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.100 ← ACK 1
+      0.100 → DATA 2 512 bytes
+      0.400 → DATA 2 512 bytes
+      1.000 → DATA 2 512 bytes
+      running"
+    `);
+    const near = new Exchange({ file: 2000 }).wait(1).ack(1).wait(60);
+    expect(near.transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      running"
+    `);
+  });
+
+  test("an ERROR ends the transfer at once, unanswered", () => {
+    expectMark("client-error-ends-transfer", () => {
+      const exchange = new Exchange({ file: 2000 }).ack(1).error(3, "disk full").ack(2).wait(9000);
+      expect(exchange.error(0, "again").request().transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.000 ← ACK 1
+        0.000 → DATA 2 512 bytes
+        0.000 ← ERROR 3 "disk full"
+        0.000 ← ACK 2
+        9.000 ← ERROR 0 "again"
+        9.000 ← RRQ "f" octet
+        closed-by-client"
+      `);
+    });
+  });
+
+  test("ACKs of blocks that were not sent are ignored", () => {
+    expectMark("ack-outside-window-ignored", () => {
+      const exchange = new Exchange({ file: 2000 }).ack(2).ack(65_535).ack(1).ack(3).ack(9);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.000 ← ACK 2
+        0.000 ← ACK 65535
+        0.000 ← ACK 1
+        0.000 → DATA 2 512 bytes
+        0.000 ← ACK 3
+        0.000 ← ACK 9
+        running"
+      `);
+    });
+  });
+});
+
+describe("RFC 1123 §4.2.3.1, the Sorcerer's Apprentice", () => {
+  test("in lockstep a repeated ACK never repeats a block, however often and late", () => {
+    expectMark("repeated-ack-ignored", () => {
+      const exchange = new Exchange({ file: 2000 }).wait(10).ack(1).ack(1).wait(40).ack(1).ack(1);
+      expect(exchange.ack(0).transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.010 ← ACK 1
+        0.010 → DATA 2 512 bytes
+        0.010 ← ACK 1
+        0.050 ← ACK 1
+        0.050 ← ACK 1
+        0.050 ← ACK 0
+        running"
+      `);
+      expect(exchange.sender.statistics.blocksResent).toBe(0);
+    });
+  });
+
+  test("PXELINUX, after a stall: its repeated ACK and our timer do not add up", () => {
+    const exchange = new Exchange({ file: 3000 }).wait(1).ack(1).wait(60).ack(1).ack(2).ack(2);
+    expect(exchange.wait(1).ack(3).ack(3).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.061 ← ACK 1
+      0.061 ← ACK 2
+      0.061 → DATA 3 512 bytes
+      0.061 ← ACK 2
+      0.062 ← ACK 3
+      0.062 → DATA 4 512 bytes
+      0.062 ← ACK 3
+      running"
+    `);
+  });
+});
+
+describe("RFC 2347", () => {
+  test("DATA 1 waits for ACK 0", () => {
+    expectMark("data-waits-for-ack-0", () => {
+      const exchange = new Exchange({ file: 700, options: { blksize: "1000", tsize: "0" } });
+      expect(exchange.wait(5).ack(0).wait(5).ack(1).transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet blksize=1000 tsize=0
+        0.000 → OACK blksize=1000 tsize=700
+        0.005 ← ACK 0
+        0.005 → DATA 1 700 bytes
+        0.010 ← ACK 1
+        complete"
+      `);
+    });
+  });
+
+  test("until then any other ACK is ignored", () => {
+    expectMark("ack-before-data-ignored", () => {
+      const exchange = new Exchange({ file: 700, options: { tsize: "0" } }).ack(1).ack(65_535);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet tsize=0
+        0.000 → OACK tsize=700
+        0.000 ← ACK 1
+        0.000 ← ACK 65535
+        running"
+      `);
+    });
+  });
+
+  test("the OACK is repeated by the timer", () => {
+    expectMark("oack-repeated-on-timeout", () => {
+      const exchange = new Exchange({ file: 700, options: { tsize: "0" } }).wait(1500).ack(0);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet tsize=0
+        0.000 → OACK tsize=700
+        1.000 → OACK tsize=700
+        1.500 ← ACK 0
+        1.500 → DATA 1 512 bytes
+        running"
+      `);
+    });
+  });
+
+  test("a second ACK 0, to the repeated OACK, sends nothing more", () => {
+    const exchange = new Exchange({ file: 700, options: { tsize: "0" } }).wait(1500);
+    const sent = exchange.ack(0).ack(0).ack(0).sender.statistics.blocksSent;
+    expect(sent).toBe(1);
+  });
+
+  test("ERROR 8 or 0 to the OACK is a probe, not a failure", () => {
+    expectMark("client-probes-with-oack", () => {
+      const edk2 = { tsize: "0", blksize: "1468", windowsize: "4" };
+      const exchange = new Exchange({ file: 700, options: edk2 }).error(8, "User aborted");
+      expect(exchange.wait(9000).transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet tsize=0 blksize=1468 windowsize=4
+        0.000 → OACK tsize=700 blksize=1468 windowsize=4
+        0.000 ← ERROR 8 "User aborted"
+        probe"
+      `);
+    });
+    const options = { tsize: "0" };
+    expect(new Exchange({ file: 700, options }).error(0, "x").sender.outcome).toBe("probe");
+    const refused = new Exchange({ file: 700, options }).error(2, "x");
+    expect(refused.sender.outcome).toBe("closed-by-client");
+    const bare = new Exchange({ file: 700 }).error(0, "x");
+    expect(bare.sender.outcome).toBe("closed-by-client");
+  });
+});
+
+describe("a repeated request", () => {
+  test("gets the first reply again until the first ACK, and nothing after it", () => {
+    expectMark("first-reply-repeated", () => {
+      const exchange = new Exchange({ file: 700 }).wait(600).request().wait(100).ack(1).request();
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.600 ← RRQ "f" octet
+        0.600 → DATA 1 512 bytes
+        0.700 ← ACK 1
+        0.700 → DATA 2 188 bytes
+        0.700 ← RRQ "f" octet
+        running"
+      `);
+    });
+  });
+
+  test("gets the OACK again, and its ACK measures no round trip", () => {
+    const exchange = new Exchange({ file: 700, options: { tsize: "0" } }).wait(600).request();
+    expect(exchange.wait(1).ack(0).sender.statistics.rttUs).toBe(0);
+    expect(exchange.request().transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet tsize=0
+      0.000 → OACK tsize=700
+      0.600 ← RRQ "f" octet tsize=0
+      0.600 → OACK tsize=700
+      0.601 ← ACK 0
+      0.601 → DATA 1 512 bytes
+      0.601 ← RRQ "f" octet tsize=0
+      running"
+    `);
+  });
+});
+
+describe("RFC 7440", () => {
+  const options = { windowsize: "4" };
+
+  test("a window goes out, and the next after the ACK of its end; the last one is shorter", () => {
+    const exchange = new Exchange({ file: 512 * 5 + 1, options }).wait(10).ack(0).wait(10).ack(4);
+    expect(exchange.wait(10).ack(6).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet windowsize=4
+      0.000 → OACK windowsize=4
+      0.010 ← ACK 0
+      0.010 → DATA 1 512 bytes
+      0.010 → DATA 2 512 bytes
+      0.010 → DATA 3 512 bytes
+      0.010 → DATA 4 512 bytes
+      0.020 ← ACK 4
+      0.020 → DATA 5 512 bytes
+      0.020 → DATA 6 1 bytes
+      0.030 ← ACK 6
+      complete"
+    `);
+    expect(exchange.sender.statistics).toMatchObject({ blocksResent: 0, nacks: 0, rttUs: 10_000 });
+  });
+
+  test("an ACK inside the window: a full window from behind it, nothing before it", () => {
+    expectMark("ack-inside-window-resumes-behind-it", () => {
+      const exchange = new Exchange({ file: 5000, options }).wait(10).ack(0).wait(10).ack(1);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet windowsize=4
+        0.000 → OACK windowsize=4
+        0.010 ← ACK 0
+        0.010 → DATA 1 512 bytes
+        0.010 → DATA 2 512 bytes
+        0.010 → DATA 3 512 bytes
+        0.010 → DATA 4 512 bytes
+        0.020 ← ACK 1
+        0.020 → DATA 2 512 bytes
+        0.020 → DATA 3 512 bytes
+        0.020 → DATA 4 512 bytes
+        0.020 → DATA 5 512 bytes
+        running"
+      `);
+      expect(exchange.sender.statistics).toMatchObject({
+        blocksSent: 8,
+        blocksResent: 3,
+        nacks: 1,
+      });
+    });
+  });
+
+  test("the last block of a window is lost: the timer repeats what was not acknowledged", () => {
+    const exchange = new Exchange({ file: 3000, options }).wait(10).ack(0).wait(10).ack(4);
+    expect(exchange.wait(60).ack(6).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet windowsize=4
+      0.000 → OACK windowsize=4
+      0.010 ← ACK 0
+      0.010 → DATA 1 512 bytes
+      0.010 → DATA 2 512 bytes
+      0.010 → DATA 3 512 bytes
+      0.010 → DATA 4 512 bytes
+      0.020 ← ACK 4
+      0.020 → DATA 5 512 bytes
+      0.020 → DATA 6 440 bytes
+      0.070 → DATA 5 512 bytes
+      0.070 → DATA 6 440 bytes
+      0.080 ← ACK 6
+      complete"
+    `);
+  });
+
+  test("the first block of a window is lost: the window again, for one ACK of EDK2's many", () => {
+    expectMark("window-request-answered-once", () => {
+      const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(10).ack(4);
+      expect(exchange.wait(10).ack(4).ack(4).ack(4).transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet windowsize=4
+        0.000 → OACK windowsize=4
+        0.010 ← ACK 0
+        0.010 → DATA 1 512 bytes
+        0.010 → DATA 2 512 bytes
+        0.010 → DATA 3 512 bytes
+        0.010 → DATA 4 512 bytes
+        0.020 ← ACK 4
+        0.020 → DATA 5 512 bytes
+        0.020 → DATA 6 512 bytes
+        0.020 → DATA 7 512 bytes
+        0.020 → DATA 8 512 bytes
+        0.030 ← ACK 4
+        0.030 → DATA 5 512 bytes
+        0.030 → DATA 6 512 bytes
+        0.030 → DATA 7 512 bytes
+        0.030 → DATA 8 512 bytes
+        0.030 ← ACK 4
+        0.030 ← ACK 4
+        running"
+      `);
+    });
+  });
+
+  test("an ACK that was under way before the window could have been seen asks for nothing", () => {
+    expectMark("window-request-ignored", () => {
+      const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(10).ack(4);
+      expect(exchange.wait(4).ack(4).sender.statistics.nacks).toBe(0);
+    });
+  });
+
+  test("the echo of a window sent twice is not taken for a request for the next one", () => {
+    const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(10).ack(4);
+    // Asked again; both copies arrive, and both are acknowledged, the second one late.
+    exchange.wait(10).ack(4).wait(10).ack(8).wait(9).ack(8).ack(8);
+    expect(exchange.sender.statistics).toMatchObject({ blocksSent: 16, nacks: 1 });
+    // The window after that may be asked for again.
+    exchange.wait(1).ack(12).wait(9).ack(12);
+    expect(exchange.sender.statistics).toMatchObject({ nacks: 2 });
+  });
+
+  test("a late ACK of the first copy counts, while the second is on its way", () => {
+    const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(70).ack(4);
+    expect(exchange.transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet windowsize=4
+      0.000 → OACK windowsize=4
+      0.010 ← ACK 0
+      0.010 → DATA 1 512 bytes
+      0.010 → DATA 2 512 bytes
+      0.010 → DATA 3 512 bytes
+      0.010 → DATA 4 512 bytes
+      0.060 → DATA 1 512 bytes
+      0.060 → DATA 2 512 bytes
+      0.060 → DATA 3 512 bytes
+      0.060 → DATA 4 512 bytes
+      0.080 ← ACK 4
+      0.080 → DATA 5 512 bytes
+      0.080 → DATA 6 512 bytes
+      0.080 → DATA 7 512 bytes
+      0.080 → DATA 8 512 bytes
+      running"
+    `);
+  });
+});
+
+describe("block numbers wrap", () => {
+  /** Plays a lockstep transfer up to the last block before the wrap. */
+  function nearWrap(options: Record<string, string>): Exchange {
+    const exchange = new Exchange({
+      file: 8 * 65_540 + 1,
+      options: { blksize: "8", ...options },
+    });
+    exchange.ack(0);
+    const windowBlocks = Number(options["windowsize"] ?? 1);
+    for (let wire = windowBlocks; wire <= 65_534; wire += windowBlocks) exchange.ack(wire);
+    return exchange;
+  }
+
+  /** The lines after the first `count`. */
+  function tail(exchange: Exchange, count: number): string {
+    return exchange.transcript().split("\n").slice(count).join("\n");
+  }
+
+  test("to 0, and a late ACK from before the wrap is ignored", () => {
+    const exchange = nearWrap({});
+    const before = exchange.transcript().split("\n").length - 1;
+    exchange.ack(65_535).ack(65_533).ack(65_535).ack(0).ack(65_535).ack(1);
+    expect(tail(exchange, before)).toMatchInlineSnapshot(`
+      "0.000 ← ACK 65535
+      0.000 → DATA 0 8 bytes
+      0.000 ← ACK 65533
+      0.000 ← ACK 65535
+      0.000 ← ACK 0
+      0.000 → DATA 1 8 bytes
+      0.000 ← ACK 65535
+      0.000 ← ACK 1
+      0.000 → DATA 2 8 bytes
+      running"
+    `);
+  });
+
+  test("to 1, as negotiated", () => {
+    const exchange = nearWrap({ rollover: "1" });
+    const before = exchange.transcript().split("\n").length - 1;
+    exchange.ack(65_535).ack(0).ack(1).ack(65_535).ack(2);
+    expect(tail(exchange, before)).toMatchInlineSnapshot(`
+      "0.000 ← ACK 65535
+      0.000 → DATA 1 8 bytes
+      0.000 ← ACK 0
+      0.000 ← ACK 1
+      0.000 → DATA 2 8 bytes
+      0.000 ← ACK 65535
+      0.000 ← ACK 2
+      0.000 → DATA 3 8 bytes
+      running"
+    `);
+  });
+
+  test("in the middle of a window", () => {
+    const exchange = nearWrap({ windowsize: "6" });
+    const before = exchange.transcript().split("\n").length - 1;
+    exchange.ack(65_535).ack(5);
+    expect(tail(exchange, before)).toMatchInlineSnapshot(`
+      "0.000 ← ACK 65535
+      0.000 → DATA 0 8 bytes
+      0.000 → DATA 1 8 bytes
+      0.000 → DATA 2 8 bytes
+      0.000 → DATA 3 8 bytes
+      0.000 → DATA 4 8 bytes
+      0.000 → DATA 5 1 bytes
+      0.000 ← ACK 5
+      complete"
+    `);
+  });
+});
+
+describe("giving up", () => {
+  test("a peer that never answers gets the first reply six times and one ERROR", () => {
+    expectMark("gives-up-with-one-error", () => {
+      const exchange = new Exchange({ file: 700, options: { tsize: "0" } }).wait(60_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet tsize=0
+        0.000 → OACK tsize=700
+        1.000 → OACK tsize=700
+        3.000 → OACK tsize=700
+        7.000 → OACK tsize=700
+        12.000 → OACK tsize=700
+        17.000 → OACK tsize=700
+        22.000 → ERROR 0 "Timed out"
+        gave-up"
+      `);
+    });
+  });
+
+  test("a peer that falls silent is given up after the patience", () => {
+    const exchange = new Exchange({ file: 2000, patienceUs: 2_000_000 }).wait(100).ack(1);
+    expect(exchange.wait(60_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.100 ← ACK 1
+      0.100 → DATA 2 512 bytes
+      0.400 → DATA 2 512 bytes
+      1.000 → DATA 2 512 bytes
+      2.100 → ERROR 0 "Timed out"
+      gave-up"
+    `);
+  });
+
+  test("repeated ACKs are no progress", () => {
+    const exchange = new Exchange({ file: 2000, patienceUs: 1_000_000 }).wait(100).ack(1);
+    for (let round = 0; round < 20; round++) exchange.wait(100).ack(1);
+    expect(exchange.sender.outcome).toBe("gave-up");
+  });
+
+  test("a negotiated timeout longer than the patience still allows one repetition", () => {
+    const options = { timeout: "40" };
+    expect(new Exchange({ file: 700, options }).wait(99_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet timeout=40
+      0.000 → OACK timeout=40
+      40.000 → OACK timeout=40
+      80.000 → ERROR 0 "Timed out"
+      gave-up"
+    `);
+  });
+
+  test("everything was sent and only the last ACK is missing: complete, and no ERROR", () => {
+    expectMark("last-ack-never-came", () => {
+      const exchange = new Exchange({ file: 600 }).wait(10).ack(1).wait(60_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.010 ← ACK 1
+        0.010 → DATA 2 88 bytes
+        0.060 → DATA 2 88 bytes
+        0.160 → DATA 2 88 bytes
+        0.360 → DATA 2 88 bytes
+        0.760 → DATA 2 88 bytes
+        1.560 → DATA 2 88 bytes
+        complete-unacknowledged"
+      `);
+    });
+  });
+
+  test("PXELINUX: ERROR 0 instead of the last, empty block is a completed transfer", () => {
+    expectMark("client-skips-empty-last-block", () => {
+      const exchange = new Exchange({ file: 1024 }).ack(1).ack(2).error(0, "No error, file close");
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.000 ← ACK 1
+        0.000 → DATA 2 512 bytes
+        0.000 ← ACK 2
+        0.000 → DATA 3 0 bytes
+        0.000 ← ERROR 0 "No error, file close"
+        complete"
+      `);
+    });
+    const unfinished = new Exchange({ file: 1023 }).ack(1).error(0, "No error, file close");
+    expect(unfinished.sender.outcome).toBe("closed-by-client");
+    const early = new Exchange({ file: 1024 }).ack(1).error(0, "No error, file close");
+    expect(early.sender.outcome).toBe("closed-by-client");
+  });
+});
+
+describe("the server ends the transfer", () => {
+  for (const outcome of ["file-changed", "io-error", "shutdown", "replaced"] as const) {
+    test(outcome, () => {
+      const exchange = new Exchange({ file: 2000 })
+        .ack(1)
+        .command((sender) => sender.abort(outcome));
+      exchange
+        .command((sender) => sender.abort("shutdown"))
+        .ack(2)
+        .wait(9000);
+      const replies = exchange.transcript().split("\n").slice(4);
+      const expected = {
+        "file-changed": '0.000 → ERROR 0 "File changed during the transfer"',
+        "io-error": '0.000 → ERROR 0 "Read error"',
+        shutdown: '0.000 → ERROR 0 "Server is shutting down"',
+        replaced: undefined,
+      };
+      const said = expected[outcome] === undefined ? [] : [expected[outcome]];
+      expect(replies).toEqual([...said, "0.000 ← ACK 2", outcome]);
+      expect(exchange.sender.deadlineUs).toBe(Infinity);
+    });
+  }
+});
+
+describe("netascii", () => {
+  test("the end becomes known as the blocks are made, in mid-window", () => {
+    const file = new TextEncoder().encode("a line\nanother line\n");
+    const options = { blksize: "8", windowsize: "8", tsize: "0" };
+    const exchange = new Exchange({ file, mode: "netascii", options }).ack(0).wait(10).ack(3);
+    expect(exchange.transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" netascii blksize=8 windowsize=8 tsize=0
+      0.000 → OACK blksize=8 windowsize=8
+      0.000 ← ACK 0
+      0.000 → DATA 1 8 bytes
+      0.000 → DATA 2 8 bytes
+      0.000 → DATA 3 6 bytes
+      0.010 ← ACK 3
+      complete"
+    `);
+    expect(exchange.sender.statistics).toMatchObject({ blocksSent: 3, blocksResent: 0 });
+  });
+});

@@ -1,0 +1,202 @@
+// Log lines and audit events: what people grep for and what dashboards read.
+
+import { expect, test } from "bun:test";
+
+import type { LogSettings } from "#config/settings.ts";
+import type { RefusalRecord, RequestRecord, TransferRecord } from "#server/contract.ts";
+import { auditEvents, auditLine } from "#supervisor/audit.ts";
+import { formatBytes, formatDuration, formatRate } from "#supervisor/format.ts";
+import { eventLine, recordLine } from "#supervisor/lines.ts";
+import { Log } from "#supervisor/log.ts";
+
+const timeMs = Date.UTC(2026, 10, 21, 12);
+
+const sent: TransferRecord = {
+  kind: "transfer",
+  timeMs,
+  peer: "10.0.0.7:2070",
+  name: "pxe/vmlinuz",
+  mode: "octet",
+  outcome: "complete",
+  isSuccess: true,
+  fileBytes: 8_123_456,
+  bytes: 8_123_456,
+  durationUs: 93_000,
+  blockBytes: 1428,
+  windowBlocks: 16,
+  blocksSent: 5689,
+  blocksResent: 0,
+  timeouts: 0,
+  rttUs: 120,
+  options: "blksize=1428 windowsize=16 tsize=8123456",
+};
+
+const failed: TransferRecord = {
+  ...sent,
+  outcome: "gave-up",
+  isSuccess: false,
+  bytes: 1_200_000,
+  durationUs: 30_000_000,
+  blocksResent: 80,
+  timeouts: 5,
+};
+
+const asked: RequestRecord = {
+  kind: "request",
+  timeMs,
+  peer: "10.0.0.7:2070",
+  name: "pxe/vmlinuz",
+  mode: "octet",
+  fileBytes: 8_123_456,
+  blockBytes: 1428,
+  asked: { blksize: "1428" },
+};
+
+const refused: RefusalRecord = {
+  kind: "refusal",
+  timeMs,
+  peer: "[fe80::1%eth0]:2070",
+  name: "my file",
+  code: 1,
+  reason: "no such file",
+  cause: "not-found",
+};
+
+test("a transfer is one line", () => {
+  expect(recordLine(sent)).toBe(
+    "2026-11-21T12:00:00Z 10.0.0.7:2070 sent pxe/vmlinuz 8.1 MB in 0.093 s (87 MB/s) " +
+      "blksize=1428 windowsize=16 tsize=8123456, 0 resent",
+  );
+  expect(recordLine(failed)).toBe(
+    "2026-11-21T12:00:00Z 10.0.0.7:2070 failed pxe/vmlinuz (gave-up) after 1.2 MB of 8.1 MB in 30.0 s " +
+      "blksize=1428 windowsize=16 tsize=8123456, 80 resent, 5 timeouts",
+  );
+});
+
+test("a transfer without options or bytes has no gaps", () => {
+  const empty = { ...sent, fileBytes: 0, bytes: 0, options: "", mode: "netascii" as const };
+  expect(recordLine(empty)).toBe(
+    "2026-11-21T12:00:00Z 10.0.0.7:2070 sent pxe/vmlinuz 0 B in 0.093 s netascii, 0 resent",
+  );
+});
+
+test("a client that leaves or wanted the size alone is no failure", () => {
+  const left = { ...failed, outcome: "closed-by-client" };
+  expect(recordLine(left)).toContain("stopped pxe/vmlinuz (closed-by-client)");
+  expect(auditEvents(left)[0]?.severity).toBe("info");
+  const probe = { ...failed, outcome: "probe", bytes: 0 };
+  expect(recordLine(probe)).toContain("told pxe/vmlinuz has 8.1 MB");
+  expect(auditEvents(probe)[0]?.severity).toBe("info");
+});
+
+test("a refusal names file, reason and code, and quotes a name with a space", () => {
+  expect(recordLine(refused)).toBe(
+    '2026-11-21T12:00:00Z [fe80::1%eth0]:2070 refused "my file": no such file (not-found, error 1)',
+  );
+});
+
+test("an event of the process is a name and its fields", () => {
+  const event = { eventType: "worker_replaced", severity: "error", timeMs } as const;
+  expect(eventLine({ ...event, fields: { shard: 1, error: "Error: x" } })).toBe(
+    '2026-11-21T12:00:00Z error: worker_replaced shard=1 error="Error: x"',
+  );
+});
+
+test("a granted read is two flat events", () => {
+  const lines = auditEvents(asked).map((event) => JSON.parse(auditLine(event, "boot1")) as unknown);
+  const common = {
+    timestamp: "2026-11-21T12:00:00.000Z",
+    hostname: "boot1",
+    service: "snow-owl-tftp",
+    severity: "info",
+    client_addr: "10.0.0.7:2070",
+    filename: "pxe/vmlinuz",
+    mode: "octet",
+  };
+  expect(lines).toEqual([
+    { ...common, event_type: "read_request", options: { blksize: "1428" } },
+    { ...common, event_type: "transfer_started", file_size: 8_123_456, block_size: 1428 },
+  ]);
+});
+
+test("a completed transfer has the fields that dashboards read", () => {
+  const [event] = auditEvents(sent);
+  expect(event).toMatchObject({
+    eventType: "transfer_completed",
+    severity: "info",
+    fields: {
+      client_addr: "10.0.0.7:2070",
+      filename: "pxe/vmlinuz",
+      bytes_transferred: 8_123_456,
+      blocks_sent: 5689,
+      duration_ms: 93,
+      throughput_bps: 698_791_914,
+    },
+  });
+  expect(
+    auditEvents({ ...sent, durationUs: 0, blocksSent: 0 })[0]?.fields["avg_block_time_ms"],
+  ).toBe(0);
+});
+
+test.each([
+  ["not-found", "read_denied", "warn"],
+  ["denied", "read_denied", "warn"],
+  ["traversal", "path_traversal_attempt", "error"],
+  ["too-large", "file_size_limit_exceeded", "error"],
+  ["write-disabled", "write_request_denied", "warn"],
+  ["malformed", "protocol_violation", "error"],
+  ["busy", "read_denied", "warn"],
+  ["io-error", "read_denied", "warn"],
+] as const)("a refusal because of %s is %s", (cause, eventType, severity) => {
+  expect(auditEvents({ ...refused, cause })).toEqual([
+    expect.objectContaining({ eventType, severity }),
+  ]);
+});
+
+test("the level hides what is below it", () => {
+  expect(linesOf({ level: "info" })).toHaveLength(3);
+  expect(linesOf({ level: "debug" })).toHaveLength(4);
+  expect(linesOf({ level: "warn" })).toHaveLength(2);
+  expect(linesOf({ level: "error" })).toHaveLength(1);
+  expect(linesOf({ level: "off" })).toHaveLength(0);
+  expect(linesOf({ level: "info", format: "json" })).toHaveLength(5);
+});
+
+test("audit_enabled = false leaves the process's own events", () => {
+  expect(linesOf({ level: "trace", auditEnabled: false })).toHaveLength(0);
+  const lines: string[] = [];
+  const log = new Log(settingsOf({ auditEnabled: false }), "h", {
+    line: (text) => lines.push(text),
+  });
+  log.event("server_shutdown", "info", { reason: "SIGTERM" }, timeMs);
+  expect(lines).toEqual(["2026-11-21T12:00:00Z server_shutdown reason=SIGTERM"]);
+});
+
+test("numbers read well", () => {
+  expect(
+    [0, 999, 1000, 8_123_456, 999_499_999, 999_500_000, 4_294_967_296].map(formatBytes),
+  ).toEqual(["0 B", "999 B", "1.0 kB", "8.1 MB", "999 MB", "1.0 GB", "4.3 GB"]);
+  expect([93_000, 12_345_678, 1_234_567_890].map(formatDuration)).toEqual([
+    "0.093 s",
+    "12.3 s",
+    "1235 s",
+  ]);
+  expect([formatRate(0, 5), formatRate(5, 0), formatRate(87, 1), formatRate(5, 10)]).toEqual([
+    "",
+    "",
+    "87 MB/s",
+    "0.5 MB/s",
+  ]);
+});
+
+function settingsOf(given: Partial<LogSettings>): LogSettings {
+  return { level: "info", format: "text", file: undefined, auditEnabled: true, ...given };
+}
+
+/** The lines that a request, a good transfer, a bad one and a refusal leave. */
+function linesOf(given: Partial<LogSettings>): readonly string[] {
+  const lines: string[] = [];
+  const log = new Log(settingsOf(given), "boot1", { line: (text) => lines.push(text) });
+  for (const record of [asked, sent, failed, refused]) log.record(record);
+  return lines;
+}

@@ -1,0 +1,25 @@
+// Runs the supervisor with stand-ins for shards, as a process that a test can signal: serve-child.ts ROOT PORT DRAIN_MS FORMAT.
+
+import { defaults } from "#config/config.ts";
+import { resolveSettings } from "#config/settings.ts";
+import { serve } from "#supervisor/supervisor.ts";
+
+const [rootDir = "", port = "0", drainMs = "0", format = "text"] = process.argv.slice(2);
+const settings = resolveSettings(defaults, { cores: 2, memoryBytes: 1e9 });
+const ending = await serve(
+  {
+    ...settings,
+    rootDir,
+    drainMs: Number(drainMs),
+    listen: { address: "127.0.0.1", port: Number(port) },
+    log: { ...settings.log, format: format === "json" ? "json" : "text" },
+  },
+  {
+    version: "0.0.0",
+    workerUrl: new URL("fake-worker.ts", import.meta.url),
+    isMulticastAsked: false,
+    show: (text) => process.stdout.write(`${text}\n`),
+  },
+);
+if (ending.fault !== "") process.stderr.write(`${ending.fault}\n${ending.remedy}\n`);
+process.exit(ending.fault === "" ? 0 : 70);

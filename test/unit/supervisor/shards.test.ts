@@ -1,0 +1,106 @@
+// The supervision of worker threads, with a stand-in for the shard's module.
+
+import { expect, test } from "bun:test";
+
+import { defaults } from "#config/config.ts";
+import { resolveSettings } from "#config/settings.ts";
+import { createDoorbell } from "#io/start.ts";
+import { COUNTERS, ShardCommand, type ShardInit } from "#server/contract.ts";
+import { Shards } from "#supervisor/shards.ts";
+
+const fakeWorker = new URL("fake-worker.ts", import.meta.url);
+
+test("the shards are ready once, when the last of them is", async () => {
+  const watched = watch("drains", 3);
+  watched.shards.start();
+  await watched.happened("ready");
+  watched.shards.stop();
+  await watched.happened("ended");
+  expect(watched.log).toEqual(["ready", "ended"]);
+});
+
+test("a worker that dies is replaced, and its error is told", async () => {
+  const watched = watch("dies-once", 1);
+  watched.shards.start();
+  await watched.happened("died");
+  await watched.happened("second life");
+  watched.shards.stop();
+  await watched.happened("ended");
+  expect(watched.log[1]).toMatch(/^died 0: TypeError: died once/);
+  expect(watched.log.at(-1)).toBe("ended");
+});
+
+test("workers that die again and again are given up", async () => {
+  const watched = watch("dies-always", 1);
+  watched.shards.start();
+  await watched.happened("hopeless");
+  expect(watched.log.filter((line) => line.startsWith("died"))).toHaveLength(4);
+  expect(watched.log).toContainEqual(expect.stringMatching(/^hopeless: TypeError: cannot live/));
+});
+
+test("draining ends a worker without replacing it", async () => {
+  const watched = watch("drains", 2);
+  watched.shards.start();
+  await watched.happened("ready");
+  watched.shards.drain();
+  await watched.happened("ended");
+  expect(watched.log).toEqual(["ready", "ended"]);
+});
+
+test("stop overrules a drain that does not end, and drain never takes a stop back", async () => {
+  const watched = watch("drains-never", 1);
+  watched.shards.start();
+  await watched.happened("ready");
+  watched.shards.drain();
+  expect(watched.command()).toBe(ShardCommand.drain);
+  watched.shards.stop();
+  watched.shards.drain();
+  expect(watched.command()).toBe(ShardCommand.stop);
+  await watched.happened("ended");
+});
+
+interface Watched {
+  readonly shards: Shards;
+  readonly log: string[];
+  readonly command: () => number;
+  /** Resolves when a line of the log starts with `event`; `second life`: when a worker has been started twice. */
+  readonly happened: (event: string) => Promise<void>;
+}
+
+function watch(rootDir: string, count: number): Watched {
+  const settings = { ...resolveSettings(defaults, { cores: 1, memoryBytes: 1e9 }), rootDir };
+  const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
+    shardIndex,
+    settings,
+    serviceFd: -1,
+    transferFds: [],
+    isWildcard: false,
+    rootFd: -1,
+    doorbellFd: doorbell(),
+    control: new SharedArrayBuffer(4),
+    counters: new SharedArrayBuffer(COUNTERS * 8),
+  }));
+  const log: string[] = [];
+  const shards = new Shards(inits, fakeWorker, {
+    ready: () => void log.push("ready"),
+    record: (record) => void log.push(`record ${record.kind}`),
+    died: (shard, error) => void log.push(`died ${shard}: ${error}`),
+    hopeless: (error) => void log.push(`hopeless: ${error}`),
+    ended: () => void log.push("ended"),
+  });
+  const happened = async (event: string): Promise<void> => {
+    const isSeen = (): boolean =>
+      event === "second life" ? shards.total(0) >= 2 : log.some((line) => line.startsWith(event));
+    while (!isSeen()) await Bun.sleep(2);
+  };
+  const [first] = inits;
+  const command = (): number =>
+    first === undefined ? -1 : Atomics.load(new Int32Array(first.control), 0);
+  return { shards, log, happened, command };
+}
+
+function doorbell(): number {
+  const fd = createDoorbell();
+  if (typeof fd !== "number") throw new Error(fd.fault);
+  return fd;
+}
