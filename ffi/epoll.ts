@@ -1,4 +1,5 @@
-// epoll (ffi layer): which sockets are ready. One instance per shard; level-triggered; tokens are small integers.
+// epoll (ffi layer): which sockets are ready. One instance per shard, level-triggered.
+// Tokens are small integers of the caller.
 
 import { assert } from "#base/assert.ts";
 import { at } from "#base/bytes.ts";

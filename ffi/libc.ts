@@ -45,7 +45,7 @@ type Bound = Record<keyof typeof symbols, (...values: readonly number[]) => numb
 export const libc: Bound = bindLibc();
 
 // errno is per thread; each worker loads this module anew, so the address belongs to its own thread.
-const errnoAddress = libc.__errno_location() as Pointer;
+const errnoAddress: Pointer = pointer(libc.__errno_location());
 
 /** The calling thread's errno. Valid only directly after a failed call. */
 export function errno(): number {
@@ -59,7 +59,11 @@ export function checked(result: number): number {
 
 /** A view over `length` bytes of memory at `address` that the garbage collector does not own. */
 export function memoryAt(address: number, length: number): ArrayBuffer {
-  return toArrayBuffer(address as Pointer, 0, length);
+  return toArrayBuffer(pointer(address), 0, length);
+}
+
+function pointer(address: number): Pointer {
+  return address as Pointer;
 }
 
 function bindLibc(): Bound {

@@ -2,7 +2,7 @@
 // ends the shard, which the supervisor replaces; it never turns into wrong bytes on the wire.
 
 /** Thrown when an invariant of our own code is violated; never for a fault of a peer or the kernel. */
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override readonly name: string = "AssertionError";
 }
 

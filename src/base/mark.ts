@@ -1,4 +1,5 @@
-// Coverage marks (base layer): a test can ask that a named branch was taken. A no-op in production.
+// Coverage marks (base layer): a test can ask that a named branch was taken.
+// A no-op in production.
 
 let observer: ((name: string) => void) | undefined;
 

@@ -1,4 +1,5 @@
-// A bounded queue of small integers (base layer), first in first out, without allocation.
+// A bounded queue of small integers (base layer), first in first out.
+// Nothing is allocated after construction.
 
 import { assert } from "./assert.ts";
 import { at } from "./bytes.ts";

@@ -1,4 +1,5 @@
-// Slots by number (base layer): a fixed set of small integers, handed out and given back in O(1).
+// Slots by number (base layer): a fixed set of small integers.
+// They are handed out and given back in O(1), without allocation.
 
 import { assert } from "./assert.ts";
 import { at } from "./bytes.ts";

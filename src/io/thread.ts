@@ -1,4 +1,5 @@
 // The calling thread's place among the processors (io layer).
+// Best effort: a kernel that refuses leaves the thread where it is.
 
 import { availableCores, setAffinity } from "#ffi/process.ts";
 

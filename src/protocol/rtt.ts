@@ -26,9 +26,11 @@ const granularityUs = 1_000;
 export class RoundTrip {
   readonly #timeoutUsMin: number;
   readonly #timeoutUsMax: number;
+  readonly #firstTimeoutUs: number;
   #timeoutUs: number;
   #smoothedUs = 0;
   #variationUs = 0;
+  #leastUs = 0;
 
   /**
    * `negotiatedUs` is the timeout that the client set, if it did: the first timeout and the longest.
@@ -37,12 +39,21 @@ export class RoundTrip {
   constructor(negotiatedUs: number | undefined, firstUs: number = firstTimeoutUsDefault) {
     this.#timeoutUsMax = negotiatedUs ?? Math.max(timeoutUsMaxDefault, firstUs);
     this.#timeoutUsMin = Math.min(timeoutUsMin, this.#timeoutUsMax);
-    this.#timeoutUs = negotiatedUs ?? firstUs;
+    this.#firstTimeoutUs = negotiatedUs ?? firstUs;
+    this.#timeoutUs = this.#firstTimeoutUs;
   }
 
   /** The smoothed round-trip time; 0 before the first sample. */
   get smoothedUs(): number {
     return this.#smoothedUs;
+  }
+
+  /**
+   * The shortest sample, the closest to the path alone: the others include the time that a window takes
+   * on the link. 0 before the first one.
+   */
+  get leastUs(): number {
+    return this.#leastUs;
   }
 
   /** How long to wait for an ACK, back-off included. */
@@ -55,22 +66,32 @@ export class RoundTrip {
    * that were sent once.
    */
   sample(roundTripUs: number): void {
+    // At least 1 µs, so that 0 keeps meaning "no sample" when a clock stood still.
+    const sampleUs = Math.max(roundTripUs, 1);
     if (this.#smoothedUs === 0) {
-      // RFC 6298 (2.2). At least 1 µs, so that 0 keeps meaning "no sample" when a clock stood still.
-      this.#smoothedUs = Math.max(roundTripUs, 1);
-      this.#variationUs = roundTripUs / 2;
+      // RFC 6298 (2.2).
+      this.#smoothedUs = sampleUs;
+      this.#variationUs = sampleUs / 2;
+      this.#leastUs = sampleUs;
     } else {
-      // RFC 6298 (2.3), with its alpha of 1/8 and beta of 1/4. The order of the two lines matters.
-      const deviationUs = Math.abs(this.#smoothedUs - roundTripUs);
+      // RFC 6298 (2.3), with its alpha of 1/8 and beta of 1/4. The order of the first two matters.
+      const deviationUs = Math.abs(this.#smoothedUs - sampleUs);
       this.#variationUs += (deviationUs - this.#variationUs) / 4;
-      this.#smoothedUs += (roundTripUs - this.#smoothedUs) / 8;
+      this.#smoothedUs += (sampleUs - this.#smoothedUs) / 8;
+      this.#leastUs = Math.min(this.#leastUs, sampleUs);
     }
-    this.#timeoutUs = this.#bounded(
-      this.#smoothedUs + Math.max(granularityUs, 4 * this.#variationUs),
-    );
+    this.endBackOff();
   }
 
-  /** Doubles the timeout, up to its bound: RFC 6298 (5.5). It stays doubled until the next sample. */
+  /** Takes the timeout back to what was measured, or to the first one. */
+  endBackOff(): void {
+    this.#timeoutUs =
+      this.#smoothedUs === 0
+        ? this.#firstTimeoutUs
+        : this.#bounded(this.#smoothedUs + Math.max(granularityUs, 4 * this.#variationUs));
+  }
+
+  /** Doubles the timeout, up to its bound: RFC 6298 (5.5). It stays so until {@link sample} or {@link endBackOff}. */
   backOff(): void {
     mark("timeout-backs-off");
     this.#timeoutUs = this.#bounded(this.#timeoutUs * 2);

@@ -277,6 +277,8 @@ export class Sender {
     mark("data-waits-for-ack-0");
     this.#isOackDue = false;
     if (!this.#wasOackRepeated) this.#measure(nowUs);
+    // An OACK that went out twice may be acknowledged twice: see `#advance`.
+    this.#mayNack = !this.#wasOackRepeated;
     this.#noteProgress(nowUs);
   }
 
@@ -295,15 +297,16 @@ export class Sender {
     if (acked === this.#lastBlock) {
       mark("last-block-acknowledged");
       this.#end("complete");
-    } else if (acked === this.#sentBefore && acked < highest) {
-      // Just what had gone out before this pass: the peer had it all, and acknowledges the repetition of
-      // it, as EDK2 does. What follows is under way; to send it again would be answered alike, for ever.
+    } else if (acked < highest && this.#isEcho(acked, nowUs)) {
       mark("echo-of-repeated-blocks-moves-window");
     } else {
       this.#rewindFrom(highest);
       if (acked === highest) return;
       mark("ack-inside-window-resumes-behind-it");
       this.#statistics.nacks++;
+      // The peer is there and asks, although Karn's rule lets nothing be measured: on a wire that loses
+      // some of every window the timeout would never come down again.
+      this.#roundTrip.endBackOff();
     }
   }
 
@@ -314,7 +317,7 @@ export class Sender {
       mark("repeated-ack-ignored");
       return;
     }
-    if (!this.#mayNack || !this.#isAnswerToWindow(nowUs)) {
+    if (!this.#mayNack || !this.#mayBeAnswer(nowUs)) {
       mark("window-request-ignored");
       return;
     }
@@ -326,13 +329,23 @@ export class Sender {
   }
 
   /**
-   * Whether an ACK that comes now can have been caused by the window in flight. One that comes sooner than
-   * half a round trip after it was sent under way already: EDK2 sends one for every block out of order.
+   * Whether the ACK of a block inside the window says nothing about this pass, so that what follows the
+   * block is under way, and to send it again would be answered alike, for the rest of the transfer. It is
+   * so when the block had gone out before this pass, and either the ACK comes too soon, and answers the
+   * pass before; or the block was the last of that pass: the peer had all of it and acknowledges the
+   * repetition, as EDK2 does. A wrong guess costs one round trip, or one timeout.
    */
-  #isAnswerToWindow(nowUs: number): boolean {
-    if (this.#nextBlock === this.#ackedBlock + 1) return false;
-    const smoothedUs = this.#roundTrip.smoothedUs;
-    return smoothedUs > 0 && nowUs - this.#transmitUs > smoothedUs / 2;
+  #isEcho(block: number, nowUs: number): boolean {
+    if (block > this.#sentBefore) return false;
+    return block === this.#sentBefore || !this.#mayBeAnswer(nowUs);
+  }
+
+  /**
+   * Whether an ACK that comes now can have been caused by what was sent last. One that comes sooner than
+   * half the shortest round trip was under way already: EDK2 sends one for every block out of order.
+   */
+  #mayBeAnswer(nowUs: number): boolean {
+    return nowUs - this.#transmitUs > this.#roundTrip.leastUs / 2;
   }
 
   #noteProgress(nowUs: number): void {

@@ -109,20 +109,17 @@ function refused(
   return { kind: "refused", reply, cause, name: request.name, reason };
 }
 
-function refuseName(
-  request: Request,
-  cause: "traversal" | "hidden" | "empty" | "too-long",
-): Refused {
-  switch (cause) {
-    case "traversal":
-      return refused(request, errorReplies.accessViolation, "traversal", "a segment is `..`");
-    case "hidden":
-      return refused(request, errorReplies.notFound, "not-found", "hidden names are not served");
-    case "empty":
-      return refused(request, errorReplies.accessViolation, "denied", "the root folder itself");
-    case "too-long":
-      return refused(request, errorReplies.notFound, "not-found", "name too long");
-  }
+/** What each refused name is told, and the log. */
+const nameRefusals = {
+  traversal: [errorReplies.accessViolation, "traversal", "a segment is `..`"],
+  hidden: [errorReplies.notFound, "not-found", "hidden names are not served"],
+  empty: [errorReplies.accessViolation, "denied", "the root folder itself"],
+  "too-long": [errorReplies.notFound, "not-found", "name too long"],
+} as const;
+
+function refuseName(request: Request, name: keyof typeof nameRefusals): Refused {
+  const [reply, cause, reason] = nameRefusals[name];
+  return refused(request, reply, cause, reason);
 }
 
 function refuseOpen(request: Request, refusal: number): Refused {

@@ -88,10 +88,14 @@ export function isSuccess(outcome: string): boolean {
   return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
 }
 
+// C0, DEL, C1, and the two separators that some viewers break lines at.
+// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
 /** `name` with control characters escaped, so that a log line stays one line. */
 function printable(name: string): string {
   return name.replaceAll(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g,
+    CONTROL,
     (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
   );
 }

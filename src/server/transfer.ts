@@ -1,4 +1,5 @@
 // One running transfer (server layer): the state machine, the bytes and the addresses, tied together.
+// A record without behaviour: the shard and the transmitter act on it.
 
 import type { Grant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";

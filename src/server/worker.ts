@@ -22,5 +22,6 @@ say({ kind: "stopped", shardIndex });
 
 function say(message: ShardMessage): void {
   assert(parentPort !== null, "this file runs as a worker");
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker port has no origin
   parentPort.postMessage(message);
 }

@@ -23,10 +23,13 @@ describe("probe", () => {
   });
 
   test("leaves nothing open", () => {
+    // Ten times, so that a leak outnumbers whatever the runtime itself closes meanwhile.
     const kinds = ["socket:", "anon_inode:", process.execPath];
     const before = kinds.map(openDescriptors);
-    probeKernel();
-    expect(kinds.map(openDescriptors)).toEqual(before);
+    for (let round = 0; round < 10; round++) probeKernel();
+    for (const [index, kind] of kinds.entries()) {
+      expect(openDescriptors(kind) - (before[index] ?? 0)).toBeLessThan(5);
+    }
   });
 });
 

@@ -1,0 +1,92 @@
+// The transfers of a shard (server layer): by slot, by the peer a datagram comes from, and the memory of those that
+// ended a moment ago, which decides the next transfer's socket and what a straggler is told.
+
+import { Slab } from "#base/slab.ts";
+
+import { hashOf, PeerTable } from "./peer-table.ts";
+import { RecentPeers } from "./recent-peers.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** A peer whose transfer just ended may still repeat its last ACK: it is not told of an unknown transfer. */
+const AFTERGLOW_US = 10_000_000;
+/** A peer that sends strays is answered at most this often. */
+const STRAY_INTERVAL_US = 1_000_000;
+
+/** Up to `capacity` transfers on sockets 0 (the service socket) … `transferSockets`. */
+export class Transfers {
+  /** By slot. */
+  readonly bySlot: (Transfer | undefined)[];
+  readonly #slots: Slab;
+  readonly #peers: PeerTable;
+  readonly #finished: RecentPeers = new RecentPeers();
+  readonly #strays: RecentPeers = new RecentPeers();
+  readonly #transferSockets: number;
+  #turn = 0;
+
+  constructor(capacity: number, transferSockets: number) {
+    this.bySlot = Array.from({ length: capacity }, () => undefined);
+    this.#slots = new Slab(capacity);
+    this.#peers = new PeerTable(capacity);
+    this.#transferSockets = transferSockets;
+  }
+
+  get capacity(): number {
+    return this.#slots.capacity;
+  }
+
+  get count(): number {
+    return this.#slots.taken;
+  }
+
+  /** A slot for a new transfer, to be given to {@link add}; −1 when all are taken. */
+  takeSlot(): number {
+    return this.#slots.take();
+  }
+
+  add(transfer: Transfer): void {
+    this.bySlot[transfer.slot] = transfer;
+    this.#peers.insert(transfer.slot, transfer.socket, transfer.name, 0);
+  }
+
+  remove(transfer: Transfer, nowUs: number): void {
+    this.#finished.note(hashOf(0, transfer.name, 0), transfer.socket, nowUs);
+    this.#peers.remove(transfer.slot);
+    this.bySlot[transfer.slot] = undefined;
+    this.#slots.release(transfer.slot);
+  }
+
+  /** The transfer on `socket` of the peer whose sockaddr begins at `offset` of `bytes`. */
+  find(socket: number, bytes: Uint8Array, offset: number): Transfer | undefined {
+    const slot = this.#peers.find(socket, bytes, offset);
+    return slot < 0 ? undefined : this.bySlot[slot];
+  }
+
+  /** The transfer of the peer `name`, on whichever socket it is. */
+  findAnywhere(name: Uint8Array): Transfer | undefined {
+    for (let socket = 0; socket <= this.#transferSockets; socket += 1) {
+      const transfer = this.find(socket, name, 0);
+      if (transfer !== undefined) return transfer;
+    }
+    return undefined;
+  }
+
+  /** The next socket in turn, but not the one that the peer's last transfer used (RFC 1350 §4: a fresh TID). */
+  socketFor(name: Uint8Array): number {
+    const sockets = this.#transferSockets;
+    if (sockets === 0) return 0;
+    this.#turn = (this.#turn + 1) % sockets;
+    if (sockets > 1 && this.#finished.socketOf(hashOf(0, name, 0)) === this.#turn + 1) {
+      this.#turn = (this.#turn + 1) % sockets;
+    }
+    return this.#turn + 1;
+  }
+
+  /** Whether a stray datagram of this peer is answered: not right after its transfer, and not often. Says yes once. */
+  mayAnswerStray(bytes: Uint8Array, offset: number, nowUs: number): boolean {
+    const hash = hashOf(0, bytes, offset);
+    if (this.#finished.isRecent(hash, nowUs, AFTERGLOW_US)) return false;
+    if (this.#strays.isRecent(hash, nowUs, STRAY_INTERVAL_US)) return false;
+    this.#strays.note(hash, 0, nowUs);
+    return true;
+  }
+}

@@ -1,0 +1,252 @@
+// The way out (server layer): turns what senders want sent into messages, one message of one transfer after another, so
+// that no peer starves; and gives back to its sender what the kernel or the disk would not have.
+
+import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
+import { IntRing } from "#base/ring.ts";
+import { BlockHeaders, HEADER_BYTES } from "#io/block-headers.ts";
+import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
+import { wireBlock } from "#protocol/blocks.ts";
+import { Transmit } from "#protocol/sender.ts";
+import { Absent, type FileCache } from "#storage/file-cache.ts";
+
+import { Counter } from "./contract.ts";
+import type { Counters } from "./counters.ts";
+import { isTemporary } from "./payload.ts";
+import type { Transfer } from "./transfer.ts";
+
+/** Most messages that one turn sends before it looks for datagrams again: four full batches. */
+const MESSAGES_PER_TURN = 256;
+/** UDP_MAX_SEGMENTS before Linux 6.9, and the largest UDP payload over IPv4. */
+const SEGMENTS_MAX = 64;
+const MESSAGE_BYTES_MAX = 65_507;
+
+/** Told what became of a transfer that was given to the transmitter. */
+export interface TransmitListener {
+  /** Nothing more to send for now; the sender's deadline counts. */
+  handleIdle(transfer: Transfer): void;
+  /** Ended, and everything was sent. */
+  handleEnd(transfer: Transfer): void;
+  /** The outbox of `socket` is full (or no longer): watch it for room (or stop). */
+  handleFull(socket: number, isFull: boolean): void;
+}
+
+/** All transfers of a shard that have something to send, and the sockets that they send from. */
+export class Transmitter implements RefusalListener {
+  readonly #outboxes: readonly Outbox[];
+  readonly #cache: FileCache;
+  readonly #counters: Counters;
+  readonly #transfers: readonly (Transfer | undefined)[];
+  readonly #listener: TransmitListener;
+  readonly #headers: BlockHeaders = new BlockHeaders();
+  /** Slots of transfers that may have something to send; that wait for a full socket; that wait for the disk. */
+  readonly #ready: IntRing;
+  readonly #blocked: IntRing;
+  readonly #disk: IntRing;
+  #canSegment: boolean;
+  #nowUs = 0;
+
+  /** `transfers` is the shard's, by slot; a transfer in a queue is in it. */
+  constructor(
+    outboxes: readonly Outbox[],
+    cache: FileCache,
+    counters: Counters,
+    transfers: readonly (Transfer | undefined)[],
+    canSegment: boolean,
+    listener: TransmitListener,
+  ) {
+    this.#outboxes = outboxes;
+    this.#cache = cache;
+    this.#counters = counters;
+    this.#transfers = transfers;
+    this.#canSegment = canSegment;
+    this.#listener = listener;
+    this.#ready = new IntRing(transfers.length);
+    this.#blocked = new IntRing(transfers.length);
+    this.#disk = new IntRing(transfers.length);
+  }
+
+  /** Whether {@link turn} has work at once. */
+  get isReady(): boolean {
+    return this.#ready.length > 0;
+  }
+
+  /** Whether a transfer waits for the disk, and {@link turn} is to be called again soon. */
+  get awaitsDisk(): boolean {
+    return this.#disk.length > 0;
+  }
+
+  /** How many blocks of `blockBytes` one message holds; 1 where the kernel does not segment. */
+  blocksPerMessage(blockBytes: number): number {
+    if (!this.#canSegment) return 1;
+    return Math.min(Math.floor(MESSAGE_BYTES_MAX / (blockBytes + HEADER_BYTES)), SEGMENTS_MAX);
+  }
+
+  /** `transfer` may have something to send. */
+  enqueue(transfer: Transfer): void {
+    this.#queue(transfer, this.#ready);
+  }
+
+  /** `transfer` ends: no queue names it any more. */
+  forget(transfer: Transfer): void {
+    if (!transfer.isQueued) return;
+    for (const queue of [this.#ready, this.#blocked, this.#disk]) queue.remove(transfer.slot);
+    transfer.isQueued = false;
+  }
+
+  /** Sends a datagram that belongs to no transfer. */
+  reply(socket: number, name: Uint8Array, local: Uint8Array, datagram: Uint8Array): void {
+    const outbox = at(this.#outboxes, socket);
+    if (!outbox.hasRoom(1)) this.#flush(outbox);
+    outbox.reply(name, local, datagram, -1);
+    this.#counters.add(Counter.datagramsSent, 1);
+  }
+
+  /** Sends up to {@link MESSAGES_PER_TURN} messages, and lets go of the turn's cache addresses. */
+  turn(nowUs: number): void {
+    this.#nowUs = nowUs;
+    for (let left = this.#disk.length; left > 0; left -= 1) this.#ready.push(this.#disk.shift());
+    for (let budget = MESSAGES_PER_TURN; budget > 0 && this.#ready.length > 0; budget -= 1) {
+      const transfer = this.#transfers[this.#ready.shift()];
+      assert(transfer !== undefined, "a transfer that ends leaves its queue");
+      transfer.isQueued = false;
+      this.#transmit(transfer);
+    }
+    for (const outbox of this.#outboxes) if (!outbox.isEmpty) this.#flush(outbox);
+    this.#cache.release();
+  }
+
+  /** The socket has room again. */
+  resume(socket: number): void {
+    const outbox = at(this.#outboxes, socket);
+    if (!outbox.isFull) return;
+    outbox.resume();
+    this.#listener.handleFull(socket, false);
+    for (let left = this.#blocked.length; left > 0; left -= 1) {
+      this.#ready.push(this.#blocked.shift());
+    }
+  }
+
+  /** A message was not sent: each cause has one fate. Called by {@link Outbox.flush}. */
+  handleRefusal(refusal: number, owner: number, firstBlock: number): void {
+    const transfer = owner < 0 ? undefined : this.#transfers[owner];
+    if (refusal === Refusal.segmentationOff) this.#canSegment = false;
+    // What was lost on the way out is repeated by the timer, like what is lost on the wire.
+    if (transfer === undefined || refusal === Refusal.lost) return;
+    if (refusal !== Refusal.full) {
+      transfer.blocksPerMessage = 1;
+      this.#counters.add(Counter.gsoFallbacks, 1);
+    }
+    transfer.sender.handleUnsent(firstBlock);
+    this.enqueue(transfer);
+  }
+
+  /** Sends one message of `transfer` and queues it again, or ends it, or lets it wait. */
+  #transmit(transfer: Transfer): void {
+    const outbox = at(this.#outboxes, transfer.socket);
+    const { sender } = transfer;
+    if (outbox.isFull) {
+      this.#queue(transfer, this.#blocked);
+      return;
+    }
+    if (sender.outcome === "running" && !this.#prepare(transfer)) return;
+    // A block is a header and at most two pieces of payload.
+    if (!outbox.hasRoom(3 * transfer.blocksPerMessage)) this.#flush(outbox);
+    switch (sender.pollTransmit(transfer.blocksPerMessage, this.#nowUs)) {
+      case Transmit.data:
+        if (this.#gather(transfer, outbox)) this.enqueue(transfer);
+        return;
+      case Transmit.oack:
+        this.#sendWhole(transfer, outbox, transfer.oack, transfer.slot);
+        return;
+      case Transmit.error:
+        this.#sendWhole(transfer, outbox, sender.errorReply?.datagram, -1);
+        return;
+      case Transmit.none:
+        if (sender.outcome === "running") this.#listener.handleIdle(transfer);
+        else this.#listener.handleEnd(transfer);
+    }
+  }
+
+  #sendWhole(
+    transfer: Transfer,
+    outbox: Outbox,
+    datagram: Uint8Array | undefined,
+    owner: number,
+  ): void {
+    assert(datagram !== undefined, "what a sender asks for is there");
+    outbox.reply(transfer.name, transfer.local, datagram, owner);
+    this.#counters.add(Counter.datagramsSent, 1);
+    this.enqueue(transfer);
+  }
+
+  /** Has the bytes of the next window made ready. False: they are not, and the transfer waits or ends. */
+  #prepare(transfer: Transfer): boolean {
+    const { payload, sender, grant } = transfer;
+    const result = payload.prepare(sender.ackedBlock + grant.windowBlocks);
+    if (result < 0) {
+      this.#stall(transfer, result);
+      return false;
+    }
+    if (!transfer.isEndKnown && payload.lastBlock !== Infinity) {
+      transfer.isEndKnown = true;
+      sender.setLastBlock(payload.lastBlock);
+    }
+    return true;
+  }
+
+  /** Puts the run of blocks that the sender named into one message. False: a block is not there, and the transfer waits or ends. */
+  #gather(transfer: Transfer, outbox: Outbox): boolean {
+    const { sender, payload, grant } = transfer;
+    const { firstBlock, blockCount } = sender;
+    const segmentBytes = blockCount > 1 ? grant.blockBytes + HEADER_BYTES : 0;
+    outbox.begin(transfer.name, transfer.local, segmentBytes, transfer.slot, firstBlock);
+    let bytes = 0;
+    for (let index = 0; index < blockCount; index += 1) {
+      const block = firstBlock + index;
+      const header = this.#headers.address(wireBlock(block, grant.rolloverTo));
+      const added = payload.gather(outbox, block, header);
+      if (added < 0) {
+        if (index === 0) outbox.cancel();
+        this.#countSent(index, bytes);
+        sender.handleUnsent(block);
+        this.#stall(transfer, added);
+        return false;
+      }
+      bytes += added;
+    }
+    this.#countSent(blockCount, bytes);
+    return true;
+  }
+
+  /** The bytes are not there: for now, or for good. */
+  #stall(transfer: Transfer, absent: number): void {
+    if (isTemporary(absent)) {
+      this.#listener.handleIdle(transfer);
+      this.#queue(transfer, this.#disk);
+      return;
+    }
+    transfer.sender.abort(absent === Absent.changed ? "file-changed" : "io-error");
+    this.enqueue(transfer);
+  }
+
+  #queue(transfer: Transfer, queue: IntRing): void {
+    if (transfer.isQueued) return;
+    transfer.isQueued = true;
+    queue.push(transfer.slot);
+  }
+
+  #flush(outbox: Outbox): void {
+    const calls = outbox.sendCalls;
+    const messages = outbox.messagesSent;
+    outbox.flush(this);
+    this.#counters.add(Counter.sendCalls, outbox.sendCalls - calls);
+    this.#counters.add(Counter.messagesSent, outbox.messagesSent - messages);
+    if (outbox.isFull) this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
+  }
+
+  #countSent(blocks: number, bytes: number): void {
+    this.#counters.add(Counter.datagramsSent, blocks);
+    this.#counters.add(Counter.bytesSent, bytes);
+  }
+}
