@@ -1,0 +1,138 @@
+// The file cache on real files: bytes are right at every position, the budget holds, what a turn was given stays, and
+// a file that changes under way is noticed.
+
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { openRootFolder } from "#io/start.ts";
+import { Absent, type CachedFile, FileCache } from "#storage/file-cache.ts";
+import { OpenRefusal, Root } from "#storage/root.ts";
+
+const CHUNK = 4096;
+const ADVICE = { isSequential: true, isWillneed: true, isDontneedAfter: false };
+
+let folder: string;
+let root: Root;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "cache-"));
+  const fd = openRootFolder(folder);
+  if (typeof fd !== "number") throw new Error(fd.fault);
+  root = new Root(fd);
+});
+
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function hold(cache: FileCache, name: string): CachedFile {
+  const fd = root.open(name);
+  expect(fd).toBeGreaterThanOrEqual(0);
+  return cache.hold(fd, root.stat);
+}
+
+function pattern(bytes: number, seed: number): Uint8Array {
+  return Uint8Array.from(
+    { length: bytes },
+    (_, index) => (index * 31 + (index >>> 8) + seed) & 0xff,
+  );
+}
+
+/** The byte at `position`, waiting out a page cache that is cold. */
+function byteAt(cache: FileCache, file: CachedFile, position: number): number | undefined {
+  let address = cache.locate(file, position);
+  while (address === Absent.pending) address = cache.locate(file, position);
+  return address < 0 ? address : cache.u8[address - cache.address];
+}
+
+describe("contents", () => {
+  test("every byte is right under a budget of two chunks, and memory is bounded by it", () => {
+    const bytes = pattern(5 * CHUNK + 17, 1);
+    writeFileSync(join(folder, "a"), bytes);
+    const cache = new FileCache(2 * CHUNK, CHUNK, ADVICE);
+    const file = hold(cache, "a");
+    for (let position = 0; position < bytes.length; position += 97) {
+      expect(byteAt(cache, file, position)).toBe(bytes[position]);
+      cache.release();
+    }
+    expect([...file.chunks].filter((chunk) => chunk >= 0).length).toBeLessThanOrEqual(2);
+    cache.close(file);
+  });
+
+  test("transfers of one file share it, and it stays for the next one", () => {
+    writeFileSync(join(folder, "a"), pattern(CHUNK, 1));
+    const cache = new FileCache(4 * CHUNK, CHUNK, ADVICE);
+    const first = hold(cache, "a");
+    const second = hold(cache, "a");
+    expect(second).toBe(first);
+    expect(byteAt(cache, first, 5)).toBe(pattern(CHUNK, 1)[5]);
+    cache.close(first);
+    cache.close(second);
+    const third = hold(cache, "a");
+    expect(third).toBe(first);
+    const { misses } = cache;
+    byteAt(cache, third, 5);
+    expect(cache.misses).toBe(misses);
+    cache.close(third);
+  });
+
+  test("what a turn was given is not reused before its end", () => {
+    writeFileSync(join(folder, "a"), pattern(4 * CHUNK, 1));
+    const cache = new FileCache(2 * CHUNK, CHUNK, ADVICE);
+    const file = hold(cache, "a");
+    byteAt(cache, file, 0);
+    byteAt(cache, file, CHUNK);
+    expect(cache.locate(file, 2 * CHUNK)).toBe(Absent.busy);
+    cache.release();
+    expect(byteAt(cache, file, 2 * CHUNK)).toBe(pattern(4 * CHUNK, 1)[2 * CHUNK]);
+    cache.close(file);
+  });
+
+  test("a reserved chunk is not used for files until it is given back", () => {
+    writeFileSync(join(folder, "a"), pattern(4 * CHUNK, 1));
+    const cache = new FileCache(2 * CHUNK, CHUNK, ADVICE);
+    const reserved = cache.reserve();
+    expect(reserved).toBeGreaterThan(0);
+    const file = hold(cache, "a");
+    byteAt(cache, file, 0);
+    expect(cache.locate(file, CHUNK)).toBe(Absent.busy);
+    cache.unreserve(reserved);
+    expect(byteAt(cache, file, CHUNK)).toBe(pattern(4 * CHUNK, 1)[CHUNK]);
+    cache.close(file);
+  });
+});
+
+describe("change", () => {
+  test("a file that is written in place is noticed at the next chunk that is read", () => {
+    writeFileSync(join(folder, "a"), pattern(3 * CHUNK, 1));
+    const cache = new FileCache(8 * CHUNK, CHUNK, ADVICE);
+    const file = hold(cache, "a");
+    byteAt(cache, file, 0);
+    writeFileSync(join(folder, "a"), pattern(3 * CHUNK, 2));
+    expect(byteAt(cache, file, CHUNK)).toBe(Absent.changed);
+    cache.close(file);
+    const fresh = hold(cache, "a");
+    expect(fresh).not.toBe(file);
+    expect(byteAt(cache, fresh, CHUNK)).toBe(pattern(3 * CHUNK, 2)[CHUNK]);
+    cache.close(fresh);
+  });
+
+  test("a file that is replaced by rename keeps its old bytes for those who hold it", () => {
+    writeFileSync(join(folder, "a"), pattern(3 * CHUNK, 1));
+    const cache = new FileCache(8 * CHUNK, CHUNK, ADVICE);
+    const old = hold(cache, "a");
+    byteAt(cache, old, 0);
+    writeFileSync(join(folder, "b"), pattern(3 * CHUNK, 2));
+    renameSync(join(folder, "b"), join(folder, "a"));
+    const fresh = hold(cache, "a");
+    expect(byteAt(cache, old, CHUNK)).toBe(pattern(3 * CHUNK, 1)[CHUNK]);
+    expect(byteAt(cache, fresh, CHUNK)).toBe(pattern(3 * CHUNK, 2)[CHUNK]);
+    cache.close(old);
+    cache.close(fresh);
+  });
+});
+
+test("only regular files are opened", () => {
+  expect(root.open("missing")).toBe(OpenRefusal.notFound);
+  expect(root.open(".")).toBe(OpenRefusal.denied);
+});
