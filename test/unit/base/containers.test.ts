@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { IntRing } from "#base/ring.ts";
 import { Slab } from "#base/slab.ts";
@@ -13,7 +13,7 @@ describe("slab", () => {
   test("hands out each slot once, says when none is left, and takes them back", () => {
     const slab = new Slab(3);
     const slots = [slab.take(), slab.take(), slab.take()];
-    expect(slots.toSorted()).toEqual([0, 1, 2]);
+    expect(slots.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
     expect(slab.take()).toBe(-1);
     slab.release(1);
     expect(slab.taken).toBe(2);

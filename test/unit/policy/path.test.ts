@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { cleanName } from "#policy/path.ts";
 

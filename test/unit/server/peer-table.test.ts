@@ -3,7 +3,7 @@
 
 import { expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { PeerTable } from "#server/peer-table.ts";
 import { RecentPeers } from "#server/recent-peers.ts";
