@@ -33,7 +33,7 @@ export interface PairResult {
   readonly statistics: SenderStatistics;
   readonly wire: Wire["counts"];
   readonly endUs: number;
-  /** Requests that the client repeated. */
+  /** Requests that arrived after the first, repeated by the client or by the wire. */
   readonly requests: number;
   /** The last lines of what was sent, for a failure to show. */
   readonly transcript: string;
@@ -105,9 +105,11 @@ export function runPair(scenario: Scenario): PairResult {
     mode,
     asks,
     send: (datagram, nowUs) => {
-      if (datagram[1] === 1) requests++;
       note(lines, "←", datagram, nowUs);
-      wire.send(datagram, nowUs, (arrived, atUs) => server.handleDatagram(arrived, atUs));
+      wire.send(datagram, nowUs, (arrived, atUs) => {
+        if (arrived[1] === 1) requests++;
+        server.handleDatagram(arrived, atUs);
+      });
     },
   });
 

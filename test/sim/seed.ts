@@ -22,7 +22,9 @@ export function forEachSeed(file: string, usual: number, body: (seed: number) =>
     try {
       body(seed);
     } catch (cause) {
-      throw new Error(`seed ${seed} fails; again: SEED=${seed} RUNS=1 bun test ${file}`, { cause });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const again = `SEED=${seed} RUNS=1 bun test ${file}`;
+      throw new Error(`seed ${seed} fails: ${why}\n\nagain: ${again}`, { cause });
     }
   }
 }
