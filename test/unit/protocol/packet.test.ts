@@ -21,7 +21,6 @@ import {
 import { ackPacket, errorPacket } from "../../sim/packets.ts";
 
 test("a packet too short for its opcode, or with an unknown opcode, is none", () => {
-  const kindOf = (...bytes: number[]) => packetKind(Uint8Array.from(bytes), bytes.length);
   expect(kindOf()).toBe(Opcode.none);
   expect(kindOf(0)).toBe(Opcode.none);
   expect(kindOf(0, 0)).toBe(Opcode.none);
@@ -95,3 +94,7 @@ test("no bytes make the length check or an accessor behind it throw", () => {
     }),
   );
 });
+
+function kindOf(...bytes: number[]): Opcode {
+  return packetKind(Uint8Array.from(bytes), bytes.length);
+}

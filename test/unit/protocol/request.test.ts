@@ -76,13 +76,12 @@ describe("what clients send", () => {
   });
 
   test("padding, a missing last value and half a value are ignored", () => {
-    const options = (tail: string) => parse(datagram(`${rrq}f|octet|${tail}`)).options;
     const tsize = [{ name: "tsize", value: "0" }];
-    expect(options("||||")).toEqual([]);
-    expect(options("tsize|0|||||||")).toEqual(tsize);
-    expect(options("tsize|0|blksize|")).toEqual(tsize);
-    expect(options("tsize|0|blksize")).toEqual(tsize);
-    expect(options("tsize|0|blksize|14")).toEqual(tsize);
+    expect(optionsOf("||||")).toEqual([]);
+    expect(optionsOf("tsize|0|||||||")).toEqual(tsize);
+    expect(optionsOf("tsize|0|blksize|")).toEqual(tsize);
+    expect(optionsOf("tsize|0|blksize")).toEqual(tsize);
+    expect(optionsOf("tsize|0|blksize|14")).toEqual(tsize);
   });
 
   test("a name is UTF-8 where it can be, and one character per byte where it cannot", () => {
@@ -175,3 +174,8 @@ describe("for any bytes", () => {
     );
   });
 });
+
+/** The options of a request whose strings go on with `tail`. */
+function optionsOf(tail: string): Request["options"] {
+  return parse(datagram(`${rrq}f|octet|${tail}`)).options;
+}
