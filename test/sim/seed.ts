@@ -1,7 +1,7 @@
 // The seeds of random tests: where they come from, and the one command that runs a failing one again.
 
 /** The first seed: `SEED`, or else the commit, so that every commit tries others and a rerun tries the same. */
-export function firstSeed(): number {
+function firstSeed(): number {
   const given = process.env["SEED"];
   if (given !== undefined) return Number(given) >>> 0;
   const commit = Bun.spawnSync(["git", "rev-parse", "--short=8", "HEAD"], { stderr: "ignore" });
@@ -10,7 +10,7 @@ export function firstSeed(): number {
 }
 
 /** How many seeds to run: `RUNS`, or else `usual`. */
-export function seedCount(usual: number): number {
+function seedCount(usual: number): number {
   return Number(process.env["RUNS"] ?? usual);
 }
 
