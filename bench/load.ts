@@ -1,0 +1,308 @@
+// The load (bench): many TFTP clients in one thread, over the project's own system calls. Run as a process of its own.
+// Checks the order of every block and the size of every file; hashes what came only when asked. Prints one line of JSON.
+
+import { parseArgs } from "node:util";
+
+import { at } from "#base/bytes.ts";
+import { EPOLLIN } from "#ffi/abi.ts";
+import { encodeSockaddr, parseSocketAddress } from "#ffi/address.ts";
+import { Arena } from "#ffi/arena.ts";
+import { Epoll } from "#ffi/epoll.ts";
+import { LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
+import { closeSocket, openSocket, setOption } from "#ffi/socket.ts";
+import { monotonicUs } from "#io/clock.ts";
+
+/** What one run is to do. */
+export interface LoadPlan {
+  readonly port: number;
+  readonly clients: number;
+  readonly file: string;
+  readonly fileBytes: number;
+  readonly blockBytes: number;
+  readonly windowBlocks: number;
+  /** Take what the kernel did not cut up in one piece (UDP_GRO), as a network card's receiver would. */
+  readonly gro: boolean;
+  /** The file's SHA-256 in hexadecimal; empty hashes nothing. */
+  readonly sha256: string;
+  /** The server knows no end: stop at the file's size. */
+  readonly endless: boolean;
+  /** Take datagrams without answering them, until none came for 300 ms. */
+  readonly sink: boolean;
+}
+
+/** What came of it. */
+export interface LoadResult {
+  /** Payload bytes, headers not counted, repetitions not counted. */
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly duplicates: number;
+  readonly retransmits: number;
+}
+
+const HEADER_BYTES = 4;
+/** The longest UDP payload, and so the longest piece that UDP_GRO hands over. */
+const DATAGRAM_BYTES = 65_536;
+/** Datagrams per receive call: a window of 64 blocks, which without GRO comes one by one. */
+const RECEIVE_MAX = 64;
+/** Sockets buffers large enough for a window of any size that is measured: the most that needs no privilege here. */
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
+/** RFC 1123 §4.2.3.2 asks for adaptive timeouts; nothing is lost on loopback unless a buffer overflows. */
+const SILENCE_US = 1_000_000;
+const GIVE_UP_US = 15_000_000;
+const SINK_SILENCE_US = 300_000;
+const ANY_LOCAL = new Uint8Array(LOCAL_BYTES);
+
+/** One client. */
+class Client {
+  readonly fd: number;
+  readonly hash: Bun.CryptoHasher | undefined;
+  readonly peer: Uint8Array;
+  /** Blocks that came in order; −1 while the server has not answered. */
+  block = -1;
+  bytes = 0;
+  sinceAck = 0;
+  heardUs = 0;
+  aliveUs = 0;
+  isDone = false;
+  hasGapAnswered = false;
+
+  constructor(server: Uint8Array, isGro: boolean, isHashing: boolean) {
+    this.fd = openSocket(4);
+    if (this.fd < 0) throw new Error(`no socket: ${this.fd}; raise ulimit -n`);
+    if (setOption(this.fd, "SO_RCVBUFFORCE", SOCKET_BUFFER_BYTES) < 0) {
+      setOption(this.fd, "SO_RCVBUF", SOCKET_BUFFER_BYTES);
+    }
+    if (isGro) setOption(this.fd, "UDP_GRO", 1);
+    this.peer = server.slice();
+    this.hash = isHashing ? new Bun.CryptoHasher("sha256") : undefined;
+  }
+}
+
+/** All clients of a run. */
+class Load {
+  readonly #plan: LoadPlan;
+  readonly #clients: readonly Client[];
+  readonly #epoll: Epoll = new Epoll();
+  readonly #inbox: ReceiveBatch = new ReceiveBatch(RECEIVE_MAX, DATAGRAM_BYTES, true);
+  readonly #outbox: SendBatch = new SendBatch(1, 1, false);
+  readonly #packet: Arena = new Arena(4096);
+  readonly #request: Uint8Array;
+  readonly #server: Uint8Array = new Uint8Array(NAME_BYTES);
+  #running = 0;
+  #failed = 0;
+  #duplicates = 0;
+  #retransmits = 0;
+  #heardUs = 0;
+
+  constructor(plan: LoadPlan) {
+    this.#plan = plan;
+    const address = parseSocketAddress(`127.0.0.1:${plan.port}`);
+    if ("fault" in address) throw new Error(address.fault);
+    encodeSockaddr(this.#server, 0, address);
+    this.#request = requestOf(plan);
+    const isHashing = plan.sha256 !== "";
+    this.#clients = Array.from(
+      { length: plan.clients },
+      () => new Client(this.#server, plan.gro, isHashing),
+    );
+    this.#clients.forEach((client, index) => this.#epoll.add(client.fd, EPOLLIN, index));
+  }
+
+  run(): LoadResult {
+    const startUs = monotonicUs();
+    this.#running = this.#clients.length;
+    for (const client of this.#clients) {
+      client.aliveUs = startUs;
+      this.#send(client, this.#request, startUs);
+    }
+    let checkUs = startUs;
+    this.#heardUs = startUs;
+    while (this.#running > 0) {
+      const nowUs = monotonicUs();
+      this.#receiveAll(nowUs);
+      if (nowUs - checkUs < 50_000) continue;
+      checkUs = nowUs;
+      if (this.#plan.sink) {
+        if (this.#bytes() > 0 && nowUs - this.#heardUs > SINK_SILENCE_US) break;
+      } else {
+        this.#repeat(nowUs);
+      }
+    }
+    const endUs = this.#plan.sink ? this.#heardUs : monotonicUs();
+    for (const client of this.#clients) closeSocket(client.fd);
+    return {
+      bytes: this.#bytes(),
+      seconds: (endUs - startUs) / 1e6,
+      completed: this.#clients.length - this.#failed,
+      failed: this.#failed,
+      duplicates: this.#duplicates,
+      retransmits: this.#retransmits,
+    };
+  }
+
+  #bytes(): number {
+    return this.#clients.reduce((sum, client) => sum + client.bytes, 0);
+  }
+
+  /** Never sleeps: the load has a core to itself, and must not be what the server waits for. */
+  #receiveAll(nowUs: number): void {
+    const [only] = this.#clients;
+    if (this.#clients.length === 1 && only !== undefined) {
+      this.#receive(only, nowUs);
+      return;
+    }
+    const ready = this.#epoll.wait(0);
+    for (let index = 0; index < ready; index += 1) {
+      this.#receive(at(this.#clients, this.#epoll.token(index)), nowUs);
+    }
+  }
+
+  #receive(client: Client, nowUs: number): void {
+    const inbox = this.#inbox;
+    const count = inbox.receive(client.fd);
+    if (count <= 0) return;
+    client.heardUs = nowUs;
+    this.#heardUs = nowUs;
+    for (let index = 0; index < count; index += 1) this.#take(client, index, nowUs);
+    inbox.recycle(count);
+  }
+
+  /** One datagram, or several of a window that came in one piece. */
+  #take(client: Client, index: number, nowUs: number): void {
+    const { u8 } = this.#inbox;
+    const start = this.#inbox.start(index);
+    const end = start + this.#inbox.byteLength(index);
+    const segment = this.#plan.blockBytes + HEADER_BYTES;
+    if (this.#plan.sink) {
+      client.bytes += end - start - Math.ceil((end - start) / segment) * HEADER_BYTES;
+      return;
+    }
+    if (client.isDone) return;
+    const opcode = at(u8, start + 1);
+    if (opcode === 6 && client.block < 0) {
+      const name = this.#inbox.name(index);
+      client.peer.set(u8.subarray(name, name + NAME_BYTES));
+      client.block = 0;
+      client.aliveUs = nowUs;
+      this.#acknowledge(client, nowUs);
+    } else if (opcode === 5) {
+      const text = new TextDecoder().decode(u8.slice(start + 4, end));
+      process.stderr.write(`ERROR ${at(u8, start + 3)}: ${text}\n`);
+      this.#end(client, false);
+    } else if (opcode === 3 && client.block >= 0) {
+      for (let from = start; from < end && !client.isDone; from += segment) {
+        this.#takeBlock(client, from, Math.min(end, from + segment), nowUs);
+      }
+    }
+  }
+
+  #takeBlock(client: Client, from: number, to: number, nowUs: number): void {
+    const { u8 } = this.#inbox;
+    const { fileBytes, blockBytes, windowBlocks } = this.#plan;
+    const wire = (at(u8, from + 2) << 8) | at(u8, from + 3);
+    if (wire !== ((client.block + 1) & 0xffff)) {
+      this.#duplicates += 1;
+      // RFC 7440 §4: a gap is answered once, with the last block in order.
+      if (!client.hasGapAnswered) this.#acknowledge(client, nowUs);
+      client.hasGapAnswered = true;
+      return;
+    }
+    client.hasGapAnswered = false;
+    client.block += 1;
+    client.sinceAck += 1;
+    client.aliveUs = nowUs;
+    const length = to - from - HEADER_BYTES;
+    client.bytes += length;
+    client.hash?.update(u8.subarray(from + HEADER_BYTES, to));
+    const { endless } = this.#plan;
+    const isLast = length < blockBytes || client.bytes > fileBytes - (endless ? 1 : 0);
+    const isAckDue = isLast ? !endless : client.sinceAck === windowBlocks;
+    if (isAckDue) this.#acknowledge(client, nowUs);
+    if (isLast) this.#end(client, endless || (client.bytes === fileBytes && this.#isSame(client)));
+  }
+
+  #isSame(client: Client): boolean {
+    return client.hash === undefined || client.hash.digest("hex") === this.#plan.sha256;
+  }
+
+  #acknowledge(client: Client, nowUs: number): void {
+    client.sinceAck = 0;
+    this.#send(client, undefined, nowUs);
+  }
+
+  /** Sends `bytes`, or the ACK of the last block in order. */
+  #send(client: Client, bytes: Uint8Array | undefined, nowUs: number): void {
+    const { u8, address } = this.#packet;
+    if (bytes === undefined) {
+      u8[0] = 0;
+      u8[1] = 4;
+      u8[2] = (client.block >>> 8) & 0xff;
+      u8[3] = client.block & 0xff;
+    } else {
+      u8.set(bytes);
+    }
+    client.heardUs = nowUs;
+    this.#outbox.begin(client.peer, ANY_LOCAL, 0);
+    this.#outbox.push(address, bytes === undefined ? HEADER_BYTES : bytes.length);
+    this.#outbox.send(client.fd, 0);
+    this.#outbox.clear();
+  }
+
+  #repeat(nowUs: number): void {
+    for (const client of this.#clients) {
+      if (client.isDone || nowUs - client.heardUs < SILENCE_US) continue;
+      if (nowUs - client.aliveUs > GIVE_UP_US) {
+        this.#end(client, false);
+        continue;
+      }
+      this.#retransmits += 1;
+      this.#send(client, client.block < 0 ? this.#request : undefined, nowUs);
+    }
+  }
+
+  #end(client: Client, isGood: boolean): void {
+    client.isDone = true;
+    this.#running -= 1;
+    if (!isGood) this.#failed += 1;
+  }
+}
+
+function requestOf(plan: LoadPlan): Uint8Array {
+  const { file, blockBytes, windowBlocks } = plan;
+  const options = `blksize\0${blockBytes}\0windowsize\0${windowBlocks}\0`;
+  return new TextEncoder().encode(`\0\u0001${file}\0octet\0${options}`);
+}
+
+function planOf(args: string[]): LoadPlan {
+  const { values } = parseArgs({
+    args,
+    options: {
+      port: { type: "string", default: "6969" },
+      clients: { type: "string", default: "1" },
+      file: { type: "string", default: "" },
+      "file-bytes": { type: "string", default: "0" },
+      "block-bytes": { type: "string", default: "1428" },
+      "window-blocks": { type: "string", default: "1" },
+      gro: { type: "boolean", default: false },
+      sha256: { type: "string", default: "" },
+      endless: { type: "boolean", default: false },
+      sink: { type: "boolean", default: false },
+    },
+  });
+  return {
+    port: Number(values.port),
+    clients: Number(values.clients),
+    file: values.file,
+    fileBytes: Number(values["file-bytes"]),
+    blockBytes: Number(values["block-bytes"]),
+    windowBlocks: Number(values["window-blocks"]),
+    gro: values.gro,
+    sha256: values.sha256,
+    endless: values.endless,
+    sink: values.sink,
+  };
+}
+
+if (import.meta.main) console.log(JSON.stringify(new Load(planOf(process.argv.slice(2))).run()));

@@ -1,0 +1,185 @@
+// `bun run bench` (bench): the compiled server on core 0 under the load on core 1, beside its floor in the same minute.
+// Flags: --quick for small files, --json for the numbers as they are, --write to put the table into docs/performance.md.
+
+import { cpus, loadavg, release } from "node:os";
+import { parseArgs } from "node:util";
+
+import type { LoadPlan } from "./load.ts";
+import { countSyscalls, measure, type Measurement, type Subject } from "./measure.ts";
+import { loadName, type Scenario, scenarios, variantName } from "./scenarios.ts";
+import { Files, type FloorVariant, startFloor, startServer } from "./server-run.ts";
+
+/** A row of the table; all medians. Seconds of CPU are per 10⁹ bytes of payload. */
+interface Row {
+  readonly load: string;
+  readonly variant: string;
+  readonly cpuSecondsPerGb: number;
+  readonly megabytesPerSecond: number;
+  readonly syscallsPerMb: number | undefined;
+  readonly rssBytesPeak: number;
+  readonly rssBytesPerTransfer: number;
+  readonly echoFloorSecondsPerGb: number;
+  readonly sendFloorSecondsPerGb: number;
+  readonly failed: number;
+  readonly repeated: number;
+}
+
+interface Options {
+  readonly isQuick: boolean;
+  readonly repeats: number;
+}
+
+const root: string = `${import.meta.dir}/..`;
+const binary: string = `${root}/dist/snow-owl-tftp`;
+const page: string = `${root}/docs/performance.md`;
+const marker = { begin: "<!-- bench: begin -->", end: "<!-- bench: end -->" } as const;
+const MIB = 1024 * 1024;
+
+/** Three subjects for one scenario, measured in turn so that a slow minute of the machine hits all of them. */
+async function runScenario(files: Files, scenario: Scenario, options: Options): Promise<Row> {
+  const { clients, blockBytes, windowBlocks, variant } = scenario;
+  const fileMib = options.isQuick ? Math.max(1, scenario.fileMib / 8) : scenario.fileMib;
+  const fileBytes = fileMib * MIB;
+  const file = await files.named(fileBytes);
+  const floor = { clients, fileBytes, blockBytes, windowBlocks, gso: variant.gso } as const;
+  const { spinUs } = variant;
+  const plan = { clients, file, fileBytes, blockBytes, windowBlocks, gro: true, sha256: "" };
+  const answered = { ...plan, endless: false, sink: false };
+  const served: Measurement[] = [];
+  const echoed: Measurement[] = [];
+  const sent: Measurement[] = [];
+  let syscalls: number | undefined;
+  for (let repeat = 0; repeat < options.repeats; repeat += 1) {
+    const server = await startServer(binary, files, variant);
+    try {
+      // The first fetch fills the server's cache, and is the one whose bytes are compared.
+      const check = { ...answered, port: server.port, clients: 1, sha256: files.sha256(fileBytes) };
+      const first = await measure(server, check);
+      if (first.failed > 0) throw new Error(`${loadName(scenario)}: the file came changed or not`);
+      served.push(await measure(server, { ...answered, port: server.port }));
+      if (repeat === 0) syscalls = await countSyscalls(server, { ...answered, port: server.port });
+    } finally {
+      await server.stop();
+    }
+    const endless = { ...plan, endless: true, sink: false };
+    echoed.push(await runFloor({ ...floor, mode: "echo", spinUs }, endless));
+    sent.push(await runFloor({ ...floor, mode: "send", spinUs }, { ...endless, sink: true }));
+  }
+  const bytes = clients * fileBytes;
+  return {
+    load: loadName({ ...scenario, fileMib }),
+    variant: variantName(variant),
+    cpuSecondsPerGb: median(served.map((run) => (run.cpuSeconds / run.bytes) * 1e9)),
+    megabytesPerSecond: median(served.map((run) => run.bytes / run.seconds / 1e6)),
+    syscallsPerMb: syscalls === undefined ? undefined : syscalls / (bytes / 1e6),
+    rssBytesPeak: median(served.map((run) => run.rssBytesPeak)),
+    rssBytesPerTransfer: median(
+      served.map((run) => (run.rssBytesPeak - run.rssBytesBefore) / clients),
+    ),
+    echoFloorSecondsPerGb: median(echoed.map((run) => (run.cpuSeconds / run.bytes) * 1e9)),
+    // What a full sink drops was sent all the same: the floor's work is what it sent.
+    sendFloorSecondsPerGb: median(sent.map((run) => (run.cpuSeconds / bytes) * 1e9)),
+    failed: served.reduce((sum, run) => sum + run.failed, 0),
+    repeated: served.reduce((sum, run) => sum + run.retransmits, 0),
+  };
+}
+
+/** Warms the floor up once, as the server was, then measures it. */
+async function runFloor(variant: FloorVariant, plan: Omit<LoadPlan, "port">): Promise<Measurement> {
+  const floor: Subject = await startFloor(variant);
+  try {
+    await measure(floor, { ...plan, port: floor.port });
+    return await measure(floor, { ...plan, port: floor.port });
+  } finally {
+    await floor.stop();
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return ((sorted[(sorted.length - 1) >> 1] ?? 0) + (sorted[sorted.length >> 1] ?? 0)) / 2;
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const head = [
+    "load",
+    "configuration",
+    "CPU s/GB",
+    "MB/s",
+    "syscalls/MB",
+    "peak RSS MiB",
+    "RSS growth KiB/transfer",
+    "echo floor",
+    "ratio",
+    "send floor",
+    "ratio",
+    "failed",
+    "client timeouts",
+  ];
+  const lines = rows.map((row) => [
+    row.load,
+    row.variant,
+    row.cpuSecondsPerGb.toFixed(3),
+    row.megabytesPerSecond.toFixed(0),
+    row.syscallsPerMb?.toFixed(1) ?? "–",
+    (row.rssBytesPeak / MIB).toFixed(0),
+    (row.rssBytesPerTransfer / 1024).toFixed(1),
+    row.echoFloorSecondsPerGb.toFixed(3),
+    (row.cpuSecondsPerGb / row.echoFloorSecondsPerGb).toFixed(2),
+    row.sendFloorSecondsPerGb.toFixed(3),
+    (row.cpuSecondsPerGb / row.sendFloorSecondsPerGb).toFixed(2),
+    String(row.failed),
+    String(row.repeated),
+  ]);
+  const rule = head.map((_, index) => (index < 2 ? "---" : "---:"));
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+function machineLine(command: string, repeats: number): string {
+  const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"], { cwd: root });
+  const [cpu] = cpus();
+  return (
+    `${cpus().length} × ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, Bun ${Bun.version}, ` +
+    `commit ${commit.stdout.toString().trim()}, \`${command}\`, median of ${repeats}, load average at the end ${loadavg()[0]?.toFixed(1)}`
+  );
+}
+
+async function writePage(text: string): Promise<void> {
+  const before = await Bun.file(page).text();
+  const begin = before.indexOf(marker.begin);
+  const end = before.indexOf(marker.end);
+  if (begin < 0 || end < begin) throw new Error(`${page} lacks the markers of the table`);
+  const head = before.slice(0, begin + marker.begin.length);
+  await Bun.write(page, `${head}\n\n${text}\n\n${before.slice(end)}`);
+}
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    repeats: { type: "string", default: "3" },
+  },
+});
+if (!(await Bun.file(binary).exists())) {
+  console.error("dist/snow-owl-tftp is missing; `bun run build` makes it");
+  process.exit(1);
+}
+const options: Options = { isQuick: values.quick, repeats: Number(values.repeats) };
+const files: Files = await Files.create();
+const rows: Row[] = [];
+try {
+  for (const scenario of scenarios) {
+    if (!`${loadName(scenario)} ${variantName(scenario.variant)}`.includes(values.only)) continue;
+    const row = await runScenario(files, scenario, options);
+    rows.push(row);
+    console.error(tableOf([row]).split("\n")[2]);
+  }
+} finally {
+  await files.remove();
+}
+const command: string = ["bun run bench", ...process.argv.slice(2)].join(" ");
+const text: string = `${machineLine(command, options.repeats)}\n\n${tableOf(rows)}`;
+console.log(values.json ? JSON.stringify(rows, undefined, 2) : text);
+if (values.write) await writePage(text);

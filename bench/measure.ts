@@ -1,0 +1,92 @@
+// What a run cost (bench): CPU time, memory and system calls of another process, read from /proc and perf.
+// The load runs on core 1, what is measured on core 0.
+
+import { readdirSync, readFileSync } from "node:fs";
+
+import type { LoadPlan, LoadResult } from "./load.ts";
+
+/** A process that serves, pinned to core 0. */
+export interface Subject {
+  readonly pid: number;
+  readonly port: number;
+  stop(): Promise<void>;
+}
+
+/** One timed run. */
+export interface Measurement extends LoadResult {
+  /** User and system time of the subject. */
+  readonly cpuSeconds: number;
+  /** Before the run, and its peak so far (VmRSS, VmHWM). */
+  readonly rssBytesBefore: number;
+  readonly rssBytesPeak: number;
+}
+
+/** Runs the load against `subject`. */
+export async function measure(subject: Subject, plan: LoadPlan): Promise<Measurement> {
+  const rssBytesBefore = statusBytes(subject.pid, "VmRSS");
+  const before = cpuSeconds(subject.pid);
+  const result = await runLoad(plan);
+  const after = cpuSeconds(subject.pid);
+  const rssBytesPeak = statusBytes(subject.pid, "VmHWM");
+  return { ...result, cpuSeconds: after - before, rssBytesBefore, rssBytesPeak };
+}
+
+/** Runs the load and counts the system calls that `subject` makes meanwhile; undefined where perf may not count. */
+export async function countSyscalls(subject: Subject, plan: LoadPlan): Promise<number | undefined> {
+  if (Bun.which("perf") === null) return undefined;
+  const perf = Bun.spawn(
+    ["perf", "stat", "-e", "raw_syscalls:sys_enter", "-x", ",", "-p", String(subject.pid)],
+    { stdout: "ignore", stderr: "pipe" },
+  );
+  // perf says nothing when it has attached; half a second is several times what it takes.
+  await Bun.sleep(500);
+  await runLoad(plan);
+  perf.kill("SIGINT");
+  const text = await new Response(perf.stderr).text();
+  const count = Number.parseInt(/^\d+/m.exec(text)?.[0] ?? "", 10);
+  return Number.isNaN(count) ? undefined : count;
+}
+
+async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+  const child = Bun.spawn(
+    ["taskset", "-c", "1", process.execPath, `${import.meta.dir}/load.ts`, ...loadArgs(plan)],
+    { stdout: "pipe", stderr: "inherit" },
+  );
+  const text = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error("the load ended with an error");
+  return JSON.parse(text) as LoadResult;
+}
+
+function loadArgs(plan: LoadPlan): string[] {
+  const args = [
+    `--port=${plan.port}`,
+    `--clients=${plan.clients}`,
+    `--file=${plan.file}`,
+    `--file-bytes=${plan.fileBytes}`,
+    `--block-bytes=${plan.blockBytes}`,
+    `--window-blocks=${plan.windowBlocks}`,
+    `--sha256=${plan.sha256}`,
+  ];
+  if (plan.gro) args.push("--gro");
+  if (plan.endless) args.push("--endless");
+  if (plan.sink) args.push("--sink");
+  return args;
+}
+
+/**
+ * CPU time of all threads that now live, seconds. From schedstat, which counts nanoseconds and agrees with the ticks of
+ * 10 ms in /proc/PID/stat; a transfer of 256 MiB takes only a few of those.
+ */
+function cpuSeconds(pid: number): number {
+  let nanoseconds = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
+    nanoseconds += Number(text.split(" ")[0]);
+  }
+  return nanoseconds / 1e9;
+}
+
+function statusBytes(pid: number, field: string): number {
+  const text = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
+}
