@@ -88,7 +88,9 @@ export class RoundTrip {
     this.#timeoutUs =
       this.#smoothedUs === 0
         ? this.#firstTimeoutUs
-        : this.#bounded(this.#smoothedUs + Math.max(granularityUs, 4 * this.#variationUs));
+        : this.#bounded(
+            Math.ceil(this.#smoothedUs + Math.max(granularityUs, 4 * this.#variationUs)),
+          );
   }
 
   /** Doubles the timeout, up to its bound: RFC 6298 (5.5). It stays so until {@link sample} or {@link endBackOff}. */

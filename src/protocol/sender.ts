@@ -11,26 +11,7 @@ import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
 import { RoundTrip } from "./rtt.ts";
-
-export interface SenderOptions {
-  /** Payload bytes of every block but the last. */
-  readonly blockBytes: number;
-  /** Blocks sent before an ACK is awaited; above 1 only by negotiation, hence only with an OACK. */
-  readonly windowBlocks: number;
-  readonly rolloverTo: RolloverTo;
-  /** The negotiated retransmission timeout, if there is one. */
-  readonly timeoutUs: number | undefined;
-  /** The first timeout where none is negotiated; 1 s when absent. */
-  readonly firstTimeoutUs?: number;
-  /** Gives up when nothing new was acknowledged for so long. */
-  readonly patienceUs: number;
-  /** The first reply is an OACK, and DATA 1 waits for its ACK 0. */
-  readonly hasOack: boolean;
-  /** Absolute number of the last block, the one shorter than `blockBytes`; Infinity while unknown. */
-  readonly lastBlock: number;
-  /** The last block has no payload: the file is a multiple of `blockBytes`. */
-  readonly lastIsEmpty?: boolean;
-}
+import type { SenderOptions } from "./sender-options.ts";
 
 /** What {@link Sender.pollTransmit} asks to be sent. */
 export const Transmit = { none: 0, oack: 1, data: 2, error: 3 } as const;
@@ -139,6 +120,11 @@ export class Sender {
     return this.#ackedBlock;
   }
 
+  /** When the peer last acknowledged something new; the start before that. */
+  get progressUs(): number {
+    return this.#progressUs;
+  }
+
   /** Whether the peer has acknowledged anything yet. */
   get hasHeard(): boolean {
     return this.#hasHeard;
@@ -189,7 +175,9 @@ export class Sender {
   /** Time has passed. Before `deadlineUs` nothing happens. */
   handleTimeout(nowUs: number): void {
     if (nowUs < this.#deadlineUs) return;
-    const isSilent = nowUs - this.#progressUs >= this.#patienceUs;
+    // The same sum as in `#armDeadline`: a difference rounds otherwise, and a deadline that is due but
+    // never passes would send without end.
+    const isSilent = nowUs >= this.#progressUs + this.#patienceUs;
     const wasAllSent = this.#highestSent() >= this.#lastBlock;
     const isBounded = wasAllSent || !this.#hasHeard;
     if (isSilent || (isBounded && this.#repetitions >= repetitionsMax)) {

@@ -35,6 +35,9 @@ const DISK_RETRY_US = 500;
 /** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
 const DATAGRAM_BYTES = 2048;
 
+/** A transfer that has not moved for so long may be restarted by its own request: a client's usual timeout of 1 s, and a guess's room. */
+const RESTART_US = 2_000_000;
+
 const SERVICE = 0;
 
 /** See above. `run` returns when the shard was told to end. */
@@ -205,7 +208,7 @@ export class Shard implements TransmitListener {
   #handleRequest(index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const previous = this.#transfers.findAnywhere(this.#name);
-    if (previous !== undefined && isRepetition(previous, bytes)) {
+    if (previous !== undefined && this.#isRepetition(previous, bytes)) {
       previous.sender.repeatFirstReply(this.#nowUs);
       this.#transmitter.enqueue(previous);
       return;
@@ -320,11 +323,16 @@ export class Shard implements TransmitListener {
     this.#counters.set(Counter.sleeps, this.#waiter.sleeps);
     this.#counters.set(Counter.spins, this.#waiter.spins);
   }
-}
 
-/** Whether `bytes` is the request of `transfer` once more, before its client acknowledged anything. */
-function isRepetition(transfer: Transfer, bytes: Uint8Array): boolean {
-  const { requestBytes, sender } = transfer;
-  if (sender.hasHeard || requestBytes.length !== bytes.length) return false;
-  return requestBytes.every((byte, index) => byte === bytes[index]);
+  /**
+   * Whether `bytes` is the request of `transfer` once more. A busy server may read a repeated request after the ACK that it
+   * preceded, because they come in by different sockets; so a transfer that moves is not restarted by its own request. A
+   * client that did start over stops acknowledging, and asks again.
+   */
+  #isRepetition(transfer: Transfer, bytes: Uint8Array): boolean {
+    const { requestBytes, sender } = transfer;
+    if (requestBytes.length !== bytes.length) return false;
+    if (!requestBytes.every((byte, index) => byte === bytes[index])) return false;
+    return !sender.hasHeard || this.#nowUs - sender.progressUs < RESTART_US;
+  }
 }

@@ -139,6 +139,20 @@ describe("repeats", () => {
     expect(compare(await takeRestBytes(peer, await peer.next()), kernel)).toBe("identical");
   });
 
+  test("a repeated request that is read late does not restart a transfer that moves", async () => {
+    using peer = await openPeer();
+    const request = readRequest("kernel", [["tsize", 0]]);
+    peer.send(request, server.port);
+    const { port } = await peer.next();
+    peer.send(ack(0), port);
+    const first = await peer.next();
+    expect(first.text).toBe("DATA 1 512");
+    peer.send(request, server.port);
+    await settled(server.port);
+    expect(peer.waiting()).toEqual([]);
+    expect(compare(await takeRestBytes(peer, first), kernel)).toBe("identical");
+  });
+
   test("a repeated ACK is not answered with a repeated DATA", async () => {
     using peer = await openPeer();
     peer.send(readRequest("kernel"), server.port);

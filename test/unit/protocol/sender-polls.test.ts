@@ -4,7 +4,8 @@ import { describe, expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { Sender, type SenderOptions, Transmit } from "#protocol/sender.ts";
+import type { SenderOptions } from "#protocol/sender-options.ts";
+import { Sender, Transmit } from "#protocol/sender.ts";
 
 const usual: SenderOptions = {
   blockBytes: 512,
@@ -119,6 +120,27 @@ describe("deadlines", () => {
     expect(sender.pollTransmit(64, 10_000)).toBe(Transmit.none);
     sender.handleTimeout(sender.deadlineUs);
     expect(runs(sender, 64, 100_000)).toEqual(["1+8"]);
+  });
+
+  test("at any time of any clock, each one that passes brings the end nearer", () => {
+    const times = fc.double({ min: 0, max: 2 ** 40, noNaN: true });
+    fc.assert(
+      fc.property(times, times, (startUs, laterUs) => {
+        const sender = new Sender({ ...usual, windowBlocks: 1, hasOack: false });
+        sender.start(startUs);
+        sender.pollTransmit(1, startUs);
+        sender.handleAck(1, startUs + (laterUs % 1e6));
+        let timeouts = 0;
+        while (sender.outcome === "running" && timeouts < 100) {
+          const nowUs = sender.deadlineUs;
+          sender.handleTimeout(nowUs);
+          timeouts++;
+          sender.pollTransmit(1, nowUs);
+        }
+        expect(timeouts).toBeLessThan(20);
+      }),
+      { numRuns: 1000 },
+    );
   });
 
   test("the configured first timeout holds until something is measured", () => {

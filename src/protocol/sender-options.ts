@@ -1,0 +1,24 @@
+// How a sender is set up (protocol layer, pure): what was granted to the client, and how patient the server is.
+// Made once per transfer; a plain record.
+
+import type { RolloverTo } from "./blocks.ts";
+
+export interface SenderOptions {
+  /** Payload bytes of every block but the last. */
+  readonly blockBytes: number;
+  /** Blocks sent before an ACK is awaited; above 1 only by negotiation, hence only with an OACK. */
+  readonly windowBlocks: number;
+  readonly rolloverTo: RolloverTo;
+  /** The negotiated retransmission timeout, if there is one. */
+  readonly timeoutUs: number | undefined;
+  /** The first timeout where none is negotiated; 1 s when absent. */
+  readonly firstTimeoutUs?: number;
+  /** Gives up when nothing new was acknowledged for so long. */
+  readonly patienceUs: number;
+  /** The first reply is an OACK, and DATA 1 waits for its ACK 0. */
+  readonly hasOack: boolean;
+  /** Absolute number of the last block, the one shorter than `blockBytes`; Infinity while unknown. */
+  readonly lastBlock: number;
+  /** The last block has no payload: the file is a multiple of `blockBytes`. */
+  readonly lastIsEmpty?: boolean;
+}
