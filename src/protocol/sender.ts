@@ -33,9 +33,14 @@ export interface SenderStatistics {
 
 /**
  * How often a reply is repeated to a peer that has never acknowledged anything, which bounds what a
- * forged request can cost its victim; and a last window whose every block has been sent. tftp-hpa's five.
+ * forged request can cost its victim; and, at the least, a last window. tftp-hpa's five.
  */
 const repetitionsMax = 5;
+/**
+ * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
+ * a second and a half, and a client that is busy for as long still wants its blocks. Twice U-Boot's 5 s.
+ */
+const lastPatienceUs = 10_000_000;
 
 /** One transfer to a client: RFC 1350 with the windows of RFC 7440. */
 export class Sender {
@@ -179,7 +184,8 @@ export class Sender {
     // never passes would send without end.
     const isSilent = nowUs >= this.#progressUs + this.#patienceUs;
     const wasAllSent = this.#highestSent() >= this.#lastBlock;
-    const isBounded = wasAllSent || !this.#hasHeard;
+    const isLastOver = wasAllSent && nowUs >= this.#progressUs + lastPatienceUs;
+    const isBounded = isLastOver || !this.#hasHeard;
     if (isSilent || (isBounded && this.#repetitions >= repetitionsMax)) {
       this.#giveUp(wasAllSent);
       return;

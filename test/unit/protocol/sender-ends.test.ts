@@ -138,6 +138,8 @@ describe("giving up", () => {
         0.360 → DATA 2 88 bytes
         0.760 → DATA 2 88 bytes
         1.560 → DATA 2 88 bytes
+        3.160 → DATA 2 88 bytes
+        6.360 → DATA 2 88 bytes
         complete-unacknowledged"
       `);
     });
