@@ -17,7 +17,7 @@ const withoutGso: ServerVariant = { ...standard, gso: false };
 const withoutSpin: ServerVariant = { ...standard, spinUs: 0 };
 const withoutBatching: ServerVariant = { gso: false, batching: false, spinUs: 200 };
 
-/** In the order of the table; variants of one load stand together, and are run in turn. */
+/** In the order of the table; variants of one load stand together, and are run one after another. */
 export const scenarios: readonly Scenario[] = [
   row(1, 256, 1428, 1, standard),
   row(1, 256, 1428, 1, withoutSpin),
