@@ -151,6 +151,27 @@ describe("deadlines", () => {
   });
 });
 
+describe("Karn's rule", () => {
+  test("a block that went out twice measures nothing, the next one does", () => {
+    const sender = begun({ windowBlocks: 1 });
+    runs(sender, 1, 10_000);
+    sender.handleTimeout(60_000);
+    runs(sender, 1, 60_000);
+    sender.handleAck(1, 61_000);
+    expect(sender.statistics.rttUs).toBe(10_000);
+    runs(sender, 1, 61_000);
+    sender.handleAck(2, 63_000);
+    expect(sender.statistics.rttUs).toBe(9_000);
+  });
+
+  test("nor does an ACK inside the window, which says when a gap was seen", () => {
+    const sender = begun();
+    runs(sender, 8, 10_000);
+    sender.handleAck(3, 12_000);
+    expect(sender.statistics.rttUs).toBe(10_000);
+  });
+});
+
 describe("the end that becomes known late", () => {
   test("takes back what was polled beyond it", () => {
     const sender = begun({ lastBlock: Infinity });
