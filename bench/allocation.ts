@@ -7,11 +7,12 @@ import { encodeSockaddr, parseSocketAddress } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
 import { LOCAL_BYTES, NAME_BYTES } from "#ffi/message.ts";
 import { bindSocket, openSocket, socketName } from "#ffi/socket.ts";
-import { BlockHeaders, HEADER_BYTES } from "#io/block-headers.ts";
 import { Outbox } from "#io/outbox.ts";
 import { wireBlock } from "#protocol/blocks.ts";
 import { Sender, Transmit } from "#protocol/sender.ts";
 import { PeerTable } from "#server/peer-table.ts";
+
+import { BlockHeaders, HEADER_BYTES } from "./block-headers.ts";
 
 const BLOCKS = 1_000_000;
 const WINDOW = 16;

@@ -3,14 +3,16 @@
 
 import { parseArgs } from "node:util";
 
-import { at } from "#base/bytes.ts";
+import { u8 as byteAt } from "#base/bytes.ts";
 import { parseSocketAddress } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
 import { LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
 import { bindSocket, openSocket, setOption, socketName } from "#ffi/socket.ts";
-import { BlockHeaders, HEADER_BYTES } from "#io/block-headers.ts";
 import { monotonicUs } from "#io/clock.ts";
 import { Waiter } from "#io/waiter.ts";
+import { Framing } from "#storage/framing.ts";
+
+import { BlockHeaders, HEADER_BYTES } from "./block-headers.ts";
 
 interface FloorPlan {
   readonly mode: "echo" | "send";
@@ -20,6 +22,8 @@ interface FloorPlan {
   readonly windowBlocks: number;
   readonly gso: boolean;
   readonly spinUs: number;
+  /** Send each window as one piece of memory that holds its headers already, as the server does; else gather header by header. */
+  readonly framed: boolean;
 }
 
 /** As the server has it: 64 messages per call, and room for the pieces of 64 full windows. */
@@ -36,6 +40,7 @@ class Floor {
   readonly #file: Arena;
   readonly #oack: Arena = new Arena(512);
   readonly #oackBytes: number;
+  readonly #framing: Framing;
   readonly #headers: BlockHeaders = new BlockHeaders();
   readonly #inbox: ReceiveBatch = new ReceiveBatch(MESSAGES_MAX, 2048, true);
   readonly #outbox: SendBatch = new SendBatch(MESSAGES_MAX, IOVECS_MAX, true);
@@ -55,8 +60,13 @@ class Floor {
     setOption(this.#fd, "SO_RCVBUFFORCE", SOCKET_BUFFER_BYTES);
     setOption(this.#fd, "SO_SNDBUFFORCE", SOCKET_BUFFER_BYTES);
     setOption(this.#fd, "IP_MTU_DISCOVER", 0);
-    this.#file = new Arena(plan.fileBytes);
+    this.#blocksInFile = Math.floor(plan.fileBytes / blockBytes);
+    this.#framing = Framing.packets(Number.MAX_SAFE_INTEGER, blockBytes, 0);
+    // The last window goes beyond the end, because a client of the floor stops when it has enough.
+    const blocks = this.#blocksInFile + windowBlocks + 1;
+    this.#file = new Arena(blocks * this.#framing.strideBytes);
     this.#file.u8.fill(0x5a);
+    if (plan.framed) this.#framing.frame(this.#file.u8, 0, blocks * blockBytes - 1, 0);
     const options = `\0\u0006blksize\0${blockBytes}\0windowsize\0${windowBlocks}\0`;
     const oack = new TextEncoder().encode(options);
     this.#oack.u8.set(oack);
@@ -66,7 +76,6 @@ class Floor {
       Math.floor(MESSAGE_BYTES_MAX / (blockBytes + HEADER_BYTES)),
     );
     this.#blocksPerMessage = plan.gso ? segments : 1;
-    this.#blocksInFile = Math.floor(plan.fileBytes / blockBytes);
     this.#waiter = new Waiter(plan.spinUs);
     this.#waiter.watch(this.#fd, 0);
   }
@@ -88,7 +97,7 @@ class Floor {
       const from = inbox.name(index);
       this.#name.set(inbox.u8.subarray(from, from + NAME_BYTES));
       const start = inbox.start(index);
-      const isRequest = at(inbox.u8, start + 1) === 1;
+      const isRequest = byteAt(inbox.u8, start + 1) === 1;
       if (this.#plan.mode === "send") {
         if (isRequest) this.#peers.push(this.#name.slice());
       } else if (isRequest) {
@@ -96,7 +105,7 @@ class Floor {
         this.#outbox.begin(this.#name, ANY_LOCAL, 0);
         this.#outbox.push(this.#oack.address, this.#oackBytes);
       } else {
-        const wire = (at(inbox.u8, start + 2) << 8) | at(inbox.u8, start + 3);
+        const wire = (byteAt(inbox.u8, start + 2) << 8) | byteAt(inbox.u8, start + 3);
         this.#window(this.#name, wire + 1, this.#plan.windowBlocks);
       }
     }
@@ -124,6 +133,12 @@ class Floor {
     const { blockBytes } = this.#plan;
     this.#reserve();
     this.#outbox.begin(peer, ANY_LOCAL, blocks > 1 ? blockBytes + HEADER_BYTES : 0);
+    if (this.#plan.framed) {
+      const { strideBytes } = this.#framing;
+      const place = (first - 1) * strideBytes;
+      this.#outbox.push(this.#file.address + place, blocks * strideBytes);
+      return;
+    }
     for (let block = first; block < first + blocks; block += 1) {
       const place = ((block - 1) % this.#blocksInFile) * blockBytes;
       this.#outbox.push(this.#headers.address(block & 0xffff), HEADER_BYTES);
@@ -155,6 +170,7 @@ const { values } = parseArgs({
     "window-blocks": { type: "string", default: "1" },
     gso: { type: "boolean", default: false },
     "spin-us": { type: "string", default: "0" },
+    framed: { type: "boolean", default: false },
   },
 });
 new Floor({
@@ -165,4 +181,5 @@ new Floor({
   windowBlocks: Number(values["window-blocks"]),
   gso: values.gso,
   spinUs: Number(values["spin-us"]),
+  framed: values.framed,
 }).run();

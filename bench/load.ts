@@ -3,7 +3,7 @@
 
 import { parseArgs } from "node:util";
 
-import { at } from "#base/bytes.ts";
+import { at, u8 as byteAt } from "#base/bytes.ts";
 import { EPOLLIN } from "#ffi/abi.ts";
 import { encodeSockaddr, parseSocketAddress } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
@@ -180,7 +180,7 @@ class Load {
       return;
     }
     if (client.isDone) return;
-    const opcode = at(u8, start + 1);
+    const opcode = byteAt(u8, start + 1);
     if (opcode === 6 && client.block < 0) {
       const name = this.#inbox.name(index);
       client.peer.set(u8.subarray(name, name + NAME_BYTES));
@@ -189,7 +189,7 @@ class Load {
       this.#acknowledge(client, nowUs);
     } else if (opcode === 5) {
       const text = new TextDecoder().decode(u8.slice(start + 4, end));
-      process.stderr.write(`ERROR ${at(u8, start + 3)}: ${text}\n`);
+      process.stderr.write(`ERROR ${byteAt(u8, start + 3)}: ${text}\n`);
       this.#end(client, false);
     } else if (opcode === 3 && client.block >= 0) {
       for (let from = start; from < end && !client.isDone; from += segment) {
@@ -201,7 +201,7 @@ class Load {
   #takeBlock(client: Client, from: number, to: number, nowUs: number): void {
     const { u8 } = this.#inbox;
     const { fileBytes, blockBytes, windowBlocks } = this.#plan;
-    const wire = (at(u8, from + 2) << 8) | at(u8, from + 3);
+    const wire = (byteAt(u8, from + 2) << 8) | byteAt(u8, from + 3);
     if (wire !== ((client.block + 1) & 0xffff)) {
       this.#duplicates += 1;
       // RFC 7440 §4: a gap is answered once, with the last block in order.

@@ -41,7 +41,14 @@ async function runScenario(files: Files, scenario: Scenario, options: Options): 
   const fileMib = options.isQuick ? Math.max(1, scenario.fileMib / 8) : scenario.fileMib;
   const fileBytes = fileMib * MIB;
   const file = await files.named(fileBytes);
-  const floor = { clients, fileBytes, blockBytes, windowBlocks, gso: variant.gso } as const;
+  const floor = {
+    clients,
+    fileBytes,
+    blockBytes,
+    windowBlocks,
+    gso: variant.gso,
+    framed: true,
+  } as const;
   const { spinUs } = variant;
   const plan = { clients, file, fileBytes, blockBytes, windowBlocks, gro: true, sha256: "" };
   const answered = { ...plan, endless: false, sink: false };

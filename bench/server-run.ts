@@ -24,6 +24,7 @@ export interface FloorVariant {
   readonly windowBlocks: number;
   readonly gso: boolean;
   readonly spinUs: number;
+  readonly framed: boolean;
 }
 
 /** A folder in memory with files of random bytes, made once per size. */
@@ -104,6 +105,7 @@ export async function startFloor(variant: FloorVariant): Promise<Subject> {
     `--window-blocks=${variant.windowBlocks}`,
     `--spin-us=${variant.spinUs}`,
     ...(variant.gso ? ["--gso"] : []),
+    ...(variant.framed ? ["--framed"] : []),
   ];
   const command = ["taskset", "-c", "0", process.execPath, `${import.meta.dir}/floor.ts`, ...args];
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });

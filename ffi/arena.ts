@@ -45,12 +45,22 @@ export class Arena {
 
   /** Stores a 64-bit unsigned value below 2^53 at a byte `offset` that is a multiple of 4. */
   setU64(offset: number, value: number): void {
-    this.u32[offset >>> 2] = value >>> 0;
-    this.u32[(offset >>> 2) + 1] = (value / 0x1_0000_0000) >>> 0;
+    const word = offset >>> 2;
+    this.i32[word] = lowWord(value);
+    this.i32[word + 1] = Math.floor(value * 2 ** -32);
   }
 
   /** Unmaps the region. No view of it may be touched afterwards. */
   unmap(): void {
     libc.munmap(this.address, this.bytes);
   }
+}
+
+/**
+ * The low 32 bits of `value` (0 ≤ value < 2^53) as a signed word. `value >>> 0` says the same, but for what does not fit in 32
+ * bits the compiled code calls out to a slow conversion; here every conversion is of a number that does.
+ */
+function lowWord(value: number): number {
+  const low = value - Math.floor(value * 2 ** -32) * 2 ** 32;
+  return (low - 2 ** 31) ^ -0x8000_0000;
 }

@@ -3,7 +3,7 @@
 //
 // A local address is 24 bytes of our own:  | ifindex u32 | family u32 | address 16 |, all zero when unknown.
 
-import { at } from "#base/bytes.ts";
+import { u8, u32At } from "#base/bytes.ts";
 
 import {
   AF_INET,
@@ -34,10 +34,10 @@ export function readPktinfo(arena: Arena, offset: number, length: number, local:
   const end = offset + length;
   let entry = offset;
   while (entry + Cmsghdr.size <= end) {
-    const bytes = at(arena.u32, (entry + Cmsghdr.length) >>> 2);
+    const bytes = u32At(arena.u32, (entry + Cmsghdr.length) >>> 2);
     if (bytes < Cmsghdr.size) return;
-    const level = at(arena.u32, (entry + Cmsghdr.level) >>> 2);
-    const type = at(arena.u32, (entry + Cmsghdr.type) >>> 2);
+    const level = u32At(arena.u32, (entry + Cmsghdr.level) >>> 2);
+    const type = u32At(arena.u32, (entry + Cmsghdr.type) >>> 2);
     const body = entry + Cmsghdr.data;
     if (level === IPPROTO_IP && type === IP_PKTINFO) {
       copyLocal(arena, local, AF_INET, body + InPktinfo.ifindex, body + InPktinfo.specDst, 4);
@@ -62,17 +62,17 @@ export function writePktinfo(
   const body = offset + Cmsghdr.data;
   if (isV6) {
     writeHeader(arena, offset, In6Pktinfo.size, IPPROTO_IPV6, IPV6_PKTINFO);
-    for (let i = 0; i < 16; i += 1) arena.u8[body + i] = at(local, LocalAddress.address + i);
+    for (let i = 0; i < 16; i += 1) arena.u8[body + i] = u8(local, LocalAddress.address + i);
     // The index matters for link-local destinations alone; elsewhere routing chooses the way out.
     const isLinkLocal =
-      local[LocalAddress.address] === 0xfe && (at(local, LocalAddress.address + 1) & 0xc0) === 0x80;
+      local[LocalAddress.address] === 0xfe && (u8(local, LocalAddress.address + 1) & 0xc0) === 0x80;
     arena.u32[(body + In6Pktinfo.ifindex) >>> 2] = isLinkLocal ? ifindexOf(local) : 0;
     return controlSpace(In6Pktinfo.size);
   }
   writeHeader(arena, offset, InPktinfo.size, IPPROTO_IP, IP_PKTINFO);
   arena.u32[(body + InPktinfo.ifindex) >>> 2] = 0;
   for (let i = 0; i < 4; i += 1) {
-    arena.u8[body + InPktinfo.specDst + i] = at(local, LocalAddress.address + i);
+    arena.u8[body + InPktinfo.specDst + i] = u8(local, LocalAddress.address + i);
   }
   arena.u32[(body + InPktinfo.destination) >>> 2] = 0;
   return controlSpace(InPktinfo.size);
@@ -106,10 +106,10 @@ function copyLocal(
   bytes: number,
 ): void {
   local[LocalAddress.family] = family;
-  for (let i = 0; i < 4; i += 1) local[LocalAddress.ifindex + i] = at(arena.u8, ifindex + i);
-  for (let i = 0; i < bytes; i += 1) local[LocalAddress.address + i] = at(arena.u8, address + i);
+  for (let i = 0; i < 4; i += 1) local[LocalAddress.ifindex + i] = u8(arena.u8, ifindex + i);
+  for (let i = 0; i < bytes; i += 1) local[LocalAddress.address + i] = u8(arena.u8, address + i);
 }
 
 function ifindexOf(local: Uint8Array): number {
-  return at(local, 0) | (at(local, 1) << 8) | (at(local, 2) << 16) | (at(local, 3) << 24);
+  return u8(local, 0) | (u8(local, 1) << 8) | (u8(local, 2) << 16) | (u8(local, 3) << 24);
 }

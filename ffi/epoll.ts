@@ -2,7 +2,7 @@
 // Tokens are small integers of the caller.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { u32At } from "#base/bytes.ts";
 
 import { EpollEvent } from "./abi.ts";
 import { Arena } from "./arena.ts";
@@ -45,12 +45,12 @@ export class Epoll {
 
   /** The token of the ready fd at `index`, 0 ≤ index < what `wait` returned. */
   token(index: number): number {
-    return at(this.#arena.u32, (index * EpollEvent.size + EpollEvent.token) >>> 2);
+    return u32At(this.#arena.u32, (index * EpollEvent.size + EpollEvent.token) >>> 2);
   }
 
   /** The events of the ready fd at `index`. */
   events(index: number): number {
-    return at(this.#arena.u32, (index * EpollEvent.size + EpollEvent.events) >>> 2);
+    return u32At(this.#arena.u32, (index * EpollEvent.size + EpollEvent.events) >>> 2);
   }
 
   close(): void {

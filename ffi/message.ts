@@ -5,7 +5,7 @@
 //   iovecs    iovec × m          controls  PKTINFO and UDP_SEGMENT, 80 bytes × n
 
 import { assert } from "#base/assert.ts";
-import { at, u8 } from "#base/bytes.ts";
+import { u8, u32At } from "#base/bytes.ts";
 
 import {
   AF_INET6,
@@ -92,13 +92,13 @@ export class ReceiveBatch {
 
   /** How many bytes of datagram `index` were received. */
   byteLength(index: number): number {
-    return at(this.#arena.u32, (this.#headers + index * Mmsghdr.size + Mmsghdr.length) >>> 2);
+    return u32At(this.#arena.u32, (this.#headers + index * Mmsghdr.size + Mmsghdr.length) >>> 2);
   }
 
   /** Whether datagram `index` was longer than its buffer. */
   isTruncated(index: number): boolean {
     const flags = (this.#headers + index * Mmsghdr.size + Msghdr.flags) >>> 2;
-    return (at(this.#arena.u32, flags) & MSG_TRUNC) !== 0;
+    return (u32At(this.#arena.u32, flags) & MSG_TRUNC) !== 0;
   }
 
   /** Where the sender's sockaddr of datagram `index` begins in {@link u8} (always {@link NAME_BYTES} long). */
@@ -112,7 +112,7 @@ export class ReceiveBatch {
     readPktinfo(
       this.#arena,
       this.#controls + index * CONTROL_BYTES,
-      at(this.#arena.u32, header),
+      u32At(this.#arena.u32, header),
       local,
     );
   }
@@ -127,11 +127,9 @@ export class ReceiveBatch {
     this.#arena.u32[(header + Msghdr.controlLength) >>> 2] = CONTROL_BYTES;
     this.#arena.u32[(header + Msghdr.flags) >>> 2] = 0;
     // A v4 sockaddr leaves the rest of the slot as it was; keys compare the whole of it.
-    this.#arena.u8.fill(
-      0,
-      this.#names + index * NAME_BYTES,
-      this.#names + (index + 1) * NAME_BYTES,
-    );
+    const rest = (this.#names + index * NAME_BYTES + SockaddrIn.size) >>> 2;
+    const end = (this.#names + (index + 1) * NAME_BYTES) >>> 2;
+    for (let word = rest; word < end; word += 1) this.#arena.u32[word] = 0;
   }
 }
 
@@ -150,6 +148,7 @@ export class SendBatch {
   #iovecsUsed = 0;
   #header = 0;
   #iovecsInMessage = 0;
+  #messageBytes = 0;
 
   /** `isBatching` false sends one datagram per system call (sendmsg). */
   constructor(messagesMax: number, iovecsMax: number, isBatching: boolean) {
@@ -177,6 +176,11 @@ export class SendBatch {
     return this.#count;
   }
 
+  /** Bytes in the message that was opened last. */
+  get messageBytes(): number {
+    return this.#messageBytes;
+  }
+
   /** Whether a message of `iovecs` pieces still fits. */
   hasRoom(iovecs: number): boolean {
     return this.#count < this.messagesMax && this.#iovecsUsed + iovecs <= this.#iovecsMax;
@@ -192,7 +196,8 @@ export class SendBatch {
     const header = this.#headers + index * Mmsghdr.size;
     const control = this.#controls + index * CONTROL_BYTES;
     const isV6 = u8(name, SockaddrIn.family) === AF_INET6;
-    this.#arena.u8.set(name, this.#names + index * NAME_BYTES);
+    const place = this.#names + index * NAME_BYTES;
+    for (let i = 0; i < NAME_BYTES; i += 1) this.#arena.u8[place + i] = u8(name, i);
     let used = writePktinfo(this.#arena, control, isV6, local);
     if (segmentBytes > 0) used += writeSegment(this.#arena, control + used, segmentBytes);
     const word = header >>> 2;
@@ -204,6 +209,7 @@ export class SendBatch {
     );
     this.#header = header;
     this.#iovecsInMessage = 0;
+    this.#messageBytes = 0;
     this.#count += 1;
   }
 
@@ -215,12 +221,12 @@ export class SendBatch {
 
   /** Adds `length` bytes at `address` to the open message. The memory must stay as it is until {@link send} returns. */
   push(address: number, length: number): void {
-    const word = (this.#iovecs + this.#iovecsUsed * Iovec.size) >>> 2;
-    this.#u32[word] = address >>> 0;
-    this.#u32[word + 1] = (address / 0x1_0000_0000) >>> 0;
-    this.#u32[word + 2] = length;
+    const offset = this.#iovecs + this.#iovecsUsed * Iovec.size;
+    this.#arena.setU64(offset + Iovec.base, address);
+    this.#u32[(offset + Iovec.length) >>> 2] = length;
     this.#iovecsUsed += 1;
     this.#iovecsInMessage += 1;
+    this.#messageBytes += length;
     this.#u32[(this.#header + Msghdr.iovLength) >>> 2] = this.#iovecsInMessage;
   }
 

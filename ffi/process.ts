@@ -2,7 +2,7 @@
 // Calls that can fail return ≥ 0 or −errno.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { u8 } from "#base/bytes.ts";
 
 import { Errno } from "./errno.ts";
 import { checked, libc } from "./libc.ts";
@@ -19,7 +19,7 @@ export function availableCores(): readonly number[] {
   if (libc.sched_getaffinity(SELF, STRUCT_BYTES, scratchAddress(STRUCT)) < 0) return [];
   const cores: number[] = [];
   for (let core = 0; core < CPUS_MAX; core++) {
-    if ((at(scratch.u8, STRUCT + (core >>> 3)) & (1 << (core & 7))) !== 0) cores.push(core);
+    if ((u8(scratch.u8, STRUCT + (core >>> 3)) & (1 << (core & 7))) !== 0) cores.push(core);
   }
   return cores;
 }
@@ -33,7 +33,7 @@ export function setAffinity(cores: readonly number[]): number {
   for (const core of cores) {
     if (!Number.isInteger(core) || core < 0 || core >= CPUS_MAX) return -Errno.EINVAL;
     const byte = STRUCT + (core >>> 3);
-    scratch.u8[byte] = at(scratch.u8, byte) | (1 << (core & 7));
+    scratch.u8[byte] = u8(scratch.u8, byte) | (1 << (core & 7));
   }
   return checked(libc.sched_setaffinity(SELF, STRUCT_BYTES, scratchAddress(STRUCT)));
 }

@@ -2,7 +2,7 @@
 // Everything returns ≥ 0 or −errno; sockets never block and are not inherited by child processes.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { i32At } from "#base/bytes.ts";
 
 import {
   AF_INET,
@@ -106,7 +106,7 @@ export function readOption(fd: number, name: OptionName): number {
       scratchAddress(length),
     ),
   );
-  return result < 0 ? result : at(scratch.i32, STRUCT >>> 2);
+  return result < 0 ? result : i32At(scratch.i32, STRUCT >>> 2);
 }
 
 const INT_BYTES = 4;

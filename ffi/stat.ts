@@ -1,7 +1,7 @@
 // What the kernel says about an open file (ffi layer, rank 1), stored in a record that is used again and again.
 // Sizes are exact beyond 4 GiB and times to the nanosecond; nothing is allocated. Returns 0 or −errno.
 
-import { at } from "#base/bytes.ts";
+import { i32At, u16At, u32At } from "#base/bytes.ts";
 
 import { AT_EMPTY_PATH, Stat, Statx, Syscall } from "./abi.ts";
 import { Errno } from "./errno.ts";
@@ -87,7 +87,7 @@ export function statxFd(fd: number, out: FileStat): number {
   const into = scratchAddress(STRUCT);
   const result = checked(libc.syscall(Syscall.statx, fd, name, AT_EMPTY_PATH, STATX_MASK, into, 0));
   if (result < 0) return result;
-  out.mode = at(scratch.u16, (STRUCT + Statx.mode) >>> 1);
+  out.mode = u16At(scratch.u16, (STRUCT + Statx.mode) >>> 1);
   out.linkCount = u32(Statx.linkCount);
   out.deviceMajor = u32(Statx.deviceMajor);
   out.deviceMinor = u32(Statx.deviceMinor);
@@ -129,9 +129,9 @@ function readShared(out: FileStat, fields: SharedFields): void {
 }
 
 function u32(field: number): number {
-  return at(scratch.u32, (STRUCT + field) >>> 2);
+  return u32At(scratch.u32, (STRUCT + field) >>> 2);
 }
 
 function seconds(field: number): number {
-  return at(scratch.i32, (STRUCT + field + 4) >>> 2) * 0x1_0000_0000 + u32(field);
+  return i32At(scratch.i32, (STRUCT + field + 4) >>> 2) * 0x1_0000_0000 + u32(field);
 }

@@ -2,7 +2,7 @@
 // Nothing is allocated after construction.
 
 import { assert } from "./assert.ts";
-import { at } from "./bytes.ts";
+import { i32At } from "./bytes.ts";
 
 /** Holds at most `capacity` integers. */
 export class IntRing {
@@ -20,15 +20,17 @@ export class IntRing {
 
   push(item: number): void {
     assert(this.#length < this.#items.length, "the queue is as large as the set it draws from");
-    this.#items[(this.#head + this.#length) % this.#items.length] = item;
+    const capacity = this.#items.length;
+    const end = this.#head + this.#length;
+    this.#items[end < capacity ? end : end - capacity] = item;
     this.#length += 1;
   }
 
   /** The oldest item; the queue is not empty. */
   shift(): number {
     assert(this.#length > 0, "shift needs an item");
-    const item = at(this.#items, this.#head);
-    this.#head = (this.#head + 1) % this.#items.length;
+    const item = i32At(this.#items, this.#head);
+    this.#head = this.#head + 1 === this.#items.length ? 0 : this.#head + 1;
     this.#length -= 1;
     return item;
   }

@@ -2,7 +2,7 @@
 // They are handed out and given back in O(1), without allocation.
 
 import { assert } from "./assert.ts";
-import { at } from "./bytes.ts";
+import { i32At } from "./bytes.ts";
 
 /** Hands out the integers 0 … capacity − 1, the most recently released first (its memory is warm). */
 export class Slab {
@@ -26,7 +26,7 @@ export class Slab {
   take(): number {
     if (this.#freeCount === 0) return -1;
     this.#freeCount -= 1;
-    return at(this.#free, this.#freeCount);
+    return i32At(this.#free, this.#freeCount);
   }
 
   /** Gives back a slot that {@link take} returned. */

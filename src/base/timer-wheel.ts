@@ -2,7 +2,7 @@
 // cost O(1) and allocate nothing; a timer fires no earlier than asked and at most one tick late.
 
 import { assert } from "./assert.ts";
-import { at } from "./bytes.ts";
+import { f64At, i32At } from "./bytes.ts";
 
 // 4 ms: a tenth of the smallest retransmission timeout (50 ms), so that lateness does not show.
 const TICK_US = 4096;
@@ -34,12 +34,12 @@ export class TimerWheel {
   }
 
   isArmed(timer: number): boolean {
-    return at(this.#bucketOf, timer) !== NONE;
+    return i32At(this.#bucketOf, timer) !== NONE;
   }
 
   /** When `timer` fires, rounded up to a tick; Infinity if it is not armed. */
   dueUs(timer: number): number {
-    return this.isArmed(timer) ? at(this.#deadlinesUs, timer) : Infinity;
+    return this.isArmed(timer) ? f64At(this.#deadlinesUs, timer) : Infinity;
   }
 
   /** Arms `timer` for `deadlineUs`, or moves it there. */
@@ -47,7 +47,7 @@ export class TimerWheel {
     this.cancel(timer);
     const tick = Math.max(Math.ceil(deadlineUs / TICK_US), this.#tick + 1);
     const bucket = tick % BUCKETS;
-    const head = at(this.#heads, bucket);
+    const head = i32At(this.#heads, bucket);
     this.#next[timer] = head;
     this.#previous[timer] = NONE;
     if (head !== NONE) this.#previous[head] = timer;
@@ -59,10 +59,10 @@ export class TimerWheel {
 
   /** Disarms `timer`; nothing happens if it is not armed. */
   cancel(timer: number): void {
-    const bucket = at(this.#bucketOf, timer);
+    const bucket = i32At(this.#bucketOf, timer);
     if (bucket === NONE) return;
-    const next = at(this.#next, timer);
-    const previous = at(this.#previous, timer);
+    const next = i32At(this.#next, timer);
+    const previous = i32At(this.#previous, timer);
     if (next !== NONE) this.#previous[next] = previous;
     if (previous === NONE) this.#heads[bucket] = next;
     else this.#next[previous] = next;
@@ -89,7 +89,7 @@ export class TimerWheel {
   nextUs(): number {
     if (this.#armed === 0) return Infinity;
     for (let ahead = 1; ahead <= BUCKETS; ahead += 1) {
-      if (at(this.#heads, (this.#tick + ahead) % BUCKETS) !== NONE) {
+      if (i32At(this.#heads, (this.#tick + ahead) % BUCKETS) !== NONE) {
         return (this.#tick + ahead) * TICK_US;
       }
     }
@@ -104,10 +104,10 @@ export class TimerWheel {
     max: number,
   ): number {
     let count = start;
-    let timer = at(this.#heads, bucket);
+    let timer = i32At(this.#heads, bucket);
     while (timer !== NONE && count < max) {
-      const next = at(this.#next, timer);
-      if (at(this.#deadlinesUs, timer) <= nowUs) {
+      const next = i32At(this.#next, timer);
+      if (f64At(this.#deadlinesUs, timer) <= nowUs) {
         this.cancel(timer);
         due[count] = timer;
         count += 1;

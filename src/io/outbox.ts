@@ -2,7 +2,7 @@
 // that what the kernel refuses goes back to whom it belongs. Payload is pointed to; small replies are copied.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { f64At, i32At, u8 } from "#base/bytes.ts";
 import { Arena } from "#ffi/arena.ts";
 import { Errno } from "#ffi/errno.ts";
 import { SendBatch } from "#ffi/message.ts";
@@ -26,8 +26,8 @@ export interface RefusalListener {
 
 // Enough to amortise the system call (165 ns) to 1 % of a window's cost; more only grows what a turn holds.
 const MESSAGES_MAX = 64;
-// Two pieces per block and one more where a block straddles two chunks, for full messages of 45 blocks of 1,428 bytes.
-const IOVECS_MAX = 8192;
+// A message of octet blocks is one or two pieces; one of netascii is a piece per block, and 32 such fill a batch.
+const IOVECS_MAX = 2048;
 // The longest reply: an OACK with every option we know is under 200 bytes.
 const REPLY_BYTES_MAX = 512;
 
@@ -52,6 +52,11 @@ export class Outbox {
   /** Whether nothing waits. */
   get isEmpty(): boolean {
     return this.#batch.count === 0;
+  }
+
+  /** Bytes in the message that was opened last. */
+  get messageBytes(): number {
+    return this.#batch.messageBytes;
   }
 
   /** Whether a message of `iovecs` pieces fits; if not, {@link flush} first. */
@@ -105,7 +110,7 @@ export class Outbox {
         this.messagesSent += sent;
         continue;
       }
-      const refusal = refusalOf(sent, at(this.#segmented, first) === 1);
+      const refusal = refusalOf(sent, u8(this.#segmented, first) === 1);
       if (refusal === Refusal.full) {
         this.isFull = true;
         for (; first < count; first += 1) this.#refuse(listener, refusal, first);
@@ -128,7 +133,7 @@ export class Outbox {
   }
 
   #refuse(listener: RefusalListener, refusal: number, index: number): void {
-    listener.handleRefusal(refusal, at(this.#owners, index), at(this.#firstBlocks, index));
+    listener.handleRefusal(refusal, i32At(this.#owners, index), f64At(this.#firstBlocks, index));
   }
 }
 

@@ -14,7 +14,7 @@ export function wireBlock(block: number, rolloverTo: RolloverTo): number {
   if (block <= wireBlockMax) return block;
   if (rolloverTo === 0) {
     mark("rollover-to-0");
-    return block % (wireBlockMax + 1);
+    return block & wireBlockMax;
   }
   mark("rollover-to-1");
   return ((block - 1) % wireBlockMax) + 1;

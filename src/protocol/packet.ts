@@ -67,13 +67,13 @@ const errorMessageOffset = 4;
 export const oackStringsOffset = 2;
 
 /**
- * What the first `length` bytes are, or `Opcode.none`. This is the one length check: afterwards the
+ * What the `length` bytes from `start` on are, or `Opcode.none`. This is the one length check: afterwards the
  * accessors of that kind are safe. Bytes behind an ACK are allowed, because clients that ask for
  * `msftwindow` append one.
  */
-export function packetKind(bytes: Uint8Array, length: number): Opcode {
+export function packetKind(bytes: Uint8Array, length: number, start: number = 0): Opcode {
   if (length < requestStringsOffset) return Opcode.none;
-  const opcode = u16(bytes, opcodeOffset);
+  const opcode = u16(bytes, start + opcodeOffset);
   switch (opcode) {
     case Opcode.rrq:
     case Opcode.wrq:
@@ -88,14 +88,14 @@ export function packetKind(bytes: Uint8Array, length: number): Opcode {
   }
 }
 
-/** The block number, 0–65,535, of a DATA or an ACK. */
-export function blockNumber(bytes: Uint8Array): number {
-  return u16(bytes, blockOffset);
+/** The block number, 0–65,535, of the DATA or ACK at `start`. */
+export function blockNumber(bytes: Uint8Array, start: number = 0): number {
+  return u16(bytes, start + blockOffset);
 }
 
-/** The error code, 0–65,535, of an ERROR. */
-export function errorCode(bytes: Uint8Array): number {
-  return u16(bytes, errorCodeOffset);
+/** The error code, 0–65,535, of the ERROR at `start`. */
+export function errorCode(bytes: Uint8Array, start: number = 0): number {
+  return u16(bytes, start + errorCodeOffset);
 }
 
 /** The message of an ERROR, one character per byte; the closing NUL may be missing. */

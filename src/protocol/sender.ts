@@ -135,6 +135,12 @@ export class Sender {
     return this.#hasHeard;
   }
 
+  /** Whether {@link pollTransmit} has something to name. */
+  get isTransmitDue(): boolean {
+    if (this.#isErrorDue) return true;
+    return this.#outcome === "running" && (this.#isOackDue || this.#blocksDue() > 0);
+  }
+
   get statistics(): SenderStatistics {
     return this.#statistics;
   }
@@ -191,13 +197,13 @@ export class Sender {
       return;
     }
     // While our own packets are still due the peer has nothing to answer: the wait is the kernel's.
-    if (!this.#isTransmitDue()) this.#repeat();
+    if (!this.isTransmitDue) this.#repeat();
     this.#armDeadline(nowUs);
   }
 
   /** The request came again. Until the first ACK the first reply is due again, from the same TID. */
   repeatFirstReply(_nowUs: number): void {
-    if (this.#outcome !== "running" || this.#hasHeard || this.#isTransmitDue()) return;
+    if (this.#outcome !== "running" || this.#hasHeard || this.isTransmitDue) return;
     mark("first-reply-repeated");
     if (this.#awaitsOackAck()) this.#repeatOack();
     else this.#rewind();
@@ -407,10 +413,6 @@ export class Sender {
     if (this.#awaitsOackAck()) return 0;
     const windowEnd = Math.min(this.#ackedBlock + this.#windowBlocks, this.#lastBlock);
     return windowEnd - this.#nextBlock + 1;
-  }
-
-  #isTransmitDue(): boolean {
-    return this.#isOackDue || this.#blocksDue() > 0;
   }
 
   #armDeadline(nowUs: number): void {

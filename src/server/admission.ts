@@ -7,6 +7,7 @@ import { errorReplies, type ErrorReply } from "#protocol/error-reply.ts";
 import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
 import { parseRequest, type Request } from "#protocol/request.ts";
 import type { FileCache } from "#storage/file-cache.ts";
+import { Framing } from "#storage/framing.ts";
 import { OpenRefusal, type Root } from "#storage/root.ts";
 
 import type { RefusalRecord } from "./contract.ts";
@@ -49,8 +50,11 @@ export class Admission {
       windowBytesMax: settings.windowBytesMax,
       refused: new Set(settings.refusedOptions),
     };
-    // A netascii window is kept encoded, in one chunk.
-    const windowBytesMax = Math.min(settings.windowBytesMax, cache.chunkBytes);
+    // A netascii window is kept encoded, in one chunk; with its headers, which are half as long as the shortest block.
+    const windowBytesMax = Math.min(
+      settings.windowBytesMax,
+      Math.floor((cache.chunkBytes * 2) / 3),
+    );
     this.#netasciiLimits = { ...this.#limits, windowBytesMax };
   }
 
@@ -73,29 +77,30 @@ export class Admission {
   #open(request: Request, path: string): Admitted | Refused {
     const fd = this.#root.open(path);
     if (fd < 0) return refuseOpen(request, fd);
-    const version = this.#root.stat;
-    const file = this.#cache.hold(fd, version);
-    const fileBytes = file.bytes;
+    const fileBytes = this.#root.stat.bytes;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
-      this.#cache.close(file);
+      this.#root.close(fd);
       const reason = `file of ${fileBytes} bytes, limit ${fileBytesMax}`;
       return refused(request, errorReplies.accessViolation, "too-large", reason);
     }
     const isOctet = request.mode === "octet";
     const grant = negotiate(request, isOctet ? this.#limits : this.#netasciiLimits, fileBytes);
     const oack = encodeOack(grant);
+    const { chunkBytes } = this.#cache;
     if (isOctet) {
-      const payload = new OctetPayload(this.#cache, file, grant.blockBytes);
+      const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
+      const file = this.#cache.hold(fd, this.#root.stat, framing);
+      const payload = new OctetPayload(this.#cache, file);
       return { kind: "admitted", request, grant, oack, fileBytes, payload };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
-      this.#cache.close(file);
+      this.#root.close(fd);
       return refused(request, errorReplies.busy, "busy", "no memory for a netascii transfer");
     }
-    const { blockBytes, windowBlocks } = grant;
-    const payload = new NetasciiPayload(this.#cache, file, ring, blockBytes, windowBlocks);
+    const file = this.#cache.hold(fd, this.#root.stat, Framing.raw(chunkBytes));
+    const payload = new NetasciiPayload(this.#cache, file, ring, grant);
     return { kind: "admitted", request, grant, oack, fileBytes, payload };
   }
 }

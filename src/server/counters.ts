@@ -1,7 +1,7 @@
 // A shard's counters (server layer): Float64 words in memory that the supervisor reads while the shard runs.
 // One writer, so no atomics; 64-bit words are never torn on the machines that are supported.
 
-import { at } from "#base/bytes.ts";
+import { f64At } from "#base/bytes.ts";
 
 /** Writes the words; indexes are those of `Counter` in contract.ts. */
 export class Counters {
@@ -12,7 +12,7 @@ export class Counters {
   }
 
   add(counter: number, by: number): void {
-    this.#words[counter] = at(this.#words, counter) + by;
+    this.#words[counter] = f64At(this.#words, counter) + by;
   }
 
   set(counter: number, value: number): void {

@@ -2,10 +2,12 @@
 // into a chunk of its own, so that a block that is sent again is the same to the byte.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
-import { HEADER_BYTES } from "#io/block-headers.ts";
+import { i32At } from "#base/bytes.ts";
 import type { Outbox } from "#io/outbox.ts";
+import { type RolloverTo, wireBlock } from "#protocol/blocks.ts";
 import { NetasciiEncoder } from "#protocol/netascii.ts";
+import type { Grant } from "#protocol/options.ts";
+import { dataHeaderBytes, writeDataHeader } from "#protocol/packet.ts";
 import { Absent, type CachedFile, type FileCache } from "#storage/file-cache.ts";
 
 /** Where a transfer's blocks come from. Both ways answer values of {@link Absent} (below zero) for what is not there. */
@@ -14,52 +16,53 @@ export interface Payload {
   readonly lastBlock: number;
   /** Makes the blocks up to `block` ready. 0, or {@link Absent}. Called before blocks are chosen. */
   prepare(block: number): number;
-  /** Adds the packet of `block` with the header at `header` to the open message. Bytes added, or {@link Absent} and nothing added. */
-  gather(outbox: Outbox, block: number, header: number): number;
+  /**
+   * Adds the packets of `blocks` blocks from `first` on to the open message. Returns how many were added; where that is less,
+   * {@link absent} says why.
+   */
+  gather(outbox: Outbox, first: number, blocks: number): number;
+  /** Why the last {@link gather} stopped early: a value of {@link Absent}. */
+  readonly absent: number;
   close(): void;
 }
 
 /** The file as it is. */
 export class OctetPayload implements Payload {
   readonly lastBlock: number;
+  absent: number = Absent.pending;
   readonly #cache: FileCache;
   readonly #file: CachedFile;
-  readonly #blockBytes: number;
+  /** What the last block is shorter than the others. */
+  readonly #lastLacksBytes: number;
 
-  constructor(cache: FileCache, file: CachedFile, blockBytes: number) {
+  constructor(cache: FileCache, file: CachedFile) {
+    const { blockBytes } = file.framing;
     this.#cache = cache;
     this.#file = file;
-    this.#blockBytes = blockBytes;
     this.lastBlock = Math.floor(file.bytes / blockBytes) + 1;
+    this.#lastLacksBytes = this.lastBlock * blockBytes - file.bytes;
   }
 
   prepare(): number {
     return 0;
   }
 
-  gather(outbox: Outbox, block: number, header: number): number {
-    const position = (block - 1) * this.#blockBytes;
-    const bytes = Math.min(this.#blockBytes, this.#file.bytes - position);
-    if (bytes === 0) {
-      outbox.push(header, HEADER_BYTES);
-      return HEADER_BYTES;
+  gather(outbox: Outbox, first: number, blocks: number): number {
+    const { framing } = this.#file;
+    const end = first + blocks;
+    for (let block = first; block < end;) {
+      const address = this.#cache.locate(this.#file, block);
+      if (address < 0) {
+        this.absent = address;
+        return block - first;
+      }
+      const run = Math.min(end - block, framing.runFrom(block));
+      block += run;
+      const isLast = block > this.lastBlock;
+      const bytes = run * framing.strideBytes;
+      outbox.push(address, isLast ? bytes - this.#lastLacksBytes : bytes);
     }
-    const chunkBytes = this.#cache.chunkBytes;
-    const first = this.#cache.locate(this.#file, position);
-    if (first < 0) return first;
-    const room = chunkBytes - (position % chunkBytes);
-    if (bytes <= room) {
-      outbox.push(header, HEADER_BYTES);
-      outbox.push(first, bytes);
-      return HEADER_BYTES + bytes;
-    }
-    // No block is larger than a chunk, so it lies in two chunks at the most.
-    const second = this.#cache.locate(this.#file, position + room);
-    if (second < 0) return second;
-    outbox.push(header, HEADER_BYTES);
-    outbox.push(first, room);
-    outbox.push(second, bytes - room);
-    return HEADER_BYTES + bytes;
+    return blocks;
   }
 
   close(): void {
@@ -70,10 +73,13 @@ export class OctetPayload implements Payload {
 /** The file with its line ends translated. Blocks of one window are kept until the window moves on. */
 export class NetasciiPayload implements Payload {
   lastBlock: number = Infinity;
+  readonly absent: number = Absent.pending;
   readonly #cache: FileCache;
   readonly #file: CachedFile;
   readonly #blockBytes: number;
+  readonly #strideBytes: number;
   readonly #windowBlocks: number;
+  readonly #rolloverTo: RolloverTo;
   readonly #ring: number;
   readonly #ringStart: number;
   readonly #lengths: Int32Array;
@@ -88,12 +94,17 @@ export class NetasciiPayload implements Payload {
     cache: FileCache,
     file: CachedFile,
     ring: number,
-    blockBytes: number,
-    windowBlocks: number,
+    { blockBytes, windowBlocks, rolloverTo }: Grant,
   ) {
-    assert(blockBytes * windowBlocks <= cache.chunkBytes, "a window of netascii fits in one chunk");
+    this.#rolloverTo = rolloverTo;
+    const strideBytes = dataHeaderBytes + blockBytes;
+    assert(
+      strideBytes * windowBlocks <= cache.chunkBytes,
+      "a window of netascii fits in one chunk",
+    );
     this.#cache = cache;
     this.#file = file;
+    this.#strideBytes = strideBytes;
     this.#blockBytes = blockBytes;
     this.#windowBlocks = windowBlocks;
     this.#ring = ring;
@@ -109,13 +120,14 @@ export class NetasciiPayload implements Payload {
     return 0;
   }
 
-  gather(outbox: Outbox, block: number, header: number): number {
-    assert(block <= this.#encodedBlock, "prepare has encoded what is sent");
-    const place = (block - 1) % this.#windowBlocks;
-    const bytes = at(this.#lengths, place);
-    outbox.push(header, HEADER_BYTES);
-    if (bytes > 0) outbox.push(this.#ring + place * this.#blockBytes, bytes);
-    return HEADER_BYTES + bytes;
+  gather(outbox: Outbox, first: number, blocks: number): number {
+    assert(first + blocks - 1 <= this.#encodedBlock, "prepare has encoded what is sent");
+    for (let block = first; block < first + blocks; block += 1) {
+      const place = (block - 1) % this.#windowBlocks;
+      const bytes = i32At(this.#lengths, place);
+      outbox.push(this.#ring + place * this.#strideBytes, dataHeaderBytes + bytes);
+    }
+    return blocks;
   }
 
   close(): void {
@@ -129,14 +141,16 @@ export class NetasciiPayload implements Payload {
     let source = 0;
     let sourceBytes = 0;
     if (left > 0) {
-      const address = this.#cache.locate(this.#file, this.#position);
-      if (address < 0) return address;
-      source = address - this.#cache.address;
       const { chunkBytes } = this.#cache;
-      sourceBytes = Math.min(left, chunkBytes - (this.#position % chunkBytes));
+      const chunk = Math.floor(this.#position / chunkBytes);
+      const address = this.#cache.locate(this.#file, chunk + 1);
+      if (address < 0) return address;
+      const offset = this.#position - chunk * chunkBytes;
+      source = address - this.#cache.address + offset;
+      sourceBytes = Math.min(left, chunkBytes - offset);
     }
     const place = this.#encodedBlock % this.#windowBlocks;
-    const start = this.#ringStart + place * this.#blockBytes;
+    const start = this.#ringStart + place * this.#strideBytes + dataHeaderBytes;
     const { u8 } = this.#cache;
     const from = start + this.#partialBytes;
     this.#encoder.encode(u8, source, source + sourceBytes, u8, from, start + this.#blockBytes);
@@ -153,6 +167,8 @@ export class NetasciiPayload implements Payload {
   #endBlock(place: number): void {
     this.#lengths[place] = this.#partialBytes;
     this.#encodedBlock += 1;
+    const header = this.#ringStart + place * this.#strideBytes;
+    writeDataHeader(this.#cache.u8, header, wireBlock(this.#encodedBlock, this.#rolloverTo));
     this.#partialBytes = 0;
   }
 }

@@ -2,10 +2,12 @@
 // transfer's slot. Open addressing with linear probing; look-ups allocate nothing.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { i32At, u8 } from "#base/bytes.ts";
 
 const EMPTY = -1;
 const KEY_BYTES = 32;
+/** The first byte of a sockaddr_in on a little-endian machine: socket(7). */
+const AF_INET = 2;
 const FNV_PRIME = 0x01000193;
 
 /** Maps up to `capacity` keys to slots 0 … capacity − 1. A key is a socket's number and a raw 32-byte sockaddr. */
@@ -31,9 +33,10 @@ export class PeerTable {
   find(socket: number, bytes: Uint8Array, offset: number): number {
     const hash = hashOf(socket, bytes, offset);
     for (let index = hash & this.#mask; ; index = (index + 1) & this.#mask) {
-      const slot = at(this.#slots, index);
+      const slot = i32At(this.#slots, index);
       if (slot === EMPTY) return EMPTY;
-      if (at(this.#hashes, slot) === hash && this.#isKey(slot, socket, bytes, offset)) return slot;
+      if (i32At(this.#hashes, slot) === hash && this.#isKey(slot, socket, bytes, offset))
+        return slot;
     }
   }
 
@@ -41,7 +44,7 @@ export class PeerTable {
   insert(slot: number, socket: number, bytes: Uint8Array, offset: number): void {
     const hash = hashOf(socket, bytes, offset);
     let index = hash & this.#mask;
-    while (at(this.#slots, index) !== EMPTY) index = (index + 1) & this.#mask;
+    while (i32At(this.#slots, index) !== EMPTY) index = (index + 1) & this.#mask;
     this.#slots[index] = slot;
     this.#hashes[slot] = hash;
     this.#sockets[slot] = socket;
@@ -50,16 +53,16 @@ export class PeerTable {
 
   /** Removes the key of `slot`. */
   remove(slot: number): void {
-    let hole = at(this.#hashes, slot) & this.#mask;
-    while (at(this.#slots, hole) !== slot) {
-      assert(at(this.#slots, hole) !== EMPTY, "a slot that is removed is in the table");
+    let hole = i32At(this.#hashes, slot) & this.#mask;
+    while (i32At(this.#slots, hole) !== slot) {
+      assert(i32At(this.#slots, hole) !== EMPTY, "a slot that is removed is in the table");
       hole = (hole + 1) & this.#mask;
     }
     // Later entries of the same run move up, so that no look-up stops at the hole before them.
     for (let index = (hole + 1) & this.#mask; ; index = (index + 1) & this.#mask) {
-      const moved = at(this.#slots, index);
+      const moved = i32At(this.#slots, index);
       if (moved === EMPTY) break;
-      const home = at(this.#hashes, moved) & this.#mask;
+      const home = i32At(this.#hashes, moved) & this.#mask;
       const isBeyondHole = ((index - home) & this.#mask) >= ((index - hole) & this.#mask);
       if (!isBeyondHole) continue;
       this.#slots[hole] = moved;
@@ -69,10 +72,11 @@ export class PeerTable {
   }
 
   #isKey(slot: number, socket: number, bytes: Uint8Array, offset: number): boolean {
-    if (at(this.#sockets, slot) !== socket) return false;
+    if (i32At(this.#sockets, slot) !== socket) return false;
     const start = slot * KEY_BYTES;
-    for (let i = 0; i < KEY_BYTES; i += 1) {
-      if (at(this.#names, start + i) !== at(bytes, offset + i)) return false;
+    const used = usedBytes(bytes, offset);
+    for (let i = 0; i < used; i += 1) {
+      if (u8(this.#names, start + i) !== u8(bytes, offset + i)) return false;
     }
     return true;
   }
@@ -81,7 +85,13 @@ export class PeerTable {
 /** FNV-1a over the bytes of a sockaddr that differ between peers, for tables that need no exactness too. */
 export function hashOf(socket: number, bytes: Uint8Array, offset: number): number {
   let hash = Math.imul(0x811c9dc5 ^ socket, FNV_PRIME);
-  // Port and IPv4 address, then the IPv6 address; flow and scope rarely differ, and equality decides.
-  for (let i = 2; i < 24; i += 1) hash = Math.imul(hash ^ at(bytes, offset + i), FNV_PRIME);
+  // Port and address; the flow label and scope of IPv6 rarely differ, and equality decides.
+  const end = Math.min(usedBytes(bytes, offset), 24);
+  for (let i = 2; i < end; i += 1) hash = Math.imul(hash ^ u8(bytes, offset + i), FNV_PRIME);
   return (hash ^ (hash >>> 15)) & 0x7fff_ffff;
+}
+
+/** The bytes that tell a peer: family, port and address of a sockaddr_in; those, flow label and scope of a sockaddr_in6. */
+function usedBytes(bytes: Uint8Array, offset: number): number {
+  return u8(bytes, offset) === AF_INET ? 8 : KEY_BYTES;
 }

@@ -1,7 +1,7 @@
 // Peers of a moment ago (server layer): a small table without exactness, for courtesies alone. A forgotten or
 // mistaken entry costs one needless or missing ERROR, never a transfer.
 
-import { at } from "#base/bytes.ts";
+import { f64At, i32At } from "#base/bytes.ts";
 
 // 4,096 entries take 64 KiB; a rack's peers collide rarely.
 const ENTRIES = 4096;
@@ -22,12 +22,12 @@ export class RecentPeers {
   /** Whether the peer was noted within the last `withinUs`. */
   isRecent(hash: number, nowUs: number, withinUs: number): boolean {
     const index = hash % ENTRIES;
-    return at(this.#hashes, index) === hash && nowUs - at(this.#timesUs, index) < withinUs;
+    return i32At(this.#hashes, index) === hash && nowUs - f64At(this.#timesUs, index) < withinUs;
   }
 
   /** The socket that was noted for the peer, or −1. */
   socketOf(hash: number): number {
     const index = hash % ENTRIES;
-    return at(this.#hashes, index) === hash ? at(this.#sockets, index) : -1;
+    return i32At(this.#hashes, index) === hash ? i32At(this.#sockets, index) : -1;
   }
 }

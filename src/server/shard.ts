@@ -2,7 +2,7 @@
 // expire timers, send. Nothing on the packet path allocates, logs or waits for a disk.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { at, i32At } from "#base/bytes.ts";
 import { TimerWheel } from "#base/timer-wheel.ts";
 import { monotonicUs } from "#io/clock.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
@@ -176,19 +176,19 @@ export class Shard implements TransmitListener {
     const inbox = this.#inbox;
     const length = inbox.byteLength(index);
     const start = inbox.start(index);
-    const bytes = inbox.u8.subarray(start, start + length);
-    const kind = packetKind(bytes, length);
+    const { u8 } = inbox;
+    const kind = packetKind(u8, length, start);
     if (socket === SERVICE && (kind === Opcode.rrq || kind === Opcode.wrq)) {
-      this.#handleRequest(index, bytes);
+      this.#handleRequest(index, u8.subarray(start, start + length));
       return;
     }
-    const transfer = this.#transfers.find(socket, inbox.u8, inbox.name(index));
+    const transfer = this.#transfers.find(socket, u8, inbox.name(index));
     if (transfer === undefined) {
       this.#handleStray(socket, index, kind);
       return;
     }
-    if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(bytes), this.#nowUs);
-    else if (kind === Opcode.error) transfer.sender.handleError(errorCode(bytes), this.#nowUs);
+    if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(u8, start), this.#nowUs);
+    else if (kind === Opcode.error) transfer.sender.handleError(errorCode(u8, start), this.#nowUs);
     else return;
     this.#transmitter.enqueue(transfer);
   }
@@ -293,7 +293,7 @@ export class Shard implements TransmitListener {
   #expire(): void {
     const count = this.#wheel.expire(this.#nowUs, this.#due, TIMERS_PER_TURN);
     for (let index = 0; index < count; index += 1) {
-      const transfer = this.#transfers.bySlot[at(this.#due, index)];
+      const transfer = this.#transfers.bySlot[i32At(this.#due, index)];
       assert(transfer !== undefined, "a timer is cancelled with its transfer");
       if (transfer.sender.deadlineUs <= this.#nowUs) {
         transfer.sender.handleTimeout(this.#nowUs);

@@ -4,9 +4,8 @@
 import { assert } from "#base/assert.ts";
 import { at } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
-import { BlockHeaders, HEADER_BYTES } from "#io/block-headers.ts";
 import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
-import { wireBlock } from "#protocol/blocks.ts";
+import { dataHeaderBytes } from "#protocol/packet.ts";
 import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
 
@@ -38,7 +37,6 @@ export class Transmitter implements RefusalListener {
   readonly #counters: Counters;
   readonly #transfers: readonly (Transfer | undefined)[];
   readonly #listener: TransmitListener;
-  readonly #headers: BlockHeaders = new BlockHeaders();
   /** Slots of transfers that may have something to send; that wait for a full socket; that wait for the disk. */
   readonly #ready: IntRing;
   readonly #blocked: IntRing;
@@ -79,7 +77,7 @@ export class Transmitter implements RefusalListener {
   /** How many blocks of `blockBytes` one message holds; 1 where the kernel does not segment. */
   blocksPerMessage(blockBytes: number): number {
     if (!this.#canSegment) return 1;
-    return Math.min(Math.floor(MESSAGE_BYTES_MAX / (blockBytes + HEADER_BYTES)), SEGMENTS_MAX);
+    return Math.min(Math.floor(MESSAGE_BYTES_MAX / (blockBytes + dataHeaderBytes)), SEGMENTS_MAX);
   }
 
   /** `transfer` may have something to send. */
@@ -150,11 +148,13 @@ export class Transmitter implements RefusalListener {
       return;
     }
     if (sender.outcome === "running" && !this.#prepare(transfer)) return;
-    // A block is a header and at most two pieces of payload.
-    if (!outbox.hasRoom(3 * transfer.blocksPerMessage)) this.#flush(outbox);
+    // Netascii needs a piece per block; octet one per chunk, and two blocks may lie in two.
+    if (!outbox.hasRoom(transfer.blocksPerMessage + 1)) this.#flush(outbox);
     switch (sender.pollTransmit(transfer.blocksPerMessage, this.#nowUs)) {
       case Transmit.data:
-        if (this.#gather(transfer, outbox)) this.enqueue(transfer);
+        if (!this.#gather(transfer, outbox)) return;
+        if (sender.isTransmitDue) this.enqueue(transfer);
+        else this.#listener.handleIdle(transfer);
         return;
       case Transmit.oack:
         this.#sendWhole(transfer, outbox, transfer.oack, transfer.slot);
@@ -199,24 +199,16 @@ export class Transmitter implements RefusalListener {
   #gather(transfer: Transfer, outbox: Outbox): boolean {
     const { sender, payload, grant } = transfer;
     const { firstBlock, blockCount } = sender;
-    const segmentBytes = blockCount > 1 ? grant.blockBytes + HEADER_BYTES : 0;
+    const segmentBytes = blockCount > 1 ? grant.blockBytes + dataHeaderBytes : 0;
     outbox.begin(transfer.name, transfer.local, segmentBytes, transfer.slot, firstBlock);
-    let bytes = 0;
-    for (let index = 0; index < blockCount; index += 1) {
-      const block = firstBlock + index;
-      const header = this.#headers.address(wireBlock(block, grant.rolloverTo));
-      const added = payload.gather(outbox, block, header);
-      if (added < 0) {
-        if (index === 0) outbox.cancel();
-        this.#countSent(index, bytes);
-        sender.handleUnsent(block);
-        this.#stall(transfer, added);
-        return false;
-      }
-      bytes += added;
-    }
-    this.#countSent(blockCount, bytes);
-    return true;
+    const gathered = payload.gather(outbox, firstBlock, blockCount);
+    this.#counters.add(Counter.datagramsSent, gathered);
+    this.#counters.add(Counter.bytesSent, outbox.messageBytes);
+    if (gathered === blockCount) return true;
+    if (gathered === 0) outbox.cancel();
+    sender.handleUnsent(firstBlock + gathered);
+    this.#stall(transfer, payload.absent);
+    return false;
   }
 
   /** The bytes are not there: for now, or for good. */
@@ -243,10 +235,5 @@ export class Transmitter implements RefusalListener {
     this.#counters.add(Counter.sendCalls, outbox.sendCalls - calls);
     this.#counters.add(Counter.messagesSent, outbox.messagesSent - messages);
     if (outbox.isFull) this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
-  }
-
-  #countSent(blocks: number, bytes: number): void {
-    this.#counters.add(Counter.datagramsSent, blocks);
-    this.#counters.add(Counter.bytesSent, bytes);
   }
 }

@@ -2,11 +2,13 @@
 // transfer of the same file. Addresses point into arena memory and hold until the next `release` of the turn.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { f64At, i32At } from "#base/bytes.ts";
 import { Arena } from "#ffi/arena.ts";
 import { Errno } from "#ffi/errno.ts";
 import { Advice, closeFd, fadvise, pread, preadNowait } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
+
+import type { Framing } from "./framing.ts";
 
 /** What {@link FileCache.locate} answers instead of an address; all are below zero. */
 export const Absent = {
@@ -45,15 +47,17 @@ export class CachedFile {
   holders = 0;
   isChanged = false;
   pendingReads = 0;
-  /** The chunk that holds each {@link FileCache.chunkBytes} of the file, or −1. */
+  readonly framing: Framing;
+  /** The chunk that holds each {@link Framing.payloadBytes} of the file, or −1. */
   readonly chunks: Int32Array;
 
-  constructor(key: string, version: FileStat, fd: number, chunkCount: number) {
+  constructor(key: string, version: FileStat, fd: number, framing: Framing) {
     this.key = key;
     this.bytes = version.bytes;
     this.version = version;
     this.fd = fd;
-    this.chunks = new Int32Array(chunkCount).fill(NONE);
+    this.framing = framing;
+    this.chunks = new Int32Array(framing.chunkCount(version.bytes)).fill(NONE);
   }
 }
 
@@ -101,9 +105,12 @@ export class FileCache {
     return this.#arena.address;
   }
 
-  /** Takes over `fd`, whose state is `version`; the file that comes back must be given to {@link close} once. */
-  hold(fd: number, version: FileStat): CachedFile {
-    const key = version.versionKey();
+  /**
+   * Takes over `fd`, whose state is `version`, to be laid out by `framing`; the file that comes back must be given to
+   * {@link close} once. Transfers with the same block size share the memory.
+   */
+  hold(fd: number, version: FileStat, framing: Framing): CachedFile {
+    const key = `${version.versionKey()} ${framing.key}`;
     const known = this.#files.get(key);
     if (known !== undefined && !known.isChanged) {
       known.holders += 1;
@@ -111,8 +118,7 @@ export class FileCache {
       else closeFd(fd);
       return known;
     }
-    const chunkCount = Math.ceil(version.bytes / this.chunkBytes);
-    const file = new CachedFile(key, version, fd, chunkCount);
+    const file = new CachedFile(key, version, fd, framing);
     file.holders = 1;
     this.#files.set(key, file);
     this.#advise(file);
@@ -136,12 +142,13 @@ export class FileCache {
   }
 
   /**
-   * The address of the byte at `position` of `file` (0 ≤ position < bytes), good until {@link release}, up to the end of
-   * its chunk; or a value of {@link Absent}.
+   * The address of block `block` of `file`, header first, and of those that {@link Framing.runFrom} counts, good until
+   * {@link release}; or a value of {@link Absent}.
    */
-  locate(file: CachedFile, position: number): number {
-    const index = Math.floor(position / this.chunkBytes);
-    let chunk = at(file.chunks, index);
+  locate(file: CachedFile, block: number): number {
+    const { blocksPerChunk, strideBytes } = file.framing;
+    const index = Math.floor((block - 1) / blocksPerChunk);
+    let chunk = i32At(file.chunks, index);
     if (chunk === NONE) {
       chunk = this.#load(file, index);
       if (chunk < 0) return chunk;
@@ -150,7 +157,8 @@ export class FileCache {
     }
     this.#wasUsed[chunk] = 1;
     this.#turns[chunk] = this.#turn;
-    return this.#arena.address + chunk * this.chunkBytes + (position - index * this.chunkBytes);
+    const place = block - 1 - index * blocksPerChunk;
+    return this.#arena.address + chunk * this.chunkBytes + place * strideBytes;
   }
 
   /** Takes a chunk out of the cache for the caller's own use: its address, or {@link Absent.busy}. */
@@ -177,13 +185,15 @@ export class FileCache {
     if (file.isChanged) return Absent.changed;
     const chunk = this.#takeChunk();
     if (chunk < 0) return chunk;
-    const position = index * this.chunkBytes;
-    const bytes = Math.min(this.chunkBytes, file.bytes - position);
+    const { framing } = file;
+    const position = index * framing.payloadBytes;
+    const bytes = Math.min(framing.payloadBytes, file.bytes - position);
     const result = this.#read(file, this.#arena.address + chunk * this.chunkBytes, bytes, position);
     if (result < 0) {
       this.#spare = chunk;
       return result;
     }
+    framing.frame(this.#arena.u8, chunk * this.chunkBytes, bytes, index);
     this.#owners[chunk] = file;
     this.#indexes[chunk] = index;
     file.chunks[index] = chunk;
@@ -248,7 +258,7 @@ export class FileCache {
     const owner = this.#owners[chunk];
     this.#owners[chunk] = undefined;
     if (owner === undefined) return chunk;
-    owner.chunks[at(this.#indexes, chunk)] = NONE;
+    owner.chunks[f64At(this.#indexes, chunk)] = NONE;
     if (owner.holders === 0 && !owner.chunks.some((other) => other !== NONE)) this.#forget(owner);
     return chunk;
   }

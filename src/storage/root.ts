@@ -38,6 +38,11 @@ export class Root {
     closeFd(fd);
     return result < 0 ? OpenRefusal.failed : OpenRefusal.denied;
   }
+
+  /** Closes what {@link open} returned and nobody took. */
+  close(fd: number): void {
+    closeFd(fd);
+  }
 }
 
 function refusalOf(result: number): number {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 
 import { openRootFolder } from "#io/start.ts";
 import { Absent, type CachedFile, FileCache } from "#storage/file-cache.ts";
+import { Framing } from "#storage/framing.ts";
 import { OpenRefusal, Root } from "#storage/root.ts";
 
 const CHUNK = 4096;
@@ -28,7 +29,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 function hold(cache: FileCache, name: string): CachedFile {
   const fd = root.open(name);
   expect(fd).toBeGreaterThanOrEqual(0);
-  return cache.hold(fd, root.stat);
+  return cache.hold(fd, root.stat, Framing.raw(CHUNK));
 }
 
 function pattern(bytes: number, seed: number): Uint8Array {
@@ -40,9 +41,10 @@ function pattern(bytes: number, seed: number): Uint8Array {
 
 /** The byte at `position`, waiting out a page cache that is cold. */
 function byteAt(cache: FileCache, file: CachedFile, position: number): number | undefined {
-  let address = cache.locate(file, position);
-  while (address === Absent.pending) address = cache.locate(file, position);
-  return address < 0 ? address : cache.u8[address - cache.address];
+  const chunk = Math.floor(position / CHUNK);
+  let address = cache.locate(file, chunk + 1);
+  while (address === Absent.pending) address = cache.locate(file, chunk + 1);
+  return address < 0 ? address : cache.u8[address - cache.address + (position - chunk * CHUNK)];
 }
 
 describe("contents", () => {
@@ -82,7 +84,7 @@ describe("contents", () => {
     const file = hold(cache, "a");
     byteAt(cache, file, 0);
     byteAt(cache, file, CHUNK);
-    expect(cache.locate(file, 2 * CHUNK)).toBe(Absent.busy);
+    expect(cache.locate(file, 3)).toBe(Absent.busy);
     cache.release();
     expect(byteAt(cache, file, 2 * CHUNK)).toBe(pattern(4 * CHUNK, 1)[2 * CHUNK]);
     cache.close(file);
@@ -95,7 +97,7 @@ describe("contents", () => {
     expect(reserved).toBeGreaterThan(0);
     const file = hold(cache, "a");
     byteAt(cache, file, 0);
-    expect(cache.locate(file, CHUNK)).toBe(Absent.busy);
+    expect(cache.locate(file, 2)).toBe(Absent.busy);
     cache.unreserve(reserved);
     expect(byteAt(cache, file, CHUNK)).toBe(pattern(4 * CHUNK, 1)[CHUNK]);
     cache.close(file);

@@ -1,5 +1,5 @@
-// The 4 header bytes of every possible DATA packet (io layer), written once per shard and pointed to from
-// then on. Block n on the wire lies at 4 × n; 256 KiB in all.
+// The 4 header bytes of every possible DATA packet (bench), written once and pointed to from then on, for a floor that
+// gathers. Block n on the wire lies at 4 × n; 256 KiB in all.
 
 import { Arena } from "#ffi/arena.ts";
 
