@@ -2,6 +2,7 @@
 // collector neither owns nor moves it, so an address stays good until `unmap`. Pages are zero, and take memory when touched.
 
 import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
 
 import { aligned } from "./abi.ts";
 import { errnoName } from "./errno.ts";
@@ -47,6 +48,11 @@ export class Arena {
   setU64(offset: number, value: number): void {
     this.u32[offset >>> 2] = value >>> 0;
     this.u32[(offset >>> 2) + 1] = (value / 0x1_0000_0000) >>> 0;
+  }
+
+  /** The unsigned 64-bit value at byte `offset`, a multiple of 4. Exact below 2^53, which sizes and counters stay under. */
+  readU64(offset: number): number {
+    return at(this.u32, (offset >>> 2) + 1) * 0x1_0000_0000 + at(this.u32, offset >>> 2);
   }
 
   /** Unmaps the region. No view of it may be touched afterwards. */
