@@ -15,7 +15,9 @@ const root: string = import.meta.dir;
 
 async function build(outfile: string, target: Target | undefined, commit: string): Promise<void> {
   const result = await Bun.build({
-    entrypoints: [`${root}/src/main.ts`, `${root}/src/server/worker.ts`],
+    entrypoints: ["main.ts", "server/worker.ts", "storage/disk-worker.ts"].map(
+      (path) => `${root}/src/${path}`,
+    ),
     root: `${root}/src`,
     compile: {
       outfile,

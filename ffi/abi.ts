@@ -94,18 +94,23 @@ export const Stat: {
   size: isX64 ? 144 : 128,
 };
 
+/** struct statvfs, sys/statvfs.h, as glibc and musl have it on both machines; all fields used are 64 bits wide. */
+export const Statvfs = { fragmentBytes: 8, freeFragments: 32, size: 112 } as const;
+
 /** struct io_uring_params, linux/io_uring.h. Only its size is used: the probe passes zeros. */
 export const IoUringParams = { size: 120 } as const;
 
 /** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
 export const Syscall: {
   readonly fstat: number;
+  readonly renameat2: number;
   readonly preadv2: number;
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
 } = {
   fstat: isX64 ? 5 : 80,
+  renameat2: isX64 ? 316 : 276,
   preadv2: isX64 ? 327 : 286,
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
@@ -113,15 +118,24 @@ export const Syscall: {
 };
 
 export const O_RDONLY = 0;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
 export const O_NOCTTY = 0o400;
 export const O_NONBLOCK = 0o4000;
 export const O_DIRECTORY: number = isX64 ? 0o200000 : 0o40000;
 export const O_NOFOLLOW: number = isX64 ? 0o400000 : 0o100000;
 export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
+export const O_TMPFILE: number = 0o20000000 | O_DIRECTORY;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
 export const RESOLVE_BENEATH = 0x08;
+export const AT_FDCWD = -100;
+export const AT_SYMLINK_FOLLOW = 0x400;
 export const AT_EMPTY_PATH = 0x1000;
+export const RENAME_NOREPLACE = 0x1;
+export const LOCK_EX = 2;
+export const LOCK_NB = 4;
 export const RWF_NOWAIT = 0x08;
 export const AF_INET = 2;
 export const AF_INET6 = 10;

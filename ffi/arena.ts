@@ -2,6 +2,7 @@
 // collector neither owns nor moves it, so an address stays good until `unmap`. Pages are zero, and take memory when touched.
 
 import { assert } from "#base/assert.ts";
+import { u32At } from "#base/bytes.ts";
 
 import { aligned } from "./abi.ts";
 import { errnoName } from "./errno.ts";
@@ -48,6 +49,11 @@ export class Arena {
     const word = offset >>> 2;
     this.i32[word] = lowWord(value);
     this.i32[word + 1] = Math.floor(value * 2 ** -32);
+  }
+
+  /** The unsigned 64-bit value at byte `offset`, a multiple of 4. Exact below 2^53, which sizes and counters stay under. */
+  readU64(offset: number): number {
+    return u32At(this.u32, (offset >>> 2) + 1) * 0x1_0000_0000 + u32At(this.u32, offset >>> 2);
   }
 
   /** Unmaps the region. No view of it may be touched afterwards. */

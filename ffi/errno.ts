@@ -26,9 +26,11 @@ export const Errno = {
   ENOSPC: 28,
   ESPIPE: 29,
   EROFS: 30,
+  EMLINK: 31,
   EPIPE: 32,
   ENAMETOOLONG: 36,
   ENOSYS: 38,
+  ENOTEMPTY: 39,
   ELOOP: 40,
   ENODATA: 61,
   ENOTSOCK: 88,
@@ -48,6 +50,7 @@ export const Errno = {
   EHOSTDOWN: 112,
   EHOSTUNREACH: 113,
   EDQUOT: 122,
+  ECANCELED: 125,
 } as const;
 
 const names: ReadonlyMap<number, string> = new Map(

@@ -45,14 +45,26 @@ export function openRoot(path: string): number {
  * Source: openat2(2).
  */
 export function openBeneath(rootFd: number, name: string | Uint8Array): number {
+  return openNamed(rootFd, name, READ_FLAGS);
+}
+
+/**
+ * {@link openBeneath} for a folder, `.` being the root itself: −ENOTDIR if it is anything else. The fd can be synced and
+ * others opened beneath it.
+ */
+export function openFolderBeneath(rootFd: number, name: string): number {
+  return openNamed(rootFd, name, READ_FOLDER_FLAGS);
+}
+
+function openNamed(rootFd: number, name: string | Uint8Array, flags: number): number {
   const length = writeName(name);
   if (length < 0) return length;
-  if (openat2State === "missing") return walk(rootFd, length);
-  const fd = openat2(rootFd);
+  if (openat2State === "missing") return walk(rootFd, length, flags);
+  const fd = openat2(rootFd, flags);
   if (fd === -Errno.ENOSYS || (fd === -Errno.EPERM && openat2State === "unknown")) {
     // Older containers answer EPERM for every call that their seccomp filter does not know.
     openat2State = tryOpenat2(rootFd) < 0 ? "missing" : "granted";
-    return openBeneath(rootFd, name);
+    return openNamed(rootFd, name, flags);
   }
   openat2State = "granted";
   return fd;
@@ -63,7 +75,7 @@ let openat2State: "unknown" | "granted" | "missing" = "unknown";
 /** Tries openat2 on the folder `rootFd` itself. Returns 0, or −errno where this kernel or its seccomp filter refuses it. */
 export function tryOpenat2(rootFd: number): number {
   writeText(".");
-  const fd = openat2(rootFd);
+  const fd = openat2(rootFd, READ_FLAGS);
   return fd < 0 ? fd : closeFd(fd);
 }
 
@@ -73,13 +85,14 @@ export function tryOpenat2(rootFd: number): number {
  */
 export function openByWalk(rootFd: number, name: string | Uint8Array): number {
   const length = writeName(name);
-  return length < 0 ? length : walk(rootFd, length);
+  return length < 0 ? length : walk(rootFd, length, READ_FLAGS);
 }
 
 const SLASH = 0x2f;
 const DOT = 0x2e;
 /** O_NONBLOCK: opening a FIFO must not wait for its writer. O_NOCTTY: no terminal becomes ours. */
 const READ_FLAGS: number = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+const READ_FOLDER_FLAGS: number = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 const FOLDER_FLAGS: number = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 /** A rename somewhere above the name makes the kernel answer EAGAIN (openat2(2)); it passes within microseconds. A guess. */
 const RACES_MAX = 8;
@@ -111,8 +124,8 @@ function segmentEnd(start: number, end: number): number {
 }
 
 /** openat2 of the name in scratch memory. */
-function openat2(rootFd: number): number {
-  scratch.setU64(STRUCT + OpenHow.flags, READ_FLAGS);
+function openat2(rootFd: number, flags: number): number {
+  scratch.setU64(STRUCT + OpenHow.flags, flags);
   scratch.setU64(STRUCT + OpenHow.mode, 0);
   scratch.setU64(STRUCT + OpenHow.resolve, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
   const name = scratchAddress(TEXT);
@@ -124,11 +137,11 @@ function openat2(rootFd: number): number {
 }
 
 /** openat of one segment after the other, each made a C string in place. */
-function walk(rootFd: number, length: number): number {
+function walk(rootFd: number, length: number, wantedFlags: number): number {
   let end = TEXT + length;
   while (u8(scratch.u8, end - 1) === SLASH) end--;
   // A slash at the end asks for a folder, as it does in openat2.
-  const lastFlags = READ_FLAGS | O_NOFOLLOW | (end < TEXT + length ? O_DIRECTORY : 0);
+  const lastFlags = wantedFlags | O_NOFOLLOW | (end < TEXT + length ? O_DIRECTORY : 0);
   let folderFd = rootFd;
   for (let start = TEXT; ;) {
     const stop = segmentEnd(start, end);

@@ -1,8 +1,6 @@
 // Memory for the arguments of one call (ffi layer): a small arena per thread that every wrapper shares.
 // What is written here is good until the call returns; no wrapper calls another one in between.
 
-import { u32At } from "#base/bytes.ts";
-
 import { Arena } from "./arena.ts";
 import { Errno } from "./errno.ts";
 
@@ -49,9 +47,9 @@ export function readText(offset: number): string {
   return String.fromCharCode(...scratch.u8.subarray(offset, end));
 }
 
-/** The unsigned 64-bit value at byte `offset`, a multiple of 4. Exact below 2^53, which sizes and counters stay under. */
+/** {@link Arena.readU64} of scratch memory. */
 export function readU64(offset: number): number {
-  return u32At(scratch.u32, (offset >>> 2) + 1) * 0x1_0000_0000 + u32At(scratch.u32, offset >>> 2);
+  return scratch.readU64(offset);
 }
 
 /** The address of byte `offset`, for the kernel. */

@@ -10,7 +10,7 @@ import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { kernelReport } from "#io/kernel-report.ts";
-import { serve } from "#supervisor/supervisor.ts";
+import { type Host, serve } from "#supervisor/supervisor.ts";
 
 import { CONFIG_FILE_DEFAULT, configure, thisMachine } from "./configuration.ts";
 import { complain, ExitCode, failureText, show } from "./exit.ts";
@@ -20,15 +20,18 @@ import { commit, version } from "./version.ts";
 
 type Flags = ParsedArgs<typeof flags>;
 
-/** Runs the command that `argv` asks for; `workerUrl` is the module of a shard's thread. Resolves to the exit code. */
-export async function main(argv: readonly string[], workerUrl: URL): Promise<number> {
+/** The modules that threads run. */
+type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
+
+/** Runs the command that `argv` asks for. Resolves to the exit code. */
+export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
   const invocation = readCommandLine(argv);
   if ("fault" in invocation) {
     complain(failureText(invocation.fault, invocation.remedy));
     return ExitCode.usage;
   }
   const bodies: Readonly<Record<CommandName, (given: Flags) => number | Promise<number>>> = {
-    serve: (given) => serveCommand(given, workerUrl),
+    serve: (given) => serveCommand(given, workerUrls),
     check: checkCommand,
     probe: probeCommand,
     help: helpCommand,
@@ -55,7 +58,7 @@ function commandOf(
   });
 }
 
-async function serveCommand(given: Flags, workerUrl: URL): Promise<number> {
+async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<number> {
   if (given["check-config"]) return checkCommand(given);
   const configured = configure(configFlags(given));
   if ("exitCode" in configured) {
@@ -68,7 +71,7 @@ async function serveCommand(given: Flags, workerUrl: URL): Promise<number> {
   }
   const ending = await serve(resolveSettings(config, thisMachine()), {
     version,
-    workerUrl,
+    ...workerUrls,
     isMulticastAsked: config.multicast.enabled,
     show,
   });

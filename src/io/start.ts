@@ -2,7 +2,7 @@
 // Every fault comes with a remedy, because an administrator reads it.
 
 import { Errno, errnoName } from "#ffi/errno.ts";
-import { createEventfd, signalEventfd } from "#ffi/eventfd.ts";
+import { createEventfd, drainEventfd, signalEventfd } from "#ffi/eventfd.ts";
 import { openRoot } from "#ffi/file.ts";
 
 /** Why the process cannot start, and what its administrator can do. */
@@ -34,6 +34,11 @@ export function createDoorbell(): number | StartFault {
 /** Rings a doorbell. Never blocks; rings that were not heard yet add up to one. */
 export function ringDoorbell(fd: number): void {
   signalEventfd(fd);
+}
+
+/** Silences a doorbell that has been heard. What it was about must be looked at afterwards, never before. */
+export function silenceDoorbell(fd: number): void {
+  drainEventfd(fd);
 }
 
 function rootCause(result: number): string {

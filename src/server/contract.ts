@@ -2,6 +2,7 @@
 // thread and a worker's. Descriptors are numbers, because all threads of a process share them.
 
 import type { Settings } from "#config/settings.ts";
+import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
 /** Everything a shard needs to start, sent as the worker's `workerData`. */
 export interface ShardInit {
@@ -15,8 +16,10 @@ export interface ShardInit {
   readonly isWildcard: boolean;
   /** The root folder, opened with O_PATH or O_RDONLY | O_DIRECTORY. */
   readonly rootFd: number;
-  /** The eventfd that wakes the shard when {@link control} changed. */
+  /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
+  /** The rings of this shard's disk threads. */
+  readonly disks: readonly DiskThreadInit[];
   /** One Int32 word: see {@link ShardCommand}. */
   readonly control: SharedArrayBuffer;
   /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */

@@ -7,10 +7,12 @@ import { TimerWheel } from "#base/timer-wheel.ts";
 import { monotonicUs } from "#io/clock.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Outbox } from "#io/outbox.ts";
+import { silenceDoorbell } from "#io/start.ts";
 import { Waiter } from "#io/waiter.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Sender } from "#protocol/sender.ts";
+import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 import { Root } from "#storage/root.ts";
 
@@ -48,6 +50,7 @@ export class Shard implements TransmitListener {
   readonly #waiter: Waiter;
   readonly #inbox: Inbox;
   readonly #outboxes: readonly Outbox[];
+  readonly #disk: Disk;
   readonly #cache: FileCache;
   readonly #admission: Admission;
   readonly #records: Records;
@@ -78,6 +81,7 @@ export class Shard implements TransmitListener {
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn));
     this.#waiter = new Waiter(settings.spinUs);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
+    this.#disk = new Disk(init.disks.map((disk) => new ThreadQueue(disk)));
     this.#cache = new FileCache(
       settings.cacheBytesMax / settings.workers,
       settings.cacheChunkBytes,
@@ -86,6 +90,7 @@ export class Shard implements TransmitListener {
         isWillneed: settings.adviseWillneed,
         isDontneedAfter: settings.adviseDontneedAfter,
       },
+      this.#disk,
     );
     this.#admission = new Admission(settings, new Root(init.rootFd), this.#cache);
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
@@ -143,11 +148,15 @@ export class Shard implements TransmitListener {
     this.#nowUs = monotonicUs();
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
-      // The doorbell only ends the wait; what it is about stands in the control word.
-      if (socket === this.#outboxes.length) continue;
+      if (socket === this.#outboxes.length) {
+        // What it is about stands in the control word and in the disks' rings, which are looked at after it.
+        silenceDoorbell(this.#init.doorbellFd);
+        continue;
+      }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
       if (this.#waiter.isReadable(index)) this.#receive(socket);
     }
+    this.#disk.reap();
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
     this.#counters.add(Counter.turns, 1);

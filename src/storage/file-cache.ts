@@ -4,15 +4,17 @@
 import { assert } from "#base/assert.ts";
 import { f64At, i32At } from "#base/bytes.ts";
 import { Arena } from "#ffi/arena.ts";
+import { DiskCall } from "#ffi/disk-call.ts";
 import { Errno } from "#ffi/errno.ts";
 import { Advice, closeFd, fadvise, pread, preadNowait } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
+import type { Disk, DiskOwner } from "./disk-queue.ts";
 import type { Framing } from "./framing.ts";
 
 /** What {@link FileCache.locate} answers instead of an address; all are below zero. */
 export const Absent = {
-  /** Not in the page cache yet; the kernel has been asked to read it. Ask again soon. */
+  /** Not in the page cache; it is being read. Ask again soon, at the latest when the disk has rung. */
   pending: -1,
   /** The file is no longer what it was when the transfer began. */
   changed: -2,
@@ -31,11 +33,15 @@ export interface ReadAdvice {
 
 // Once a chunk is asked for and not there, this much is read ahead: 16 chunks, a disk's comfortable request.
 const READ_AHEAD_BYTES = 1 << 20;
-// Chunks that stay unread this often (every retry is ≥ 0.5 ms apart) are read with waiting: some file systems never
-// answer a read that must not wait from memory.
+// Without disk threads, chunks that stay unread this often (every retry is ≥ 0.5 ms apart) are read with waiting: some file
+// systems never answer a read that must not wait from memory.
 const PENDING_MAX = 400;
 
+/** Instead of a chunk: nowhere, or in one that a disk thread is filling. */
 const NONE = -1;
+const LOADING = -2;
+/** The token of a job whose result does not matter. */
+const NO_MATTER = -1;
 
 /** A file that transfers share. It holds an fd as long as a transfer holds the file. */
 export class CachedFile {
@@ -46,9 +52,12 @@ export class CachedFile {
   fd: number;
   holders = 0;
   isChanged = false;
+  hasFailed = false;
   pendingReads = 0;
+  /** Chunks that disk threads are filling. The fd stays open for them. */
+  loading = 0;
   readonly framing: Framing;
-  /** The chunk that holds each {@link Framing.payloadBytes} of the file, or −1. */
+  /** The chunk that holds each {@link Framing.payloadBytes} of the file, or {@link NONE} or {@link LOADING}. */
   readonly chunks: Int32Array;
 
   constructor(key: string, version: FileStat, fd: number, framing: Framing) {
@@ -62,13 +71,14 @@ export class CachedFile {
 }
 
 /** A shard's cache. `bytesMax` is its budget; memory is taken as chunks are filled. */
-export class FileCache {
+export class FileCache implements DiskOwner {
   readonly chunkBytes: number;
   hits = 0;
   misses = 0;
   readonly #arena: Arena;
   readonly #chunkCount: number;
   readonly #advice: ReadAdvice;
+  readonly #disk: Disk | undefined;
   readonly #files: Map<string, CachedFile> = new Map();
   readonly #owners: (CachedFile | undefined)[];
   readonly #indexes: Float64Array;
@@ -76,6 +86,8 @@ export class FileCache {
   /** The turn in which a chunk's address was last given out; those of the current turn stay. */
   readonly #turns: Float64Array;
   readonly #isReserved: Uint8Array;
+  /** Bytes that a disk thread has read into a chunk that it is filling. */
+  readonly #loadedBytes: Float64Array;
   readonly #stat: FileStat = new FileStat();
   #turn = 1;
   #hand = 0;
@@ -83,17 +95,20 @@ export class FileCache {
   /** A chunk that was taken and not filled, because its read did not succeed. */
   #spare = NONE;
 
-  constructor(bytesMax: number, chunkBytes: number, advice: ReadAdvice) {
+  /** With `disk`, whose results the caller reaps, no read ever waits; without, one may. */
+  constructor(bytesMax: number, chunkBytes: number, advice: ReadAdvice, disk?: Disk) {
     // Two chunks are the least that a block that straddles an edge needs.
     this.#chunkCount = Math.max(2, Math.floor(bytesMax / chunkBytes));
     this.chunkBytes = chunkBytes;
     this.#advice = advice;
+    this.#disk = disk;
     this.#arena = new Arena(this.#chunkCount * chunkBytes);
     this.#owners = Array.from({ length: this.#chunkCount }, () => undefined);
     this.#indexes = new Float64Array(this.#chunkCount);
     this.#wasUsed = new Uint8Array(this.#chunkCount);
     this.#turns = new Float64Array(this.#chunkCount);
     this.#isReserved = new Uint8Array(this.#chunkCount);
+    this.#loadedBytes = new Float64Array(this.#chunkCount);
   }
 
   /** The bytes of all chunks; {@link locate} answers addresses in it, `addressOf(0)` being offset 0. */
@@ -112,7 +127,7 @@ export class FileCache {
   hold(fd: number, version: FileStat, framing: Framing): CachedFile {
     const key = `${version.versionKey()} ${framing.key}`;
     const known = this.#files.get(key);
-    if (known !== undefined && !known.isChanged) {
+    if (known !== undefined && !known.isChanged && !known.hasFailed) {
       known.holders += 1;
       if (known.fd === NONE) known.fd = fd;
       else closeFd(fd);
@@ -129,11 +144,16 @@ export class FileCache {
   close(file: CachedFile): void {
     assert(file.holders > 0, "a file is closed once per hold");
     file.holders -= 1;
-    if (file.holders > 0) return;
+    this.#closeUnused(file);
+  }
+
+  #closeUnused(file: CachedFile): void {
+    if (file.holders > 0 || file.loading > 0) return;
     if (this.#advice.isDontneedAfter) fadvise(file.fd, 0, 0, Advice.dontneed);
     closeFd(file.fd);
     file.fd = NONE;
-    if (file.isChanged || !file.chunks.some((chunk) => chunk !== NONE)) this.#forget(file);
+    const isStale = file.isChanged || file.hasFailed;
+    if (isStale || !file.chunks.some((chunk) => chunk !== NONE)) this.#forget(file);
   }
 
   /** Ends the turn: addresses given out so far may be reused from now on. */
@@ -149,6 +169,7 @@ export class FileCache {
     const { blocksPerChunk, strideBytes } = file.framing;
     const index = Math.floor((block - 1) / blocksPerChunk);
     let chunk = i32At(file.chunks, index);
+    if (chunk === LOADING) return Absent.pending;
     if (chunk === NONE) {
       chunk = this.#load(file, index);
       if (chunk < 0) return chunk;
@@ -183,21 +204,91 @@ export class FileCache {
   #load(file: CachedFile, index: number): number {
     this.misses += 1;
     if (file.isChanged) return Absent.changed;
+    if (file.hasFailed) return Absent.failed;
     const chunk = this.#takeChunk();
     if (chunk < 0) return chunk;
-    const { framing } = file;
-    const position = index * framing.payloadBytes;
-    const bytes = Math.min(framing.payloadBytes, file.bytes - position);
-    const result = this.#read(file, this.#arena.address + chunk * this.chunkBytes, bytes, position);
-    if (result < 0) {
-      this.#spare = chunk;
-      return result;
+    const position = index * file.framing.payloadBytes;
+    const bytes = this.#bytesOf(file, index);
+    const result = this.#read(file, this.#addressOf(chunk), bytes, position);
+    if (result === 0) {
+      this.#frame(file, index, chunk);
+      this.#own(chunk, file, index);
+      file.chunks[index] = chunk;
+      return chunk;
     }
-    framing.frame(this.#arena.u8, chunk * this.chunkBytes, bytes, index);
+    if (result !== Absent.pending || !this.#startLoading(file, index, chunk)) this.#spare = chunk;
+    return result;
+  }
+
+  /** Has a disk thread fill `chunk`. False: its queue is full, or there is none. */
+  #startLoading(file: CachedFile, index: number, chunk: number): boolean {
+    if (!this.#submitRead(file, index, chunk, 0)) return false;
+    this.#own(chunk, file, index);
+    this.#isReserved[chunk] = 1;
+    this.#loadedBytes[chunk] = 0;
+    file.chunks[index] = LOADING;
+    file.loading += 1;
+    // The chunks after it are asked for by the disk thread as well: even the asking may wait for a disk.
+    const position = (index + 1) * file.framing.payloadBytes;
+    const { willneed } = Advice;
+    this.#disk
+      ?.leastLoaded()
+      .submit(this, NO_MATTER, DiskCall.fadvise, file.fd, position, READ_AHEAD_BYTES, willneed);
+    return true;
+  }
+
+  /** A disk thread has read into the chunk `token`. Called by {@link Disk.reap}. */
+  handleDisk(token: number, result: number): void {
+    if (token === NO_MATTER) return;
+    const file = this.#owners[token];
+    assert(file !== undefined, "a chunk that is filled has its file");
+    const index = f64At(this.#indexes, token);
+    const loaded = f64At(this.#loadedBytes, token) + Math.max(0, result);
+    this.#loadedBytes[token] = loaded;
+    const isWhole = loaded === this.#bytesOf(file, index);
+    if (result > 0 && !isWhole && this.#submitRead(file, index, token, loaded)) return;
+    this.#isReserved[token] = 0;
+    file.loading -= 1;
+    if (result === 0) file.isChanged = true;
+    if (result < 0) file.hasFailed = true;
+    if (result > 0 && isWhole && this.#verify(file) === 0) {
+      this.#frame(file, index, token);
+      file.chunks[index] = token;
+      // A round's grace, or a small cache drops it before whoever waits has asked again.
+      this.#wasUsed[token] = 1;
+    } else {
+      file.chunks[index] = NONE;
+      this.#owners[token] = undefined;
+    }
+    this.#closeUnused(file);
+  }
+
+  #submitRead(file: CachedFile, index: number, chunk: number, loaded: number): boolean {
+    if (this.#disk === undefined) return false;
+    const address = this.#addressOf(chunk) + loaded;
+    const bytes = this.#bytesOf(file, index) - loaded;
+    const position = index * file.framing.payloadBytes + loaded;
+    const queue = this.#disk.leastLoaded();
+    return queue.submit(this, chunk, DiskCall.pread, file.fd, address, bytes, position);
+  }
+
+  #own(chunk: number, file: CachedFile, index: number): void {
     this.#owners[chunk] = file;
     this.#indexes[chunk] = index;
-    file.chunks[index] = chunk;
-    return chunk;
+  }
+
+  #frame(file: CachedFile, index: number, chunk: number): void {
+    file.framing.frame(this.#arena.u8, chunk * this.chunkBytes, this.#bytesOf(file, index), index);
+  }
+
+  #addressOf(chunk: number): number {
+    return this.#arena.address + chunk * this.chunkBytes;
+  }
+
+  /** How much of the file its `index`-th chunk holds. */
+  #bytesOf(file: CachedFile, index: number): number {
+    const { payloadBytes } = file.framing;
+    return Math.min(payloadBytes, file.bytes - index * payloadBytes);
   }
 
   /** Reads exactly `bytes` and then makes sure that they still belong to the same version of the file. */
@@ -210,6 +301,10 @@ export class FileCache {
       done += read;
     }
     file.pendingReads = 0;
+    return this.#verify(file);
+  }
+
+  #verify(file: CachedFile): number {
     if (statFd(file.fd, this.#stat) < 0) return Absent.failed;
     return this.#stat.hasSameBytes(file.version) ? 0 : this.#changed(file);
   }
@@ -217,12 +312,14 @@ export class FileCache {
   #readSome(file: CachedFile, address: number, bytes: number, position: number): number {
     const read = preadNowait(file.fd, address, bytes, position);
     if (read >= 0) return read;
+    const isAbsent = read === -Errno.EAGAIN || read === -Errno.EOPNOTSUPP;
+    if (isAbsent && this.#disk !== undefined) return Absent.pending;
     if (read === -Errno.EAGAIN && file.pendingReads < PENDING_MAX) {
       file.pendingReads += 1;
       fadvise(file.fd, position, READ_AHEAD_BYTES, Advice.willneed);
       return Absent.pending;
     }
-    if (read !== -Errno.EAGAIN && read !== -Errno.EOPNOTSUPP) return Absent.failed;
+    if (!isAbsent) return Absent.failed;
     const waited = pread(file.fd, address, bytes, position);
     return waited < 0 ? Absent.failed : waited;
   }
@@ -265,7 +362,7 @@ export class FileCache {
 
   #forget(file: CachedFile): void {
     for (const chunk of file.chunks) {
-      if (chunk !== NONE) this.#owners[chunk] = undefined;
+      if (chunk >= 0) this.#owners[chunk] = undefined;
     }
     file.chunks.fill(NONE);
     if (this.#files.get(file.key) === file) this.#files.delete(file.key);

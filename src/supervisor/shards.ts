@@ -13,9 +13,7 @@ import {
   type ShardRecord,
 } from "#server/contract.ts";
 
-/** So many deaths within {@link DEATHS_WINDOW_MS} are not chance: a guess that lets single faults pass. */
-const DEATHS_MAX = 5;
-const DEATHS_WINDOW_MS = 10_000;
+import { describeError, ThreadDeaths } from "./thread-deaths.ts";
 
 /** What the shards tell their owner. */
 export interface ShardEvents {
@@ -36,7 +34,7 @@ export class Shards {
   readonly #workerUrl: URL;
   readonly #events: ShardEvents;
   readonly #ready = new Set<number>();
-  readonly #deathsMs: number[] = [];
+  readonly #deaths: ThreadDeaths = new ThreadDeaths();
   #command: number = ShardCommand.run;
   #running = 0;
   #isReady = false;
@@ -85,7 +83,7 @@ export class Shards {
     this.#running += 1;
     worker.on("message", (message: ShardMessage) => this.#hear(message));
     worker.on("error", (error: unknown) => {
-      fault = describe(error);
+      fault = describeError(error);
     });
     // Every end passes here, a fault's after its error event.
     worker.on("exit", () => this.#ended(init, fault));
@@ -113,10 +111,7 @@ export class Shards {
   }
 
   #replace(init: ShardInit, cause: string): void {
-    const nowMs = performance.now();
-    this.#deathsMs.push(nowMs);
-    while (nowMs - (this.#deathsMs[0] ?? nowMs) > DEATHS_WINDOW_MS) this.#deathsMs.shift();
-    if (this.#deathsMs.length >= DEATHS_MAX) {
+    if (this.#deaths.count()) {
       this.#events.hopeless(cause);
       return;
     }
@@ -125,12 +120,4 @@ export class Shards {
     new Float64Array(init.counters)[Counter.transfersActive] = 0;
     this.#launch(init);
   }
-}
-
-/** An error as one line: its message and the first place in its stack that is not the runtime's own. */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const place = error.stack?.split("\n").find((line) => /^\s*at (?!.*\(node:)/.test(line));
-  const where = place === undefined ? "" : ` (${place.trim()})`;
-  return `${error.name}: ${error.message}${where}`.replaceAll(/\s+/g, " ");
 }

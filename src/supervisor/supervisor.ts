@@ -9,6 +9,7 @@ import { createDoorbell, openRootFolder, type StartFault } from "#io/start.ts";
 import { Counter, COUNTERS, type FastPaths, type ShardInit } from "#server/contract.ts";
 
 import { bannerText, exampleFileOf } from "./banner.ts";
+import { diskInits, DiskThreads } from "./disk-threads.ts";
 import { formatEvent, Log } from "./log.ts";
 import { closeLog, LogSink, openLog } from "./logsink.ts";
 import { Shards } from "./shards.ts";
@@ -18,6 +19,8 @@ export interface Host {
   readonly version: string;
   /** The module that a shard's thread runs. */
   readonly workerUrl: URL;
+  /** The module that a disk thread runs. */
+  readonly diskWorkerUrl: URL;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
   /** Shows a text to whoever started the server, in the text format only. */
@@ -87,6 +90,7 @@ function openEverything(settings: Settings): Opened | StartFault {
       isWildcard: sockets.isWildcard,
       rootFd,
       doorbellFd,
+      disks: diskInits(doorbellFd),
       control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
@@ -108,16 +112,25 @@ function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
   };
+  const hopeless = (error: string): void => {
+    shards.stop();
+    end(hopelessEnding(error));
+  };
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
     record: (record) => log.record(record),
     died: (shard, error, isReplaced) =>
       log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error }),
-    hopeless: (error) => {
-      shards.stop();
-      end(hopelessEnding(error));
+    hopeless,
+    ended: () => {
+      disks.end();
+      end(GOOD_ENDING);
     },
-    ended: () => end(GOOD_ENDING),
+  });
+  const rings = opened.inits.flatMap((init) => init.disks);
+  const disks = new DiskThreads(rings, host.diskWorkerUrl, {
+    died: (error) => log.event("disk_thread_replaced", "error", { error }),
+    hopeless,
   });
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -144,6 +157,7 @@ function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<
   }
   for (const signal of SIGNALS) process.on(signal, onSignal);
   shards.start();
+  disks.start();
   return promise;
 }
 

@@ -78,6 +78,7 @@ const structures: Readonly<Record<string, readonly [object, Readonly<Record<stri
       changeTime: "st_ctim",
     },
   ],
+  "struct statvfs": [abi.Statvfs, { fragmentBytes: "f_frsize", freeFragments: "f_bavail" }],
   "struct io_uring_params": [abi.IoUringParams, {}],
 };
 
@@ -88,7 +89,9 @@ const HEADERS = [
   "netinet/udp.h",
   "sys/epoll.h",
   "sys/socket.h",
+  "sys/file.h",
   "sys/stat.h",
+  "sys/statvfs.h",
   "sys/syscall.h",
   "sys/uio.h",
   "time.h",
@@ -99,6 +102,7 @@ const HEADERS = [
 /** Constants of ours that have another name in C. */
 const constants: Readonly<Record<string, number>> = {
   SYS_fstat: abi.Syscall.fstat,
+  SYS_renameat2: abi.Syscall.renameat2,
   SYS_preadv2: abi.Syscall.preadv2,
   SYS_statx: abi.Syscall.statx,
   SYS_io_uring_setup: abi.Syscall.ioUringSetup,

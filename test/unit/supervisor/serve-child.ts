@@ -17,6 +17,7 @@ const ending = await serve(
   {
     version: "0.0.0",
     workerUrl: new URL("fake-worker.ts", import.meta.url),
+    diskWorkerUrl: new URL("../../../src/storage/disk-worker.ts", import.meta.url),
     isMulticastAsked: false,
     show: (text) => process.stdout.write(`${text}\n`),
   },

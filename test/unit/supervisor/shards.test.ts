@@ -77,6 +77,7 @@ function watch(rootDir: string, count: number): Watched {
     isWildcard: false,
     rootFd: -1,
     doorbellFd: doorbell(),
+    disks: [],
     control: new SharedArrayBuffer(4),
     counters: new SharedArrayBuffer(COUNTERS * 8),
   }));
