@@ -130,7 +130,7 @@ test("a completed transfer has the fields that dashboards read", () => {
       bytes_transferred: 8_123_456,
       blocks_sent: 5689,
       duration_ms: 93,
-      throughput_bps: 698_791_914,
+      throughput_bps: 87_348_989,
     },
   });
   expect(
