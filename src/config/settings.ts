@@ -50,7 +50,6 @@ export interface Settings {
   readonly receiveBufferBytes: number;
   /** 0 keeps the kernel's default. */
   readonly sendBufferBytes: number;
-  readonly reuseAddress: boolean;
   readonly reusePort: boolean;
   readonly adviseSequential: boolean;
   readonly adviseWillneed: boolean;
@@ -113,7 +112,6 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     transferSockets: transferSockets(config, machine).value,
     receiveBufferBytes: socket.recv_buffer_kb * 1024,
     sendBufferBytes: socket.send_buffer_kb * 1024,
-    reuseAddress: socket.reuse_address,
     reusePort: socket.reuse_port,
     adviseSequential: fileIo.use_sequential_hint,
     adviseWillneed: fileIo.use_willneed_hint,
