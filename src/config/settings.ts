@@ -73,6 +73,8 @@ export interface LogSettings {
   /** The file to append to; undefined is standard output. */
   readonly file: string | undefined;
   readonly auditEnabled: boolean;
+  /** The file that audit events are appended to besides; undefined writes none. */
+  readonly auditFile: string | undefined;
 }
 
 /** A value with the reason for it, in a few words for `check`. */
@@ -128,6 +130,8 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
       format: logging.format,
       file: logging.file === "" || logging.file === "-" ? undefined : logging.file,
       auditEnabled: logging.audit_enabled,
+      auditFile:
+        logging.audit_enabled && logging.audit_file !== "" ? logging.audit_file : undefined,
     },
   };
 }

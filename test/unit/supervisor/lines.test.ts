@@ -172,6 +172,26 @@ test("audit_enabled = false leaves the process's own events", () => {
   expect(lines).toEqual(["2026-11-21T12:00:00Z server_shutdown reason=SIGTERM"]);
 });
 
+test("the audit file gets every event as JSON, whatever the log shows", () => {
+  const audit: string[] = [];
+  const log = new Log(
+    settingsOf({ level: "off" }),
+    "boot1",
+    { line: (text) => expect(text).toBe("nothing") },
+    { line: (text) => audit.push(text) },
+  );
+  for (const record of [asked, sent, failed, refused]) log.record(record);
+  log.event("server_shutdown", "info", { reason: "SIGTERM" }, timeMs);
+  expect(audit.map((line) => (JSON.parse(line) as { event_type: string }).event_type)).toEqual([
+    "read_request",
+    "transfer_started",
+    "transfer_completed",
+    "transfer_failed",
+    "read_denied",
+    "server_shutdown",
+  ]);
+});
+
 test("numbers read well", () => {
   expect(
     [0, 999, 1000, 8_123_456, 999_499_999, 999_500_000, 4_294_967_296].map(formatBytes),
@@ -190,7 +210,8 @@ test("numbers read well", () => {
 });
 
 function settingsOf(given: Partial<LogSettings>): LogSettings {
-  return { level: "info", format: "text", file: undefined, auditEnabled: true, ...given };
+  const quiet = { file: undefined, auditFile: undefined };
+  return { level: "info", format: "text", auditEnabled: true, ...quiet, ...given };
 }
 
 /** The lines that a request, a good transfer, a bad one and a refusal leave. */
