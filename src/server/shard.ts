@@ -141,13 +141,18 @@ export class Shard implements TransmitListener {
   #turn(): void {
     const ready = this.#waiter.wait(this.#nowUs, this.#waitUntilUs());
     this.#nowUs = monotonicUs();
+    let isAsked = false;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       // The doorbell only ends the wait; what it is about stands in the control word.
       if (socket === this.#outboxes.length) continue;
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
-      if (this.#waiter.isReadable(index)) this.#receive(socket);
+      if (!this.#waiter.isReadable(index)) continue;
+      if (socket === SERVICE) isAsked = true;
+      else this.#receive(socket);
     }
+    // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
+    if (isAsked) this.#receive(SERVICE);
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
     this.#counters.add(Counter.turns, 1);
@@ -327,11 +332,11 @@ export class Shard implements TransmitListener {
   /**
    * Whether `bytes` is the request of `transfer` once more. A busy server may read a repeated request after the ACK that it
    * preceded, because they come in by different sockets; so a transfer that moves is not restarted by its own request. A
-   * client that did start over stops acknowledging, and asks again.
+   * client that did start over stops acknowledging, and asks again. One that has its file and asks again at once is served.
    */
   #isRepetition(transfer: Transfer, bytes: Uint8Array): boolean {
     const { requestBytes, sender } = transfer;
-    if (requestBytes.length !== bytes.length) return false;
+    if (sender.outcome !== "running" || requestBytes.length !== bytes.length) return false;
     if (!requestBytes.every((byte, index) => byte === bytes[index])) return false;
     return !sender.hasHeard || this.#nowUs - sender.progressUs < RESTART_US;
   }
