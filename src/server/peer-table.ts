@@ -6,7 +6,8 @@ import { at } from "#base/bytes.ts";
 
 const EMPTY = -1;
 const KEY_BYTES = 32;
-const FNV_PRIME = 0x01000193;
+/** Of the 32-bit Fowler–Noll–Vo hash. */
+export const FNV_PRIME = 0x01000193;
 
 /** Maps up to `capacity` keys to slots 0 … capacity − 1. A key is a socket's number and a raw 32-byte sockaddr. */
 export class PeerTable {

@@ -23,7 +23,7 @@ import {
   type ShardRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
-import { isSuccess, Records, refusalRecord, requestRecord, transferRecord } from "./records.ts";
+import { endCounter, Records, refusalRecord, requestRecord, transferRecord } from "./records.ts";
 import type { Transfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
@@ -121,13 +121,10 @@ export class Shard implements TransmitListener {
   }
 
   handleEnd(transfer: Transfer): void {
-    const { sender } = transfer;
-    this.#records.add(transferRecord(transfer, this.#nowUs));
-    this.#counters.add(
-      isSuccess(sender.outcome) ? Counter.transfersCompleted : Counter.transfersFailed,
-      1,
-    );
-    this.#counters.add(Counter.blocksResent, sender.statistics.blocksResent);
+    const record = transferRecord(transfer, this.#nowUs);
+    this.#records.add(record);
+    this.#counters.add(endCounter(record), 1);
+    this.#counters.add(Counter.blocksResent, record.blocksResent);
     this.#wheel.cancel(transfer.slot);
     this.#transmitter.forget(transfer);
     this.#transfers.remove(transfer, this.#nowUs);
@@ -283,6 +280,7 @@ export class Shard implements TransmitListener {
       payload,
       sender,
       startUs: this.#nowUs,
+      isRepetition: this.#transfers.wasServed(this.#name, requestBytes, this.#nowUs),
       blocksPerMessage: this.#transmitter.blocksPerMessage(grant.blockBytes),
       isQueued: false,
       isEndKnown: payload.lastBlock !== Infinity,

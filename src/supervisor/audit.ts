@@ -54,8 +54,13 @@ export function transferSeverity(record: TransferRecord): Severity {
   return record.outcome === "shutdown" ? "warn" : "error";
 }
 
-/** Outcomes of the sender by which the client ended the transfer: it left, asked for `tsize` alone, or began anew. */
-const CLIENTS_CHOICE: ReadonlySet<string> = new Set(["closed-by-client", "probe", "replaced"]);
+/** Outcomes by which the client ended the transfer: it left, asked for `tsize` alone, began anew, or had been served before. */
+const CLIENTS_CHOICE: ReadonlySet<string> = new Set([
+  "closed-by-client",
+  "probe",
+  "replaced",
+  "late-repetition",
+]);
 
 function requestEvents(record: RequestRecord): readonly AuditEvent[] {
   const common = { client_addr: record.peer, filename: record.name };

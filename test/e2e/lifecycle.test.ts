@@ -71,16 +71,29 @@ describe("a client that", () => {
     server.put("file", content);
     using peer = await openPeer();
     peer.send(readRequest("file"), server.port);
-    await until(
-      () => /gave.?up|timed out|no answer/i.test(server.log()),
-      "a log line on giving up",
-    );
+    await until(() => server.log().includes("failed file (never-answered)"), "its log line");
     await Bun.sleep(500);
     const texts = peer.waiting().map(({ text }) => text);
     // The first and at most five repeats, so that a forged request is worth little.
     expect(texts.filter((text) => text === "DATA 1 512").length).toBeLessThanOrEqual(6);
     expect(texts.filter((text) => text.startsWith("ERROR")).length).toBeLessThanOrEqual(1);
     expect(await fetchWhole(server.port)).toBe("identical");
+  });
+
+  test("asks again from its port is served again; a repetition that nobody wants is no failure", async () => {
+    await using server = await startServer({
+      tables: [...oneWorker, "[transfer]", "retransmit_timeout_ms = 20"],
+    });
+    server.put("file", content);
+    using peer = await openPeer();
+    for (let round = 0; round < 2; round += 1) {
+      peer.send(readRequest("file"), server.port);
+      const rest = await takeRest(peer, await peer.next(), 512);
+      expect(typeof rest === "string" ? rest : compare(rest, content)).toBe("identical");
+    }
+    peer.send(readRequest("file"), server.port);
+    await until(() => server.log().includes("stopped file (late-repetition)"), "its log line");
+    expect(server.log()).not.toContain("failed");
   });
 
   test("vanishes before acknowledging the OACK is sent the OACK again", async () => {

@@ -84,6 +84,8 @@ test("a client that leaves or wanted the size alone is no failure", () => {
   const left = { ...failed, outcome: "closed-by-client" };
   expect(recordLine(left)).toContain("stopped pxe/vmlinuz (closed-by-client)");
   expect(auditEvents(left)[0]?.severity).toBe("info");
+  const late = { ...failed, outcome: "late-repetition", bytes: 0 };
+  expect(recordLine(late)).toContain("stopped pxe/vmlinuz (late-repetition)");
   const probe = { ...failed, outcome: "probe", bytes: 0 };
   expect(recordLine(probe)).toContain("told pxe/vmlinuz has 8.1 MB");
   expect(auditEvents(probe)[0]?.severity).toBe("info");
