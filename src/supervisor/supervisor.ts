@@ -236,13 +236,13 @@ function hopelessEnding(error: string): Ending {
 }
 
 function logFault(file: string | undefined, what: "log" | "audit", cause: unknown): StartFault {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const without =
     what === "log"
       ? 'log to standard output with [logging] file = ""'
       : 'write none with [logging] audit_file = ""';
   return {
-    fault: `cannot open the ${what} file ${file}: ${message}`,
+    fault: `cannot open the ${what} file ${file}: ${code}`,
     remedy: `create its folder and make it writable, or ${without}`,
   };
 }
