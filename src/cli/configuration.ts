@@ -13,7 +13,7 @@ import { type Problem, renderProblem } from "#config/problem.ts";
 import type { Machine } from "#config/settings.ts";
 import { validateConfig } from "#config/validate.ts";
 
-import { ExitCode, failureText } from "./exit.ts";
+import { errorCode, ExitCode, failureText } from "./exit.ts";
 
 /** Where Snow-Owl looks when no file is named. That file need not exist. */
 export const CONFIG_FILE_DEFAULT = "/etc/snow-owl/tftp.toml";
@@ -62,12 +62,14 @@ export function configure(flags: ConfigFlags): Configured {
     const failure = createRoot(config.root_dir);
     if (failure !== undefined) return { exitCode: ExitCode.system, texts: [failure] };
   }
-  const findings = [...remarks, ...validateConfig(config, hostFiles, file)];
+  const isThere = existsSync(file);
+  const place = isThere ? file : "no configuration file";
+  const findings = [...remarks, ...validateConfig(config, hostFiles, place)];
   const errors = findings.filter(({ severity }) => severity === "error");
   if (errors.length > 0) return problemsOf(errors, remarks);
   return {
     config,
-    source: existsSync(file) ? file : `none (${file} does not exist): defaults`,
+    source: isThere ? file : `none (${file} does not exist): defaults`,
     findings,
   };
 }
@@ -88,7 +90,7 @@ function loadFile(
   try {
     text = readFileSync(file, "utf8");
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const code = errorCode(cause);
     if (code === "ENOENT" && !isNamed) return { config: defaults, problems: [], warnings: [] };
     const fault = `cannot read the configuration file ${file}: ${code}`;
     const remedy =
@@ -105,9 +107,8 @@ function createRoot(path: string): string | undefined {
     mkdirSync(path, { recursive: true });
     return undefined;
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
     return failureText(
-      `cannot create the root folder ${path}: ${message}`,
+      `cannot create the root folder ${path}: ${errorCode(cause)}`,
       "create it as a user who may, or name another with --root-dir",
     );
   }

@@ -21,6 +21,11 @@ export function failureText(fault: string, remedy: string): string {
   return `error: ${fault}\nhelp: ${remedy}`;
 }
 
+/** The system's word for what it refused, such as EACCES: its whole message would name the path a second time. */
+export function errorCode(cause: unknown): string {
+  return (cause as NodeJS.ErrnoException).code ?? String(cause);
+}
+
 /** Writes `text` and a newline to standard error. */
 export function complain(text: string): void {
   writeText(2, text);

@@ -31,7 +31,8 @@ export function helpText(version: string): string {
     "",
     "log:",
     "  one line per transfer on standard output, or in [logging] file; format text, or json: one",
-    "  audit event per line. level warn shows refusals and failures alone.",
+    "  audit event per line. level warn shows refusals and failures alone. [logging] audit_file",
+    "  gets every audit event besides.",
     "",
     "exit codes:",
     ...table([

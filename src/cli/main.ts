@@ -13,7 +13,7 @@ import { kernelReport } from "#io/kernel-report.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
 import { CONFIG_FILE_DEFAULT, configure, thisMachine } from "./configuration.ts";
-import { complain, ExitCode, failureText, show } from "./exit.ts";
+import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
 import { type CommandName, commands, flags, readCommandLine } from "./flags.ts";
 import { helpText } from "./help.ts";
 import { commit, version } from "./version.ts";
@@ -130,9 +130,10 @@ function initCommand(file: string): number {
   try {
     writeFileSync(file, initialConfig(), { flag: "wx" });
   } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    const remedy = "create its folder, or give another name with --config FILE";
-    complain(failureText(`cannot write ${file}: ${message}`, remedy));
+    const code = errorCode(cause);
+    const first = code === "ENOENT" ? "create its folder" : "write it as a user who may";
+    const remedy = `${first}, or give another name with --config FILE`;
+    complain(failureText(`cannot write ${file}: ${code}`, remedy));
     return ExitCode.system;
   }
   show(`wrote ${file}; next: snow-owl-tftp check --config ${file}`);

@@ -126,6 +126,7 @@ function describeHints(settings: Settings): string {
 }
 
 function describeLog({ log }: Settings): string {
-  const audit = log.auditEnabled ? "audit events on" : "audit events off";
+  const besides = log.auditFile === undefined ? "on" : `also to ${log.auditFile}`;
+  const audit = `audit events ${log.auditEnabled ? besides : "off"}`;
   return `${log.level}, ${log.format}, to ${log.file ?? "standard output"}, ${audit}`;
 }

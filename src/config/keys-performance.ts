@@ -86,6 +86,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    note: "SO_REUSEADDR is never set: a UDP port is free as soon as its program ends, and with it any user could take over a port above 1023.",
     about: ["Set SO_REUSEADDR, so that a restart need not wait."],
   },
   "performance.platform.socket.reuse_port": {

@@ -70,8 +70,10 @@ export const serviceKeys = {
     kind: "path",
     default: "",
     origin: "snow-owl",
-    note: 'audit events are written to `logging.file`, one object per line with `format = "json"`.',
-    about: ["A separate file for audit events."],
+    about: [
+      "A file to append audit events to, besides the log: one JSON object per line, whatever `format` and `level` say.",
+      "Its folder must exist. Empty writes none. `audit_enabled = false` closes it.",
+    ],
   },
   "write_config.enabled": {
     kind: "boolean",

@@ -50,7 +50,6 @@ export interface Settings {
   readonly receiveBufferBytes: number;
   /** 0 keeps the kernel's default. */
   readonly sendBufferBytes: number;
-  readonly reuseAddress: boolean;
   readonly reusePort: boolean;
   readonly adviseSequential: boolean;
   readonly adviseWillneed: boolean;
@@ -74,6 +73,8 @@ export interface LogSettings {
   /** The file to append to; undefined is standard output. */
   readonly file: string | undefined;
   readonly auditEnabled: boolean;
+  /** The file that audit events are appended to besides; undefined writes none. */
+  readonly auditFile: string | undefined;
 }
 
 /** A value with the reason for it, in a few words for `check`. */
@@ -113,7 +114,6 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     transferSockets: transferSockets(config, machine).value,
     receiveBufferBytes: socket.recv_buffer_kb * 1024,
     sendBufferBytes: socket.send_buffer_kb * 1024,
-    reuseAddress: socket.reuse_address,
     reusePort: socket.reuse_port,
     adviseSequential: fileIo.use_sequential_hint,
     adviseWillneed: fileIo.use_willneed_hint,
@@ -130,6 +130,8 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
       format: logging.format,
       file: logging.file === "" || logging.file === "-" ? undefined : logging.file,
       auditEnabled: logging.audit_enabled,
+      auditFile:
+        logging.audit_enabled && logging.audit_file !== "" ? logging.audit_file : undefined,
     },
   };
 }

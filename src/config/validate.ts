@@ -26,6 +26,7 @@ const rules: readonly Rule[] = [
   checkPort,
   checkMulticastPort,
   checkLogFile,
+  checkAuditFile,
   checkMulticastVersion,
   checkPatterns,
   checkPortRange,
@@ -97,17 +98,33 @@ function checkMulticastPort(config: Config): Finding | undefined {
 }
 
 function checkLogFile(config: Config, files: Files): Finding | undefined {
-  const path = "logging.file";
   const { file } = config.logging;
   if (file === "" || file === "-") return undefined;
+  return checkAppend("logging.file", "log", 'file = "" for standard output', file, files);
+}
+
+function checkAuditFile(config: Config, files: Files): Finding | undefined {
+  const { audit_enabled: isOn, audit_file: file } = config.logging;
+  if (!isOn || file === "") return undefined;
+  return checkAppend("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
+}
+
+/** A file that lines are appended to; `without` is what to write to do without it. */
+function checkAppend(
+  path: KeyPath,
+  what: string,
+  without: string,
+  file: string,
+  files: Files,
+): Finding | undefined {
   const folder = dirname(file);
   if (!files.isDirectory(folder)) {
-    const remedy = `create it: mkdir -p ${shellQuoted(folder)}, or write file = "" for standard output.`;
-    return error(path, `the folder of the log file, ${folder}, does not exist`, remedy);
+    const remedy = `create it: mkdir -p ${shellQuoted(folder)}, or write ${without}.`;
+    return error(path, `the folder of the ${what} file, ${folder}, does not exist`, remedy);
   }
   if (!files.canAppend(file)) {
-    const remedy = 'let the server\'s user write it, or write file = "" for standard output.';
-    return error(path, `the log file ${file} cannot be written`, remedy);
+    const remedy = `let the server's user write it, or write ${without}.`;
+    return error(path, `the ${what} file ${file} cannot be written`, remedy);
   }
   return undefined;
 }

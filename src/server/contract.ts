@@ -49,6 +49,7 @@ export const Counter = {
   sleeps: 15,
   spins: 16,
   strayDatagrams: 17,
+  lateRepetitions: 18,
 } as const;
 
 /** How many counters there are. */
@@ -64,7 +65,10 @@ export interface TransferRecord {
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
   readonly mode: "octet" | "netascii";
-  /** One of the sender's outcomes: `complete`, `gave-up`, … */
+  /**
+   * One of the sender's outcomes: `complete`, `gave-up`, …; or, of a peer that never acknowledged anything, `never-answered`, and
+   * `late-repetition` if it had been served the same a moment before.
+   */
   readonly outcome: string;
   readonly isSuccess: boolean;
   readonly fileBytes: number;

@@ -8,7 +8,8 @@ const EMPTY = -1;
 const KEY_BYTES = 32;
 /** The first byte of a sockaddr_in on a little-endian machine: socket(7). */
 const AF_INET = 2;
-const FNV_PRIME = 0x01000193;
+/** Of the 32-bit Fowler–Noll–Vo hash. */
+export const FNV_PRIME = 0x01000193;
 
 /** Maps up to `capacity` keys to slots 0 … capacity − 1. A key is a socket's number and a raw 32-byte sockaddr. */
 export class PeerTable {

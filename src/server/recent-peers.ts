@@ -1,5 +1,5 @@
 // Peers of a moment ago (server layer): a small table without exactness, for courtesies alone. A forgotten or
-// mistaken entry costs one needless or missing ERROR, never a transfer.
+// mistaken entry costs one needless or missing ERROR, or a word in the log, never a transfer.
 
 import { f64At, i32At } from "#base/bytes.ts";
 

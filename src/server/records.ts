@@ -5,7 +5,13 @@ import { peerText } from "#io/inbox.ts";
 import { describeGrant } from "#protocol/options.ts";
 
 import type { Admitted, Refused } from "./admission.ts";
-import type { RefusalRecord, RequestRecord, ShardRecord, TransferRecord } from "./contract.ts";
+import {
+  Counter,
+  type RefusalRecord,
+  type RequestRecord,
+  type ShardRecord,
+  type TransferRecord,
+} from "./contract.ts";
 import { acknowledgedBytes, type Transfer } from "./transfer.ts";
 
 // A batch goes out when it is this long, or when the shard is about to sleep.
@@ -62,14 +68,15 @@ export function refusalRecord(name: Uint8Array, refused: Refused): RefusalRecord
 export function transferRecord(transfer: Transfer, nowUs: number): TransferRecord {
   const { sender, grant, request } = transfer;
   const { blocksSent, blocksResent, timeouts, rttUs } = sender.statistics;
+  const outcome = outcomeOf(transfer);
   return {
     kind: "transfer",
     timeMs: Date.now(),
     peer: peerText(transfer.name),
     name: printable(request.name),
     mode: request.mode,
-    outcome: sender.outcome,
-    isSuccess: isSuccess(sender.outcome),
+    outcome,
+    isSuccess: isSuccess(outcome),
     fileBytes: transfer.fileBytes,
     bytes: acknowledgedBytes(transfer),
     durationUs: nowUs - transfer.startUs,
@@ -83,8 +90,26 @@ export function transferRecord(transfer: Transfer, nowUs: number): TransferRecor
   };
 }
 
+/**
+ * How a transfer ended, as the log says it. To the sender a peer that never acknowledged anything has merely been silent. A
+ * request that comes late, after it was served, looks like that too: it is served once more, because a client may well ask twice
+ * from one port, and only the silence tells that nobody wanted it.
+ */
+function outcomeOf({ sender, isRepetition }: Transfer): string {
+  const { outcome, hasHeard } = sender;
+  const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
+  if (isSilent && !hasHeard && isRepetition) return "late-repetition";
+  return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;
+}
+
+/** The counter of transfers that ended so. */
+export function endCounter({ outcome, isSuccess: hasSucceeded }: TransferRecord): number {
+  if (outcome === "late-repetition") return Counter.lateRepetitions;
+  return hasSucceeded ? Counter.transfersCompleted : Counter.transfersFailed;
+}
+
 /** A probe is what its client wanted; an unacknowledged end had every byte sent. */
-export function isSuccess(outcome: string): boolean {
+function isSuccess(outcome: string): boolean {
   return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
 }
 

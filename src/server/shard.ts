@@ -25,7 +25,7 @@ import {
   type ShardRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
-import { isSuccess, Records, refusalRecord, requestRecord, transferRecord } from "./records.ts";
+import { endCounter, Records, refusalRecord, requestRecord, transferRecord } from "./records.ts";
 import type { Transfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
@@ -126,13 +126,10 @@ export class Shard implements TransmitListener {
   }
 
   handleEnd(transfer: Transfer): void {
-    const { sender } = transfer;
-    this.#records.add(transferRecord(transfer, this.#nowUs));
-    this.#counters.add(
-      isSuccess(sender.outcome) ? Counter.transfersCompleted : Counter.transfersFailed,
-      1,
-    );
-    this.#counters.add(Counter.blocksResent, sender.statistics.blocksResent);
+    const record = transferRecord(transfer, this.#nowUs);
+    this.#records.add(record);
+    this.#counters.add(endCounter(record), 1);
+    this.#counters.add(Counter.blocksResent, record.blocksResent);
     this.#wheel.cancel(transfer.slot);
     this.#transmitter.forget(transfer);
     this.#transfers.remove(transfer, this.#nowUs);
@@ -146,6 +143,7 @@ export class Shard implements TransmitListener {
   #turn(): void {
     const ready = this.#waiter.wait(this.#nowUs, this.#waitUntilUs());
     this.#nowUs = monotonicUs();
+    let isAsked = false;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       if (socket === this.#outboxes.length) {
@@ -154,8 +152,12 @@ export class Shard implements TransmitListener {
         continue;
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
-      if (this.#waiter.isReadable(index)) this.#receive(socket);
+      if (!this.#waiter.isReadable(index)) continue;
+      if (socket === SERVICE) isAsked = true;
+      else this.#receive(socket);
     }
+    // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
+    if (isAsked) this.#receive(SERVICE);
     this.#disk.reap();
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
@@ -287,6 +289,7 @@ export class Shard implements TransmitListener {
       payload,
       sender,
       startUs: this.#nowUs,
+      isRepetition: this.#transfers.wasServed(this.#name, requestBytes, this.#nowUs),
       blocksPerMessage: this.#transmitter.blocksPerMessage(grant.blockBytes),
       isQueued: false,
       isEndKnown: payload.lastBlock !== Infinity,
@@ -336,11 +339,11 @@ export class Shard implements TransmitListener {
   /**
    * Whether `bytes` is the request of `transfer` once more. A busy server may read a repeated request after the ACK that it
    * preceded, because they come in by different sockets; so a transfer that moves is not restarted by its own request. A
-   * client that did start over stops acknowledging, and asks again.
+   * client that did start over stops acknowledging, and asks again. One that has its file and asks again at once is served.
    */
   #isRepetition(transfer: Transfer, bytes: Uint8Array): boolean {
     const { requestBytes, sender } = transfer;
-    if (requestBytes.length !== bytes.length) return false;
+    if (sender.outcome !== "running" || requestBytes.length !== bytes.length) return false;
     if (!requestBytes.every((byte, index) => byte === bytes[index])) return false;
     return !sender.hasHeard || this.#nowUs - sender.progressUs < RESTART_US;
   }

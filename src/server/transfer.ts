@@ -25,6 +25,8 @@ export interface Transfer {
   readonly payload: Payload;
   readonly sender: Sender;
   readonly startUs: number;
+  /** Whether the very same request was served in full a moment ago: this may be its late repetition. */
+  readonly isRepetition: boolean;
   /** Most blocks in one message; 1 where the kernel does not segment for this peer. */
   blocksPerMessage: number;
   /** In the ready, blocked or disk queue. */

@@ -3,12 +3,14 @@
 
 import { Slab } from "#base/slab.ts";
 
-import { hashOf, PeerTable } from "./peer-table.ts";
+import { FNV_PRIME, hashOf, PeerTable } from "./peer-table.ts";
 import { RecentPeers } from "./recent-peers.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** A peer whose transfer just ended may still repeat its last ACK: it is not told of an unknown transfer. */
 const AFTERGLOW_US = 10_000_000;
+/** So long after its transfer a request counts as one that may have come late: several of a client's timeouts. */
+const LATE_US = 10_000_000;
 /** A peer that sends strays is answered at most this often. */
 const STRAY_INTERVAL_US = 1_000_000;
 
@@ -19,6 +21,7 @@ export class Transfers {
   readonly #slots: Slab;
   readonly #peers: PeerTable;
   readonly #finished: RecentPeers = new RecentPeers();
+  readonly #served: RecentPeers = new RecentPeers();
   readonly #strays: RecentPeers = new RecentPeers();
   readonly #transferSockets: number;
   #turn = 0;
@@ -50,6 +53,10 @@ export class Transfers {
 
   remove(transfer: Transfer, nowUs: number): void {
     this.#finished.note(hashOf(0, transfer.name, 0), transfer.socket, nowUs);
+    const { outcome } = transfer.sender;
+    if (outcome === "complete" || outcome === "probe") {
+      this.#served.note(requestHash(transfer.name, transfer.requestBytes), 0, nowUs);
+    }
     this.#peers.remove(transfer.slot);
     this.bySlot[transfer.slot] = undefined;
     this.#slots.release(transfer.slot);
@@ -81,6 +88,11 @@ export class Transfers {
     return this.#turn + 1;
   }
 
+  /** Whether this very request of the peer `name` was served in full a moment ago. */
+  wasServed(name: Uint8Array, requestBytes: Uint8Array, nowUs: number): boolean {
+    return this.#served.isRecent(requestHash(name, requestBytes), nowUs, LATE_US);
+  }
+
   /** Whether a stray datagram of this peer is answered: not right after its transfer, and not often. Says yes once. */
   mayAnswerStray(bytes: Uint8Array, offset: number, nowUs: number): boolean {
     const hash = hashOf(0, bytes, offset);
@@ -89,4 +101,11 @@ export class Transfers {
     this.#strays.note(hash, 0, nowUs);
     return true;
   }
+}
+
+/** A request and the peer that it is from. FNV-1a goes on where the peer's hash ended. */
+function requestHash(name: Uint8Array, requestBytes: Uint8Array): number {
+  let hash = hashOf(0, name, 0);
+  for (const byte of requestBytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
+  return (hash ^ (hash >>> 15)) & 0x7fff_ffff;
 }

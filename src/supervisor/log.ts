@@ -1,5 +1,5 @@
 // The server's log (supervisor layer): records of shards and events of the process become lines of the configured format,
-// filtered by level, and go to the sink. Logging never fails and never waits.
+// filtered by level, and go to the sink; an audit file gets every event as JSON. Logging never fails and never waits.
 
 import { unreachable } from "#base/assert.ts";
 import type { LogSettings } from "#config/settings.ts";
@@ -24,11 +24,14 @@ export class Log {
   readonly #settings: LogSettings;
   readonly #hostname: string;
   readonly #sink: LineSink;
+  readonly #audit: LineSink | undefined;
 
-  constructor(settings: LogSettings, hostname: string, sink: LineSink) {
+  /** `audit` takes every audit event, whatever the log's format and level. */
+  constructor(settings: LogSettings, hostname: string, sink: LineSink, audit?: LineSink) {
     this.#settings = settings;
     this.#hostname = hostname;
     this.#sink = sink;
+    this.#audit = audit;
   }
 
   /** An event of the process itself, which `audit_enabled = false` does not silence. */
@@ -38,20 +41,22 @@ export class Log {
     fields: Readonly<Record<string, unknown>>,
     timeMs: number = Date.now(),
   ): void {
-    if (!this.#isWanted(severity)) return;
     const event: AuditEvent = { eventType, severity, timeMs, fields };
+    this.#audit?.line(auditLine(event, this.#hostname));
+    if (!this.#isWanted(severity)) return;
     this.#sink.line(formatEvent(this.#settings, this.#hostname, event));
   }
 
   /** What a shard reports. Text has one line per transfer; what was asked for is told at level debug. */
   record(record: ShardRecord): void {
     if (!this.#settings.auditEnabled) return;
-    if (this.#settings.format === "json") {
-      for (const event of auditEvents(record)) {
-        if (this.#isWanted(event.severity)) this.#sink.line(auditLine(event, this.#hostname));
-      }
-    } else if (this.#isWanted(textSeverity(record))) {
-      this.#sink.line(recordLine(record));
+    const isText = this.#settings.format === "text";
+    if (isText && this.#isWanted(textSeverity(record))) this.#sink.line(recordLine(record));
+    if (isText && this.#audit === undefined) return;
+    for (const event of auditEvents(record)) {
+      const line = auditLine(event, this.#hostname);
+      this.#audit?.line(line);
+      if (!isText && this.#isWanted(event.severity)) this.#sink.line(line);
     }
   }
 

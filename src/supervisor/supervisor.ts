@@ -3,7 +3,7 @@
 
 import { hostname } from "node:os";
 
-import type { Settings } from "#config/settings.ts";
+import type { LogSettings, Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder, type StartFault } from "#io/start.ts";
 import { Counter, COUNTERS, type FastPaths, type ShardInit } from "#server/contract.ts";
@@ -38,25 +38,20 @@ export interface Ending {
 export async function serve(settings: Settings, host: Host): Promise<Ending | StartFault> {
   const opened = openEverything(settings);
   if ("fault" in opened) return opened;
-  let logFd: number;
-  try {
-    logFd = openLog(settings.log.file);
-  } catch (cause) {
+  const logs = openLogs(settings.log);
+  if ("fault" in logs) {
     closeShardSockets(opened.sockets);
-    return logFault(settings.log.file, cause);
+    return logs;
   }
-  const name = hostname();
-  const sink = new LogSink(logFd, (lines, because) =>
-    formatEvent(settings.log, name, {
-      eventType: "log_lines_lost",
-      severity: "warn",
-      timeMs: Date.now(),
-      fields: { lines, because },
-    }),
+  const [log, audit] = logs;
+  const ending = await run(
+    settings,
+    host,
+    opened,
+    new Log(settings.log, hostname(), log.sink, audit?.sink),
   );
-  const ending = await run(settings, host, opened, new Log(settings.log, name, sink));
-  await sink.flush(FLUSH_MS);
-  closeLog(logFd);
+  await Promise.all(logs.map(({ sink }) => sink.flush(FLUSH_MS)));
+  for (const { fd } of logs) closeLog(fd);
   return ending;
 }
 
@@ -68,6 +63,46 @@ const STOP_GRACE_MS = 500;
 interface Opened {
   readonly sockets: SocketSet;
   readonly inits: readonly ShardInit[];
+}
+
+interface OpenedLog {
+  readonly fd: number;
+  readonly sink: LogSink;
+}
+
+/** The log, and the audit file where there is one. */
+function openLogs(settings: LogSettings): [OpenedLog, ...OpenedLog[]] | StartFault {
+  const log = openSink(settings.file, "log", settings);
+  if ("fault" in log) return log;
+  if (settings.auditFile === undefined) return [log];
+  const audit = openSink(settings.auditFile, "audit", { ...settings, format: "json" });
+  if ("fault" in audit) {
+    closeLog(log.fd);
+    return audit;
+  }
+  return [log, audit];
+}
+
+function openSink(
+  file: string | undefined,
+  what: "log" | "audit",
+  settings: LogSettings,
+): OpenedLog | StartFault {
+  try {
+    const fd = openLog(file);
+    return { fd, sink: new LogSink(fd, (lines, because) => lossLine(settings, lines, because)) };
+  } catch (cause) {
+    return logFault(file, what, cause);
+  }
+}
+
+function lossLine(settings: LogSettings, lines: number, because: string): string {
+  return formatEvent(settings, hostname(), {
+    eventType: "log_lines_lost",
+    severity: "warn",
+    timeMs: Date.now(),
+    fields: { lines, because },
+  });
 }
 
 function openEverything(settings: Settings): Opened | StartFault {
@@ -184,8 +219,8 @@ function announce(
         exampleFile: exampleFileOf(settings.rootDir),
       }),
     );
-    // On a terminal the banner is the start's line; a file of its own needs one.
-    if (settings.log.file === undefined) return;
+    // On a terminal the banner is the start's line; a file needs one of its own.
+    if (settings.log.file === undefined && settings.log.auditFile === undefined) return;
   }
   log.event("server_started", "info", {
     bind_addr: sockets.address,
@@ -214,11 +249,14 @@ function hopelessEnding(error: string): Ending {
   };
 }
 
-function logFault(file: string | undefined, cause: unknown): StartFault {
-  const message = cause instanceof Error ? cause.message : String(cause);
+function logFault(file: string | undefined, what: "log" | "audit", cause: unknown): StartFault {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  const without =
+    what === "log"
+      ? 'log to standard output with [logging] file = ""'
+      : 'write none with [logging] audit_file = ""';
   return {
-    fault: `cannot open the log file ${file}: ${message}`,
-    remedy:
-      'create its folder and make it writable, or log to standard output with [logging] file = ""',
+    fault: `cannot open the ${what} file ${file}: ${code}`,
+    remedy: `create its folder and make it writable, or ${without}`,
   };
 }

@@ -2,7 +2,8 @@
 // folder that must not matter, and a configuration in Snow-Owl's full form.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import packageJson from "../../package.json" with { type: "json" };
@@ -70,16 +71,29 @@ describe("a client that", () => {
     server.put("file", content);
     using peer = await openPeer();
     peer.send(readRequest("file"), server.port);
-    await until(
-      () => /gave.?up|timed out|no answer/i.test(server.log()),
-      "a log line on giving up",
-    );
+    await until(() => server.log().includes("failed file (never-answered)"), "its log line");
     await Bun.sleep(500);
     const texts = peer.waiting().map(({ text }) => text);
     // The first and at most five repeats, so that a forged request is worth little.
     expect(texts.filter((text) => text === "DATA 1 512").length).toBeLessThanOrEqual(6);
     expect(texts.filter((text) => text.startsWith("ERROR")).length).toBeLessThanOrEqual(1);
     expect(await fetchWhole(server.port)).toBe("identical");
+  });
+
+  test("asks again from its port is served again; a repetition that nobody wants is no failure", async () => {
+    await using server = await startServer({
+      tables: [...oneWorker, "[transfer]", "retransmit_timeout_ms = 20"],
+    });
+    server.put("file", content);
+    using peer = await openPeer();
+    for (let round = 0; round < 2; round += 1) {
+      peer.send(readRequest("file"), server.port);
+      const rest = await takeRest(peer, await peer.next(), 512);
+      expect(typeof rest === "string" ? rest : compare(rest, content)).toBe("identical");
+    }
+    peer.send(readRequest("file"), server.port);
+    await until(() => server.log().includes("stopped file (late-repetition)"), "its log line");
+    expect(server.log()).not.toContain("failed");
   });
 
   test("vanishes before acknowledging the OACK is sent the OACK again", async () => {
@@ -249,6 +263,37 @@ enable_cpu_affinity = false
     expect((await peer.next()).text).toMatch(/^ERROR [23] /);
     peer.send(readRequest("small", [["tsize", 0]]), server.port);
     expect((await peer.next()).text).toBe("OACK tsize=1000");
+  });
+
+  test("audit_file gets the events of a transfer, although the log is off", async () => {
+    const auditFile = join(tmpdir(), `snow-owl-audit-${process.pid}.jsonl`);
+    await using server = await startServer({
+      tables: ["[logging]", 'level = "off"', `audit_file = ${JSON.stringify(auditFile)}`],
+    });
+    try {
+      server.put("file", content);
+      expect(await fetchWhole(server.port)).toBe("identical");
+      const hasEnded = (): boolean => readFileSync(auditFile, "utf8").includes("_completed");
+      await until(hasEnded, "an event of the transfer's end");
+      server.kill("SIGTERM");
+      await server.exited;
+      const events = readFileSync(auditFile, "utf8")
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
+        .filter(({ filename }) => filename !== "are-you-ready");
+      expect(events.map((event) => event["event_type"])).toEqual([
+        "server_started",
+        "read_request",
+        "transfer_started",
+        "transfer_completed",
+        "server_draining",
+        "server_shutdown",
+      ]);
+      expect(server.log()).not.toContain("sent file");
+    } finally {
+      rmSync(auditFile, { force: true });
+    }
   });
 
   test("without sendmmsg, recvmmsg and GSO files arrive whole as well", async () => {

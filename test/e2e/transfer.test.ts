@@ -153,6 +153,19 @@ describe("repeats", () => {
     expect(compare(await takeRestBytes(peer, first), kernel)).toBe("identical");
   });
 
+  test("a client that asks again from its port as soon as it has its file is served at once", async () => {
+    server.put("small", kernel.subarray(0, 100));
+    using peer = await openPeer();
+    for (let round = 0; round < 100; round += 1) {
+      peer.send(readRequest("small"), server.port);
+      expect(compare(await takeRestBytes(peer, await peer.next()), kernel.subarray(0, 100))).toBe(
+        "identical",
+      );
+    }
+    await settled(server.port);
+    expect(peer.waiting()).toEqual([]);
+  });
+
   test("a repeated ACK is not answered with a repeated DATA", async () => {
     using peer = await openPeer();
     peer.send(readRequest("kernel"), server.port);

@@ -77,6 +77,16 @@ test("--init-config writes a file that check accepts, and never writes over one"
   expect(run("--init-config", "--config", "-").out.trimEnd()).toBe(text.trimEnd());
 });
 
+test("--init-config into a folder that is not there says what to do, naming the path once", () => {
+  expect(run("--init-config", "--config", "no/such.toml")).toEqual({
+    exitCode: 71,
+    out: "",
+    error:
+      "error: cannot write no/such.toml: ENOENT\n" +
+      "help: create its folder, or give another name with --config FILE\n",
+  });
+});
+
 test("a port in use is a system error that names the command to find its owner", async () => {
   const socket = createSocket("udp4");
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -47,7 +47,6 @@ test("the defaults", () => {
     transferSockets: 4,
     receiveBufferBytes: 2 * 1024 ** 2,
     sendBufferBytes: 2 * 1024 ** 2,
-    reuseAddress: true,
     reusePort: true,
     adviseSequential: true,
     adviseWillneed: true,
@@ -59,13 +58,25 @@ test("the defaults", () => {
     spinUs: 200,
     cacheBytesMax: GIB,
     cacheChunkBytes: 65_536,
-    log: { level: "info", format: "text", file: undefined, auditEnabled: true },
+    log: {
+      level: "info",
+      format: "text",
+      file: undefined,
+      auditEnabled: true,
+      auditFile: undefined,
+    },
   });
 });
 
 test("settings cross between threads unchanged", () => {
   const settings = resolve('bind_addr = "[fe80::1%eth0]:69"\ntransfer.port_range = "7000-7099"');
   expect(structuredClone(settings)).toEqual(settings);
+});
+
+test("an audit file is closed with the audit", () => {
+  const open = '[logging]\naudit_file = "/var/log/audit.jsonl"\n';
+  expect(resolve(open).log.auditFile).toBe("/var/log/audit.jsonl");
+  expect(resolve(`${open}audit_enabled = false\n`).log.auditFile).toBeUndefined();
 });
 
 test("every plain key reaches its setting", () => {
@@ -98,7 +109,13 @@ test("every plain key reaches its setting", () => {
     rootDir: "/srv",
     listen: { address: "fe80::1", port: 6969, scope: "eth0" },
     fileBytesMax: 5,
-    log: { level: "warn", format: "json", file: "/var/log/tftp.json", auditEnabled: false },
+    log: {
+      level: "warn",
+      format: "json",
+      file: "/var/log/tftp.json",
+      auditEnabled: false,
+      auditFile: undefined,
+    },
     singlePort: true,
     windowBytesMax: 1024,
     refusedOptions: ["tsize"],
@@ -109,7 +126,6 @@ test("every plain key reaches its setting", () => {
     cacheBytesMax: 2 * 1024 ** 2,
     receiveBufferBytes: 0,
     sendBufferBytes: 1024,
-    reuseAddress: false,
     adviseSequential: false,
     adviseWillneed: false,
     adviseDontneedAfter: true,
@@ -259,6 +275,10 @@ describe("explainSettings", () => {
       "cache       1.5 GiB (size_mb)",
       "log         info, text, to /var/log/a, audit events off",
     ]);
+    const audited = configOf('[logging]\naudit_file = "/var/log/b"\n');
+    expect(explainSettings(audited, machine).at(-1)).toBe(
+      "log         info, text, to standard output, audit events also to /var/log/b",
+    );
   });
 
   test("knows single-port mode", () => {

@@ -31,6 +31,7 @@ function found(text: string): readonly Problem[] {
 test("a sound configuration has no findings", () => {
   expect(found('[logging]\nfile = "/var/log/tftp.json"\n')).toEqual([]);
   expect(found('[logging]\nfile = "-"\n')).toEqual([]);
+  expect(found('[logging]\naudit_enabled = false\naudit_file = "/none/a"\n')).toEqual([]);
 });
 
 test.each([
@@ -43,6 +44,8 @@ test.each([
   ["multicast.multicast_port = 80", "cannot be 80", "from 1024 to 65535"],
   ['logging.file = "/none/a.log"', "the folder of the log file, /none,", "mkdir -p /none"],
   ['logging.file = "/srv/tftp/a"', "cannot be written", 'file = "" for standard output'],
+  ['logging.audit_file = "/none/a.jsonl"', "the audit file, /none,", 'audit_file = "" for none'],
+  ['logging.audit_file = "/srv/tftp/a"', "cannot be written", 'audit_file = "" for none'],
   ['multicast.multicast_ip_version = "v4"', "is ff12::8000:1, but", '"224.0.1.1"'],
   ['multicast.multicast_addr = "224.0.1.1"', "is 224.0.1.1, but", '"ff12::8000:1"'],
   ["write_config.enabled = true", "no pattern allows any upload", '["backups/*.cfg"]'],

@@ -84,6 +84,8 @@ test("a client that leaves or wanted the size alone is no failure", () => {
   const left = { ...failed, outcome: "closed-by-client" };
   expect(recordLine(left)).toContain("stopped pxe/vmlinuz (closed-by-client)");
   expect(auditEvents(left)[0]?.severity).toBe("info");
+  const late = { ...failed, outcome: "late-repetition", bytes: 0 };
+  expect(recordLine(late)).toContain("stopped pxe/vmlinuz (late-repetition)");
   const probe = { ...failed, outcome: "probe", bytes: 0 };
   expect(recordLine(probe)).toContain("told pxe/vmlinuz has 8.1 MB");
   expect(auditEvents(probe)[0]?.severity).toBe("info");
@@ -130,7 +132,7 @@ test("a completed transfer has the fields that dashboards read", () => {
       bytes_transferred: 8_123_456,
       blocks_sent: 5689,
       duration_ms: 93,
-      throughput_bps: 698_791_914,
+      throughput_bps: 87_348_989,
     },
   });
   expect(
@@ -172,6 +174,26 @@ test("audit_enabled = false leaves the process's own events", () => {
   expect(lines).toEqual(["2026-11-21T12:00:00Z server_shutdown reason=SIGTERM"]);
 });
 
+test("the audit file gets every event as JSON, whatever the log shows", () => {
+  const audit: string[] = [];
+  const log = new Log(
+    settingsOf({ level: "off" }),
+    "boot1",
+    { line: (text) => expect(text).toBe("nothing") },
+    { line: (text) => audit.push(text) },
+  );
+  for (const record of [asked, sent, failed, refused]) log.record(record);
+  log.event("server_shutdown", "info", { reason: "SIGTERM" }, timeMs);
+  expect(audit.map((line) => (JSON.parse(line) as { event_type: string }).event_type)).toEqual([
+    "read_request",
+    "transfer_started",
+    "transfer_completed",
+    "transfer_failed",
+    "read_denied",
+    "server_shutdown",
+  ]);
+});
+
 test("numbers read well", () => {
   expect(
     [0, 999, 1000, 8_123_456, 999_499_999, 999_500_000, 4_294_967_296].map(formatBytes),
@@ -190,7 +212,8 @@ test("numbers read well", () => {
 });
 
 function settingsOf(given: Partial<LogSettings>): LogSettings {
-  return { level: "info", format: "text", file: undefined, auditEnabled: true, ...given };
+  const quiet = { file: undefined, auditFile: undefined };
+  return { level: "info", format: "text", auditEnabled: true, ...quiet, ...given };
 }
 
 /** The lines that a request, a good transfer, a bad one and a refusal leave. */
