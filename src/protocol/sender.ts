@@ -10,7 +10,7 @@ import { mark } from "#base/mark.ts";
 import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
-import { RoundTrip } from "./rtt.ts";
+import { repetitionsMax, RoundTrip } from "./rtt.ts";
 import type { SenderOptions } from "./sender-options.ts";
 
 /** What {@link Sender.pollTransmit} asks to be sent. */
@@ -31,11 +31,6 @@ export interface SenderStatistics {
   readonly rttUs: number;
 }
 
-/**
- * How often a reply is repeated to a peer that has never acknowledged anything, which bounds what a
- * forged request can cost its victim; and, at the least, a last window. tftp-hpa's five.
- */
-const repetitionsMax = 5;
 /**
  * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
  * a second and a half, and a client that is busy for as long still wants its blocks. Twice U-Boot's 5 s.
