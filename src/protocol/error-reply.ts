@@ -16,6 +16,7 @@ export type ErrorCause =
   | "timedOut"
   | "fileChanged"
   | "readFailed"
+  | "writeFailed"
   | "shuttingDown"
   | "notFound"
   | "accessViolation"
@@ -37,6 +38,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   timedOut: reply(0, "Timed out"),
   fileChanged: reply(0, "File changed during the transfer"),
   readFailed: reply(0, "Read error"),
+  writeFailed: reply(0, "Write error"),
   shuttingDown: reply(0, "Server is shutting down"),
   notFound: reply(1, "File not found"),
   accessViolation: reply(2, "Access violation"),

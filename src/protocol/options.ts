@@ -29,6 +29,11 @@ export interface Grant {
   readonly timeoutUs: number | undefined;
   /** The wire number that follows 65,535. */
   readonly rolloverTo: RolloverTo;
+  /**
+   * The size that the client of a write says the file has: a claim, to be checked. 0 is what some say that
+   * do not know. Undefined where it said nothing, and for every read.
+   */
+  readonly announcedBytes: number | undefined;
   /** The OACK's content: in the order of the request, each once. Empty means no OACK. */
   readonly accepted: readonly Option[];
 }
@@ -45,6 +50,7 @@ interface Draft {
   windowBlocks: number;
   timeoutUs: number | undefined;
   rolloverTo: RolloverTo;
+  announcedBytes: number | undefined;
 }
 
 /** One option: what it may be, and how it is granted. */
@@ -74,7 +80,7 @@ export const optionNames: readonly string[] = [...optionTable.keys()];
 
 /**
  * Decides every option of `request`. `fileBytes` is the size of the file to send, exact up to 2⁵³ − 1, or
- * undefined where it is not known. RFC 2347: an option that is unknown, refused or out of bounds is left
+ * undefined where it is not known, and for a write. RFC 2347: an option that is unknown, refused or out of bounds is left
  * out of the answer, and the transfer goes on without it.
  */
 export function negotiate(
@@ -90,6 +96,7 @@ export function negotiate(
     windowBlocks: 1,
     timeoutUs: undefined,
     rolloverTo: 0,
+    announcedBytes: undefined,
   };
   const answers = new Map<string, string>();
   grantInto(answers, draft, false);
@@ -100,8 +107,8 @@ export function negotiate(
     const value = answers.get(name);
     if (value !== undefined) accepted.push({ name, value });
   }
-  const { blockBytes, windowBlocks, timeoutUs, rolloverTo } = draft;
-  return { blockBytes, windowBlocks, timeoutUs, rolloverTo, accepted };
+  const { blockBytes, windowBlocks, timeoutUs, rolloverTo, announcedBytes } = draft;
+  return { blockBytes, windowBlocks, timeoutUs, rolloverTo, announcedBytes, accepted };
 }
 
 /** The OACK that tells the client its grant, or undefined when nothing was accepted (RFC 2347). */
@@ -163,9 +170,9 @@ function grantBlockSizePowerOfTwo(asked: string, draft: Draft): string | undefin
 }
 
 /**
- * RFC 2349: a read is answered with the true size, whatever number was asked; a write is echoed. In
- * netascii the bytes on the wire are not the bytes of the file, and counting them would mean to convert
- * the file twice: no answer is allowed, a wrong one is not.
+ * RFC 2349: a read is answered with the true size, whatever number was asked; a write is echoed to the
+ * letter. In netascii the bytes on the wire are not the bytes of the file, and counting them would mean to
+ * convert the file twice: no answer is allowed, a wrong one is not.
  */
 function grantTransferSize(asked: string, draft: Draft): string | undefined {
   if (draft.request.mode === "netascii") {
@@ -173,10 +180,10 @@ function grantTransferSize(asked: string, draft: Draft): string | undefined {
     return undefined;
   }
   if (draft.request.kind === "write") {
-    const announced = decimal(asked);
-    if (announced === undefined) return undefined;
+    draft.announcedBytes = decimal(asked);
+    if (draft.announcedBytes === undefined) return undefined;
     mark("tsize-of-write-echoed");
-    return String(announced);
+    return asked;
   }
   if (draft.fileBytes === undefined) return undefined;
   mark("tsize-exact");

@@ -1,4 +1,4 @@
-// How long to wait for an ACK (protocol layer, pure): RFC 6298's smoothed round-trip time and
+// How long to wait for an answer, and how often (protocol layer, pure): RFC 6298's smoothed round-trip time and
 // retransmission timeout, in microseconds. Answers RFC 1123 §4.2.3.2: adaptive, with exponential back-off.
 
 import { mark } from "#base/mark.ts";
@@ -17,7 +17,13 @@ const timeoutUsMin = 50_000;
  * The longest timeout when the client has not negotiated one: the 5 s that most clients use themselves,
  * so that back-off never makes the server the slower of the two.
  */
-const timeoutUsMaxDefault = 5_000_000;
+export const timeoutUsMaxDefault = 5_000_000;
+
+/**
+ * How often a reply is repeated to a peer that has never answered, which bounds what a forged request can
+ * cost its victim; and, at the least, a last window. tftp-hpa's five.
+ */
+export const repetitionsMax = 5;
 
 /** RFC 6298's G: the shard looks at its timers at least this often. */
 const granularityUs = 1_000;

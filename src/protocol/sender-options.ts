@@ -17,6 +17,11 @@ export interface SenderOptions {
   readonly patienceUs: number;
   /** The first reply is an OACK, and DATA 1 waits for its ACK 0. */
   readonly hasOack: boolean;
+  /**
+   * We asked, and the peer has answered: this is the client's side of a WRQ. DATA 1 is due at once, a
+   * window may be negotiated without an OACK of ours, and the peer is known to be there.
+   */
+  readonly isRequester?: boolean;
   /** Absolute number of the last block, the one shorter than `blockBytes`; Infinity while unknown. */
   readonly lastBlock: number;
   /** The last block has no payload: the file is a multiple of `blockBytes`. */

@@ -10,7 +10,7 @@ import { mark } from "#base/mark.ts";
 import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
-import { RoundTrip } from "./rtt.ts";
+import { repetitionsMax, RoundTrip } from "./rtt.ts";
 import type { SenderOptions } from "./sender-options.ts";
 
 /** What {@link Sender.pollTransmit} asks to be sent. */
@@ -32,22 +32,18 @@ export interface SenderStatistics {
 }
 
 /**
- * How often a reply is repeated to a peer that has never acknowledged anything, which bounds what a
- * forged request can cost its victim; and, at the least, a last window. tftp-hpa's five.
- */
-const repetitionsMax = 5;
-/**
  * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
  * a second and a half, and a client that is busy for as long still wants its blocks. Twice U-Boot's 5 s.
  */
 const lastPatienceUs = 10_000_000;
 
-/** One transfer to a client: RFC 1350 with the windows of RFC 7440. */
+/** One transfer to a peer: RFC 1350 with the windows of RFC 7440. */
 export class Sender {
   readonly #windowBlocks: number;
   readonly #rolloverTo: RolloverTo;
   readonly #patienceUs: number;
   readonly #hasOack: boolean;
+  readonly #isRequester: boolean;
   readonly #roundTrip: RoundTrip;
   readonly #statistics = { blocksSent: 0, blocksResent: 0, timeouts: 0, nacks: 0, rttUs: 0 };
 
@@ -58,7 +54,7 @@ export class Sender {
   #isErrorDue = false;
 
   /** The peer has acknowledged something: its address is real. */
-  #hasHeard = false;
+  #hasHeard: boolean;
   #isOackDue = false;
   /** By Karn's rule an OACK that went out twice measures nothing. */
   #wasOackRepeated = false;
@@ -83,14 +79,18 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     const { windowBlocks, rolloverTo, timeoutUs, hasOack, lastBlock } = options;
+    const isRequester = options.isRequester ?? false;
     assert(windowBlocks >= 1 && windowBlocks < cycleBlocks(rolloverTo), "window fits the cycle");
-    assert(windowBlocks === 1 || hasOack, "a window is negotiated");
+    assert(windowBlocks === 1 || hasOack || isRequester, "a window is negotiated");
+    assert(!hasOack || !isRequester, "who asks sends no OACK");
     assert(lastBlock >= 1, "every file has a last block");
     this.#windowBlocks = windowBlocks;
     this.#rolloverTo = rolloverTo;
     // A client that asked for a longer timeout than our patience still gets one repetition.
     this.#patienceUs = Math.max(options.patienceUs, 2 * (timeoutUs ?? 0));
     this.#hasOack = hasOack;
+    this.#isRequester = isRequester;
+    this.#hasHeard = isRequester;
     this.#lastBlock = lastBlock;
     this.#lastIsEmpty = options.lastIsEmpty ?? false;
     this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs);
@@ -170,7 +170,8 @@ export class Sender {
   /** An ERROR came from the peer: RFC 1350 §7 ends the transfer, and no answer is sent. */
   handleError(code: number, _nowUs: number): void {
     if (this.#outcome !== "running") return;
-    if (code === 0 && this.#lastIsEmpty && this.#ackedBlock === this.#lastBlock - 1) {
+    const isLastMissing = this.#lastIsEmpty && this.#ackedBlock === this.#lastBlock - 1;
+    if (code === 0 && isLastMissing && !this.#isRequester) {
       // PXELINUX knows the size from `tsize` and does not wait for an empty last block.
       mark("client-skips-empty-last-block");
       this.#end("complete");

@@ -19,6 +19,11 @@ export function ackPacket(wire: number): Uint8Array {
   return Uint8Array.of(0, 4, Math.floor(wire / 256), wire % 256);
 }
 
+/** A DATA with this payload. */
+export function dataPacket(wire: number, payload: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(0, 3, Math.floor(wire / 256), wire % 256), payload]);
+}
+
 /** An ERROR with its closing NUL. */
 export function errorPacket(code: number, message: string): Uint8Array {
   return Buffer.from(`\x00\x05\x00${String.fromCharCode(code)}${message}\0`, "latin1");

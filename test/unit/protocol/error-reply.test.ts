@@ -3,7 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { errorReplies } from "#protocol/error-reply.ts";
-import { farewells } from "#protocol/outcome.ts";
+import { farewells, receiverFarewells } from "#protocol/outcome.ts";
 import { printPacket } from "#protocol/print.ts";
 
 test("every reply, as it goes out", () => {
@@ -15,6 +15,7 @@ test("every reply, as it goes out", () => {
     timedOut: ERROR 0 "Timed out"
     fileChanged: ERROR 0 "File changed during the transfer"
     readFailed: ERROR 0 "Read error"
+    writeFailed: ERROR 0 "Write error"
     shuttingDown: ERROR 0 "Server is shutting down"
     notFound: ERROR 1 "File not found"
     accessViolation: ERROR 2 "Access violation"
@@ -33,4 +34,7 @@ test("a replaced transfer ends in silence, every other abort with an ERROR", () 
   expect(farewells["file-changed"]?.code).toBe(0);
   expect(farewells["io-error"]?.code).toBe(0);
   expect(farewells.shutdown?.code).toBe(0);
+  expect(receiverFarewells.replaced).toBeUndefined();
+  expect(receiverFarewells["io-error"]).toBe(errorReplies.writeFailed);
+  expect(receiverFarewells.shutdown).toBe(errorReplies.shuttingDown);
 });

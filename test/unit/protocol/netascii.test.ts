@@ -32,20 +32,30 @@ function encode(text: Uint8Array, blockBytes: number, sourceBytes: number = Infi
   }
 }
 
-/** Decodes `text` in pieces of these lengths, the last one repeated, into windows of `windowBytes`. */
+/** Decodes `text` in pieces of this length, into windows of `windowBytes`. */
 function decode(text: Uint8Array, pieceBytes: number, windowBytes: number): string {
+  return decodeCut(text, repeat(pieceBytes), repeat(windowBytes));
+}
+
+/** Decodes `text` in pieces of these lengths, into windows of those. */
+function decodeCut(text: Uint8Array, pieces: Iterator<number>, windows: Iterator<number>): string {
   const decoder = new NetasciiDecoder();
   const out: number[] = [];
-  const window = new Uint8Array(windowBytes);
   for (let offset = 0; offset < text.length;) {
-    const end = Math.min(text.length, offset + pieceBytes);
-    decoder.decode(text, offset, end, window, 0, windowBytes);
+    const end = Math.min(text.length, offset + Number(pieces.next().value));
+    const window = new Uint8Array(Number(windows.next().value));
+    decoder.decode(text, offset, end, window, 0, window.length);
     offset += decoder.consumed;
     out.push(...window.subarray(0, decoder.produced));
   }
-  decoder.finish(window, 0);
-  out.push(...window.subarray(0, decoder.produced));
+  const last = new Uint8Array(1);
+  decoder.finish(last, 0);
+  out.push(...last.subarray(0, decoder.produced));
   return Buffer.from(out).toString("latin1");
+}
+
+function* repeat(value: number): Generator<number, never> {
+  for (;;) yield value;
 }
 
 /** The definition, without any cut. */
@@ -133,6 +143,27 @@ describe("for any text", () => {
       fc.property(texts, sizes, sizes, (text, pieceBytes, windowBytes) => {
         const sent = bytesOf(whole(text));
         expect(decode(sent, pieceBytes, windowBytes)).toBe(Buffer.from(text).toString("latin1"));
+      }),
+    );
+  });
+
+  test("encoder and decoder undo each other, whatever the cuts on the way", () => {
+    const cuts = fc.infiniteStream(sizes);
+    fc.assert(
+      fc.property(texts, sizes, cuts, cuts, (text, blockBytes, pieces, windows) => {
+        const sent = bytesOf(encode(text, blockBytes).join(""));
+        expect(decodeCut(sent, pieces, windows)).toBe(Buffer.from(text).toString("latin1"));
+      }),
+    );
+  });
+
+  test("what no encoder sent keeps every byte that is no pair", () => {
+    const cuts = fc.infiniteStream(sizes);
+    fc.assert(
+      fc.property(texts, cuts, cuts, (text, pieces, windows) => {
+        const came = Buffer.from(text).toString("latin1");
+        const kept = came.replace(/\r\n|\r\0/g, (pair) => (pair === "\r\n" ? "\n" : "\r"));
+        expect(decodeCut(text, pieces, windows)).toBe(kept);
       }),
     );
   });

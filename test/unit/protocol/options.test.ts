@@ -51,6 +51,7 @@ describe("RFC 2347", () => {
       windowBlocks: 1,
       timeoutUs: undefined,
       rolloverTo: 0,
+      announcedBytes: undefined,
       accepted: [],
     });
   });
@@ -152,12 +153,21 @@ describe("tsize, RFC 2349", () => {
     });
   });
 
-  test("a write gets its own number back", () => {
+  test("a write gets its own number back, to the letter, and the server learns it", () => {
+    const kind = "write";
     expectMark("tsize-of-write-echoed", () => {
-      expect(answer("tsize=5368709120", { kind: "write" })).toBe("tsize=5368709120");
-      expect(answer("tsize=0", { kind: "write" })).toBe("tsize=0");
+      expect(answer("tsize=5368709120", { kind })).toBe("tsize=5368709120");
+      expect(answer("tsize=007", { kind })).toBe("tsize=007");
+      expect(answer("tsize=0", { kind, fileBytes: undefined })).toBe("tsize=0");
     });
-    expect(answer("tsize=lots", { kind: "write" })).toBe("");
+    expect(grant("tsize=5368709120", { kind }).announcedBytes).toBe(5_368_709_120);
+    expect(grant("tsize=007", { kind }).announcedBytes).toBe(7);
+    expect(grant("tsize=7").announcedBytes).toBeUndefined();
+    for (const asked of ["tsize=lots", "tsize=", "tsize=-1", "tsize=9007199254740992"]) {
+      expect(grant(asked, { kind })).toMatchObject({ announcedBytes: undefined, accepted: [] });
+    }
+    const refused = { kind, limits: { refused: new Set(["tsize"]) } } as const;
+    expect(grant("tsize=7", refused)).toMatchObject({ announcedBytes: undefined, accepted: [] });
   });
 });
 
@@ -238,6 +248,14 @@ describe("rollover, tftp-hpa", () => {
   });
 });
 
+test("a write gets every other option as a read does", () => {
+  const asked = "blksize=9000 windowsize=64 timeout=3 rollover=1 blksize2=1024 utimeout=20000 x=1";
+  const limits = { blockBytesMax: 1468, windowBlocksMax: 16 };
+  const write = grant(asked, { kind: "write", limits, fileBytes: undefined });
+  expect(write).toEqual(grant(asked, { limits }));
+  expect(describeGrant(write)).toBe("blksize=1468 windowsize=16 timeout=3 rollover=1");
+});
+
 test("whatever is asked: nothing unasked, nothing twice, nothing more, in the order asked", () => {
   const name = fc.constantFrom(...optionNames, "multicast", "x");
   const number = fc.oneof(fc.nat(100_000), fc.constantFrom(0, 1, 7, 8, 512, 2 ** 40));
@@ -249,10 +267,11 @@ test("whatever is asked: nothing unasked, nothing twice, nothing more, in the or
     windowBytesMax: fc.nat(10_000_000),
     refused: fc.uniqueArray(name).map((names) => new Set(names)),
   });
+  const kinds = fc.constantFrom("read", "write");
   fc.assert(
-    fc.property(options, limits, fc.maxSafeNat(), (options, limits, fileBytes) => {
+    fc.property(kinds, options, limits, fc.maxSafeNat(), (kind, options, limits, fileBytes) => {
       const request = {
-        kind: "read",
+        kind,
         name: "f",
         nameBytes: Uint8Array.of(0x66),
         mode: "octet",
@@ -265,6 +284,7 @@ test("whatever is asked: nothing unasked, nothing twice, nothing more, in the or
       for (const refused of limits.refused) expect(names).not.toContain(refused);
       for (const { name, value } of accepted) {
         const asked = options.find((option) => option.name === name)?.value;
+        if (kind === "write" && name === "tsize") expect(value).toBe(asked ?? "");
         if (name !== "tsize") expect(Number(value)).toBeLessThanOrEqual(Number(asked));
       }
       if (!names.includes("blksize") && !names.includes("blksize2")) expect(blockBytes).toBe(512);

@@ -186,6 +186,36 @@ describe("the end that becomes known late", () => {
   });
 });
 
+describe("the side that asked, and was answered", () => {
+  const asked = { hasOack: false, isRequester: true, lastBlock: 3, lastIsEmpty: true } as const;
+
+  test("begins with a window at once, and is patient, because the peer is there", () => {
+    const sender = new Sender({ ...usual, ...asked, patienceUs: 60_000_000 });
+    sender.start(0);
+    expect(runs(sender, 64, 0)).toEqual(["1+3"]);
+    const lockstep = new Sender({ ...usual, ...asked, windowBlocks: 1, patienceUs: 60_000_000 });
+    lockstep.start(0);
+    runs(lockstep, 1, 0);
+    let timeouts = 0;
+    for (; lockstep.outcome === "running"; timeouts++) {
+      const nowUs = lockstep.deadlineUs;
+      lockstep.handleTimeout(nowUs);
+      runs(lockstep, 1, nowUs);
+    }
+    expect(timeouts).toBeGreaterThan(10);
+    expect(lockstep.outcome).toBe("gave-up");
+  });
+
+  test("takes no ERROR for the last ACK: the file was not kept", () => {
+    const sender = new Sender({ ...usual, ...asked });
+    sender.start(0);
+    runs(sender, 64, 0);
+    sender.handleAck(2, 10_000);
+    sender.handleError(0, 20_000);
+    expect(sender.outcome).toBe("closed-by-client");
+  });
+});
+
 describe("our own mistakes are caught", () => {
   test("a window that nobody negotiated, or that does not fit the cycle", () => {
     expect(() => new Sender({ ...usual, hasOack: false })).toThrow("a window is negotiated");
@@ -193,6 +223,7 @@ describe("our own mistakes are caught", () => {
     const rolloverTo = 1;
     expect(() => new Sender({ ...usual, windowBlocks: 65_535, rolloverTo })).toThrow("cycle");
     expect(() => new Sender({ ...usual, lastBlock: 0 })).toThrow("last block");
+    expect(() => new Sender({ ...usual, isRequester: true })).toThrow("no OACK");
     expect(() => begun().setLastBlock(0)).toThrow("lies ahead");
   });
 });

@@ -1,0 +1,445 @@
+// The receiving side of a transfer (protocol layer, pure): decides which DATA is taken, what is acknowledged
+// and when, and how it ends. Sees no byte of payload, no socket and no clock; allocates nothing once made.
+//
+// Order of calls: `start`; then, whenever a `handle…` or a command was called, `pollTransmit` until it says
+// none; `handleTimeout` once `deadlineUs` is reached. Times are microseconds of any steady clock.
+// The last block is acknowledged only when the owner says `complete`: until then nothing was promised.
+
+import { assert } from "#base/assert.ts";
+import { mark } from "#base/mark.ts";
+
+import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
+import { errorReplies, type ErrorReply } from "./error-reply.ts";
+import { type Outcome, type ReceiverAbort, receiverFarewells } from "./outcome.ts";
+import type { FirstReply, ReceiverOptions } from "./receiver-options.ts";
+import { repetitionsMax, RoundTrip, timeoutUsMaxDefault } from "./rtt.ts";
+
+/** What {@link Receiver.pollTransmit} asks to be sent. */
+export const Reply = { none: 0, oack: 1, ack: 2, error: 3 } as const;
+export type Reply = (typeof Reply)[keyof typeof Reply];
+
+/**
+ * What became of a DATA packet. `accepted`: it is {@link Receiver.acceptedBlock} now, and its payload is to be
+ * kept; in every other case the payload is to be forgotten. `duplicate`: it had been accepted before.
+ * `gap`: a block before it is missing. `ignored`: no block of this window, or of a transfer that is over.
+ */
+export const Fate = { ignored: 0, accepted: 1, duplicate: 2, gap: 3 } as const;
+export type Fate = (typeof Fate)[keyof typeof Fate];
+
+/** Counts for the log line of a transfer. The receiver keeps writing to its own one. */
+export interface ReceiverStatistics {
+  /** DATA packets accepted: each block counts once. */
+  readonly blocksAccepted: number;
+  /** DATA packets that had been accepted before. */
+  readonly blocksRepeated: number;
+  /** DATA packets that came ahead of a missing one. */
+  readonly blocksEarly: number;
+  /** OACKs and ACKs sent, repetitions included. */
+  readonly repliesSent: number;
+  /** Times the deadline passed while the peer was to send. */
+  readonly timeouts: number;
+  /** ACKs that asked for blocks again, because one was missing. */
+  readonly nacks: number;
+  /** The smoothed round-trip time in microseconds; 0 when none could be measured. */
+  readonly rttUs: number;
+}
+
+/** One transfer from a peer: RFC 1350 with the windows of RFC 7440. */
+export class Receiver {
+  readonly #blockBytes: number;
+  readonly #windowBlocks: number;
+  readonly #rolloverTo: RolloverTo;
+  readonly #patienceUs: number;
+  readonly #dallyUs: number;
+  readonly #firstReply: FirstReply;
+  readonly #roundTrip: RoundTrip;
+  readonly #statistics = {
+    blocksAccepted: 0,
+    blocksRepeated: 0,
+    blocksEarly: 0,
+    repliesSent: 0,
+    timeouts: 0,
+    nacks: 0,
+    rttUs: 0,
+  };
+
+  #outcome: Outcome = "running";
+  #errorReply: ErrorReply | undefined;
+  #isErrorDue = false;
+
+  /** The peer has sent DATA: its address is real, and it has our first reply. */
+  #hasHeard = false;
+  #isFirstReplyDue = false;
+  #isAckDue = false;
+  /** The reply that was polled last is the first one. */
+  #wasFirstReplyPolled = false;
+
+  #acceptedBlock = 0;
+  /** The block that our last ACK named. The window, all that the peer may send, lies behind it. */
+  #ackedBlock = 0;
+  /** The same before that ACK, for the case that the kernel does not take it. */
+  #ackedBefore = 0;
+  #hasLastBlock = false;
+  #isDallying = false;
+  #isPaused = false;
+
+  /** A gap has not been complained of yet. */
+  #mayNack = true;
+  /** The block that was repeated last since there was progress. One that is not above it begins another burst. */
+  #repeatedBlock = Infinity;
+  /** By Karn's rule a reply that went out twice, or inside a window, measures nothing. */
+  #isMeasurable: boolean;
+  /** Timeouts since the last progress. */
+  #repetitions = 0;
+  #transmitUs = 0;
+  #progressUs = 0;
+  #deadlineUs = Infinity;
+
+  constructor(options: ReceiverOptions) {
+    const { blockBytes, windowBlocks, rolloverTo, timeoutUs, firstReply } = options;
+    assert(blockBytes >= 1, "a block holds something");
+    assert(windowBlocks >= 1 && windowBlocks < cycleBlocks(rolloverTo), "window fits the cycle");
+    assert(windowBlocks === 1 || firstReply !== "none", "a window is negotiated");
+    this.#blockBytes = blockBytes;
+    this.#windowBlocks = windowBlocks;
+    this.#rolloverTo = rolloverTo;
+    // A peer that asked for a longer timeout than our patience still gets one repetition.
+    this.#patienceUs = Math.max(options.patienceUs, 2 * (timeoutUs ?? 0));
+    this.#dallyUs = options.dallyUs ?? 2 * (timeoutUs ?? timeoutUsMaxDefault);
+    this.#firstReply = firstReply;
+    this.#isMeasurable = firstReply !== "none";
+    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs);
+  }
+
+  /** The last block, absolute, that was accepted; 0 before any. */
+  get acceptedBlock(): number {
+    return this.#acceptedBlock;
+  }
+
+  /** Whether {@link acceptedBlock} is the end of the file. */
+  get hasLastBlock(): boolean {
+    return this.#hasLastBlock;
+  }
+
+  /** The block, absolute, to name in the ACK that {@link pollTransmit} asked for last. */
+  get ackedBlock(): number {
+    return this.#ackedBlock;
+  }
+
+  /** The last block is there, and its ACK waits for {@link complete} or {@link refuse}. */
+  get isHeld(): boolean {
+    return this.#outcome === "running" && this.#hasLastBlock && !this.#isDallying;
+  }
+
+  /** {@link complete} was called: all that is left is to repeat the final ACK where it was lost. */
+  get isDallying(): boolean {
+    return this.#outcome === "running" && this.#isDallying;
+  }
+
+  /** When {@link handleTimeout} is due; Infinity while it is not the peer that is waited for, and after the end. */
+  get deadlineUs(): number {
+    return this.#deadlineUs;
+  }
+
+  get outcome(): Outcome {
+    return this.#outcome;
+  }
+
+  /** The ERROR to send when {@link pollTransmit} says error. */
+  get errorReply(): ErrorReply | undefined {
+    return this.#errorReply;
+  }
+
+  /** When the peer last sent something new; the start, or the end of a pause, before that. */
+  get progressUs(): number {
+    return this.#progressUs;
+  }
+
+  /** Whether the peer has sent any block yet. */
+  get hasHeard(): boolean {
+    return this.#hasHeard;
+  }
+
+  get statistics(): ReceiverStatistics {
+    return this.#statistics;
+  }
+
+  /** Makes the first reply due: the OACK, or ACK 0, or none. */
+  start(nowUs: number): void {
+    this.#isFirstReplyDue = this.#firstReply !== "none";
+    this.#progressUs = nowUs;
+    this.#armDeadline(nowUs);
+  }
+
+  /**
+   * DATA came from the peer; `wire` is its block number, 0–65,535. Only blocks in order are accepted, and
+   * none that lies beyond the window: while an ACK is withheld, no more than a window comes in.
+   */
+  handleData(wire: number, payloadBytes: number, nowUs: number): Fate {
+    if (this.#outcome !== "running" || this.#isUnopened()) return Fate.ignored;
+    const inWindow = this.#ackedBlock + this.#windowBlocks - this.#acceptedBlock;
+    const blocks = blocksBeyond(this.#acceptedBlock, wire, this.#rolloverTo, inWindow);
+    if (blocks > 0 && !this.#hasLastBlock) {
+      return blocks === 1 ? this.#accept(payloadBytes, nowUs) : this.#handleGap();
+    }
+    const block = this.#repeatedBlockOf(wire);
+    if (block > 0) return this.#handleRepeated(block, nowUs);
+    // From before the last window, or beyond this one: RFC 1350 gives it no meaning.
+    mark("data-outside-window-ignored");
+    return Fate.ignored;
+  }
+
+  /** An ERROR came from the peer: RFC 1350 §7 ends the transfer, and no answer is sent. */
+  handleError(_code: number, _nowUs: number): void {
+    if (this.#outcome !== "running") return;
+    if (this.#endDally()) return;
+    mark("sender-error-ends-transfer");
+    this.#end("closed-by-client");
+  }
+
+  /** Time has passed. Before `deadlineUs` nothing happens. */
+  handleTimeout(nowUs: number): void {
+    if (nowUs < this.#deadlineUs) return;
+    if (this.#endDally()) return;
+    // The same sum as in `#armDeadline`: a difference rounds otherwise.
+    const isSilent = nowUs >= this.#progressUs + this.#patienceUs;
+    if (isSilent || (!this.#hasHeard && this.#repetitions >= repetitionsMax)) {
+      mark("receiver-gives-up-with-one-error");
+      this.#sayGoodbye(errorReplies.timedOut);
+      this.#end("gave-up");
+      return;
+    }
+    // While our own reply is still due the peer has nothing to answer: the wait is the kernel's.
+    if (!this.#isFirstReplyDue && !this.#isAckDue) this.#repeat();
+    this.#armDeadline(nowUs);
+  }
+
+  /** What the first reply answered came again: the WRQ, or the OACK. Until the first DATA it is due again. */
+  repeatFirstReply(_nowUs: number): void {
+    if (this.#outcome !== "running" || this.#hasHeard || this.#firstReply === "none") return;
+    if (this.#isFirstReplyDue) return;
+    mark("first-reply-repeated-to-sender");
+    this.#isFirstReplyDue = true;
+    this.#isMeasurable = false;
+  }
+
+  /** The owner cannot keep up: from now on nothing is acknowledged, and the peer's silence is no fault. */
+  pause(): void {
+    if (this.#outcome !== "running" || this.#isDallying) return;
+    this.#isPaused = true;
+    this.#deadlineUs = Infinity;
+  }
+
+  /** The owner has caught up: what was withheld goes out, and the patience begins anew. */
+  resume(nowUs: number): void {
+    if (this.#outcome !== "running" || !this.#isPaused) return;
+    this.#isPaused = false;
+    this.#progressUs = nowUs;
+    this.#armDeadline(nowUs);
+  }
+
+  /**
+   * The file is where it shall be, whole and safe: the final ACK is due. Then RFC 1350 §6, dallying: for a
+   * while a repetition of the last block is acknowledged again, and after it the outcome is `complete`.
+   */
+  complete(nowUs: number): void {
+    if (this.#outcome !== "running") return;
+    assert(this.isHeld, "only what was received as a whole is complete");
+    mark("final-ack-sent-when-complete");
+    this.#isDallying = true;
+    this.#isPaused = false;
+    this.#isAckDue = true;
+    this.#repeatedBlock = Infinity;
+    this.#deadlineUs = nowUs + this.#dallyUs;
+  }
+
+  /** The file cannot be kept: `reply` goes out, once, instead of the next or the final ACK. */
+  refuse(reply: ErrorReply): void {
+    if (this.#outcome !== "running") return;
+    assert(!this.#isDallying, "what was acknowledged is kept");
+    mark("error-in-place-of-ack");
+    this.#sayGoodbye(reply);
+    this.#end("refused");
+  }
+
+  /** We end the transfer. What the peer is told, if anything, is polled once. What is complete stays so. */
+  abort(outcome: ReceiverAbort): void {
+    if (this.#outcome !== "running") return;
+    if (this.#endDally()) return;
+    this.#sayGoodbye(receiverFarewells[outcome]);
+    this.#end(outcome);
+  }
+
+  /**
+   * What is to be sent now. For an ACK, {@link ackedBlock} is the block to name; for an error,
+   * {@link errorReply} is the packet. What was named counts as sent.
+   */
+  pollTransmit(nowUs: number): Reply {
+    if (this.#isErrorDue) {
+      this.#isErrorDue = false;
+      return Reply.error;
+    }
+    if (this.#outcome !== "running" || this.#isPaused) return Reply.none;
+    if (!this.#isFirstReplyDue && !this.#isAckDue) return Reply.none;
+    this.#wasFirstReplyPolled = this.#isFirstReplyDue;
+    this.#isFirstReplyDue = false;
+    this.#isAckDue = false;
+    this.#ackedBefore = this.#ackedBlock;
+    this.#ackedBlock = this.#acceptedBlock;
+    this.#statistics.repliesSent++;
+    this.#transmitUs = nowUs;
+    this.#armDeadline(nowUs);
+    return this.#wasFirstReplyPolled && this.#firstReply === "oack" ? Reply.oack : Reply.ack;
+  }
+
+  /** The kernel did not take the OACK or ACK that was polled last: it is due again. */
+  handleUnsent(): void {
+    if (this.#outcome !== "running") return;
+    this.#statistics.repliesSent--;
+    this.#ackedBlock = this.#ackedBefore;
+    if (this.#wasFirstReplyPolled) this.#isFirstReplyDue = !this.#hasHeard;
+    else this.#isAckDue = true;
+  }
+
+  /** A peer that has not been answered cannot know how long a block is: what it sends means nothing. */
+  #isUnopened(): boolean {
+    return this.#firstReply !== "none" && this.#statistics.repliesSent === 0;
+  }
+
+  /** The block that was waited for. RFC 7440 §4: an ACK at the end of the window; none before it. */
+  #accept(payloadBytes: number, nowUs: number): Fate {
+    if (payloadBytes > this.#blockBytes) {
+      mark("block-too-long-refused");
+      this.#sayGoodbye(errorReplies.illegalOperation);
+      this.#end("protocol-error");
+      return Fate.ignored;
+    }
+    if (this.#isMeasurable && this.#acceptedBlock === this.#ackedBlock) this.#measure(nowUs);
+    this.#acceptedBlock++;
+    this.#statistics.blocksAccepted++;
+    this.#noteHeard();
+    this.#repetitions = 0;
+    this.#progressUs = nowUs;
+    this.#mayNack = true;
+    this.#repeatedBlock = Infinity;
+    // Of a gap that was to be complained of, nothing is left.
+    this.#isAckDue = false;
+    if (payloadBytes < this.#blockBytes) {
+      mark("final-ack-held");
+      this.#hasLastBlock = true;
+    } else if (this.#acceptedBlock - this.#ackedBlock >= this.#windowBlocks) {
+      mark("window-end-acknowledged");
+      this.#isAckDue = true;
+      this.#isMeasurable = true;
+    }
+    this.#armDeadline(nowUs);
+    return Fate.accepted;
+  }
+
+  /**
+   * RFC 7440 §4: a block is missing, and the last one in order is acknowledged, so that the peer begins
+   * behind it. Once: the rest of the window, already under way, would only say the same.
+   */
+  #handleGap(): Fate {
+    this.#statistics.blocksEarly++;
+    this.#noteHeard();
+    if (!this.#mayNack) {
+      mark("gap-not-acknowledged-again");
+      return Fate.gap;
+    }
+    mark("gap-acknowledged-once");
+    this.#mayNack = false;
+    this.#statistics.nacks++;
+    this.#repeatAck();
+    return Fate.gap;
+  }
+
+  /**
+   * A block came again. If it follows our last ACK by more than a round trip, that ACK was lost. Sooner, it
+   * was sent before the ACK can have been seen; answering it would have every block and every ACK doubled
+   * from there on, where the peer is the Sorcerer's Apprentice (RFC 1123 §4.2.3.1). Of one repeated
+   * window only the first block is answered; inside a window, which has no ACK yet, none.
+   */
+  #handleRepeated(block: number, nowUs: number): Fate {
+    this.#statistics.blocksRepeated++;
+    if (this.isHeld) {
+      mark("repetition-while-held-ignored");
+      return Fate.duplicate;
+    }
+    const isAnotherBurst = block <= this.#repeatedBlock;
+    this.#repeatedBlock = block;
+    const isUnderWay = nowUs - this.#transmitUs <= this.#roundTrip.leastUs;
+    const isInsideWindow = this.#acceptedBlock > this.#ackedBlock;
+    if (isInsideWindow || isUnderWay || !isAnotherBurst) {
+      mark("repetition-not-acknowledged");
+    } else {
+      mark("repetition-acknowledged-once-a-burst");
+      this.#repeatAck();
+    }
+    return Fate.duplicate;
+  }
+
+  /** The absolute block, of as many as a window has that were accepted last, that `wire` names; 0 if none. */
+  #repeatedBlockOf(wire: number): number {
+    const before = Math.max(0, this.#acceptedBlock - this.#windowBlocks);
+    const blocks = blocksBeyond(before, wire, this.#rolloverTo, this.#acceptedBlock - before);
+    return blocks <= 0 ? 0 : before + blocks;
+  }
+
+  #noteHeard(): void {
+    this.#hasHeard = true;
+    this.#isFirstReplyDue = false;
+  }
+
+  #measure(nowUs: number): void {
+    this.#roundTrip.sample(nowUs - this.#transmitUs);
+    this.#statistics.rttUs = this.#roundTrip.smoothedUs;
+  }
+
+  /** Says again what the peer has, or how it may begin, with a longer timeout. */
+  #repeat(): void {
+    this.#statistics.timeouts++;
+    this.#repetitions++;
+    this.#roundTrip.backOff();
+    if (!this.#hasHeard) {
+      mark("first-reply-repeated-on-timeout");
+      this.#isFirstReplyDue = true;
+      this.#isMeasurable = false;
+      return;
+    }
+    mark("last-block-in-order-acknowledged-on-timeout");
+    this.#mayNack = true;
+    this.#repeatAck();
+  }
+
+  #repeatAck(): void {
+    this.#isAckDue = true;
+    this.#isMeasurable = false;
+  }
+
+  #armDeadline(nowUs: number): void {
+    if (this.#isDallying) return;
+    const patientUntilUs = this.#progressUs + this.#patienceUs;
+    if (this.#isPaused || this.#hasLastBlock) this.#deadlineUs = Infinity;
+    else if (this.#firstReply === "none" && !this.#hasHeard) this.#deadlineUs = patientUntilUs;
+    else this.#deadlineUs = Math.min(nowUs + this.#roundTrip.timeoutUs, patientUntilUs);
+  }
+
+  /** Whether the transfer was only dallying. Then, whatever happens, it is over, and complete. */
+  #endDally(): boolean {
+    if (!this.#isDallying) return false;
+    mark("dally-ends-complete");
+    this.#end("complete");
+    return true;
+  }
+
+  #sayGoodbye(reply: ErrorReply | undefined): void {
+    this.#errorReply = reply;
+    this.#isErrorDue = reply !== undefined;
+  }
+
+  #end(outcome: Outcome): void {
+    this.#outcome = outcome;
+    this.#deadlineUs = Infinity;
+  }
+}
