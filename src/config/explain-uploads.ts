@@ -2,6 +2,7 @@
 // are kept, and what is called.
 
 import { formatBytes, formatSpan } from "./format.ts";
+import { urlWithoutQuery } from "./formats.ts";
 import type { HookSettings, UploadSettings } from "./settings-uploads.ts";
 
 type Row = readonly [name: string, value: string];
@@ -26,14 +27,8 @@ export function explainUploads(uploads: UploadSettings): readonly Row[] {
 export function explainHooks(hooks: readonly HookSettings[]): readonly Row[] {
   return hooks.map(({ event, pattern, action, timeoutMs, retries }) => [
     "hook",
-    `${event} of ${pattern}: ${action.kind === "command" ? `run ${action.argv[0]}` : `POST to ${plainUrl(action.url)}`}, ${formatSpan(timeoutMs)}, ${retries} retries`,
+    `${event} of ${pattern}: ${action.kind === "command" ? `run ${action.argv[0]}` : `POST to ${urlWithoutQuery(action.url)}`}, ${formatSpan(timeoutMs)}, ${retries} retries`,
   ]);
-}
-
-/** The URL without its query. */
-function plainUrl(text: string): string {
-  const { origin, pathname } = new URL(text);
-  return `${origin}${pathname}`;
 }
 
 function describeTarget(uploads: UploadSettings): string {

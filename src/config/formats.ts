@@ -78,6 +78,12 @@ export function httpUrlFault(text: string): Fault | undefined {
   };
 }
 
+/** The URL without its query, which may hold secrets: for the eyes of whoever reads a log. */
+export function urlWithoutQuery(text: string): string {
+  const { origin, pathname } = new URL(text);
+  return `${origin}${pathname}`;
+}
+
 /** Parses `Name: value`; undefined for what is no header (RFC 9110 §5.1, §5.5). */
 export function parseHeader(text: string): Header | undefined {
   const groups =

@@ -50,7 +50,7 @@ export interface HookSettings {
 }
 
 /** A program with its arguments, or a POST. */
-type HookAction =
+export type HookAction =
   | { readonly kind: "command"; readonly argv: readonly string[] }
   | { readonly kind: "post"; readonly url: string; readonly headers: readonly Header[] };
 
