@@ -131,6 +131,8 @@ function typeOf(key: Key): string {
       return "path";
     case "folder-below":
       return "folder";
+    case "file-name":
+      return "name";
     case "file-mode":
       return "octal digits";
     case "account":

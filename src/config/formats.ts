@@ -43,6 +43,15 @@ export function folderBelowFault(text: string): Fault | undefined {
   };
 }
 
+/** What is wrong with one name of a folder or a file; it may be empty. */
+export function fileNameFault(text: string): Fault | undefined {
+  if (!text.includes("/")) return folderBelowFault(text);
+  return {
+    message: `is ${JSON.stringify(text)}, which is more than one name`,
+    remedy: 'write one name without a /, such as ".versions".',
+  };
+}
+
 /** What is wrong with a user or a group: a name, a number, or empty. Whether it exists is asked later. */
 export function accountFault(text: string): Fault | undefined {
   if (/^(?:[a-z_][\w.-]*\$?|\d{1,10})?$/iu.test(text)) return undefined;

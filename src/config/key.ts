@@ -8,6 +8,7 @@ type Origin = "snow-owl" | "ours";
 export type TextKind =
   | "path"
   | "folder-below"
+  | "file-name"
   | "socket-address"
   | "ip-address"
   | "port-range"

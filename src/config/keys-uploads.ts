@@ -125,17 +125,17 @@ export const uploadKeys = {
     unit: "versions",
     origin: "ours",
     about: [
-      "How many previous contents of a file that is replaced are kept, as `name.~1~`, `name.~2~` and so on: the highest number is the latest.",
+      "How many previous contents of a file that is replaced are kept: `name.~1~` is the latest, `name.~2~` the one before, and so on.",
       "0 keeps none.",
     ],
   },
   "uploads.versions_folder": {
-    kind: "folder-below",
+    kind: "file-name",
     default: "",
     origin: "ours",
     about: [
-      "Where kept versions go, as a folder of the folder for uploads, such as `.versions`; names and folders stay as they were inside it.",
-      "Empty keeps them beside the file.",
+      "The name of a folder beside each file that its kept versions go to, such as `.versions`; it is created.",
+      "A name that begins with a dot is never served. Empty keeps versions beside the file, under names that are.",
     ],
   },
   "uploads.quarantine_folder": {
@@ -143,7 +143,7 @@ export const uploadKeys = {
     default: "",
     origin: "ours",
     about: [
-      "Where completed uploads wait until someone moves them, as a folder of the folder for uploads, such as `.quarantine`.",
+      "Where completed uploads wait until someone moves them, as a folder of the folder for uploads, such as `.quarantine`; folders are created in it.",
       "Nothing in it is served. Empty puts uploads at their names at once.",
     ],
   },

@@ -13,7 +13,6 @@ import { type Header, parseFileMode, parseHeader } from "./formats.ts";
 export interface UploadSettings extends UploadRules {
   /** Absolute path of the folder that uploads go to. */
   readonly rootDir: string;
-  readonly mayCreateFolders: boolean;
   /** What all files below {@link rootDir} may hold together; 0 is unlimited. */
   readonly rootBytesMax: number;
   /** What one client address may upload within {@link clientWindowMs}; 0 is unlimited. */

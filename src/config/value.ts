@@ -9,6 +9,7 @@ import { type Fault, ipVersion, isFault, parseListenAddress, parsePortRange } fr
 import {
   accountFault,
   fileModeFault,
+  fileNameFault,
   folderBelowFault,
   headerFault,
   httpUrlFault,
@@ -45,6 +46,7 @@ export function readValue(key: Key, raw: unknown): Reading {
       return Array.isArray(raw) ? readTexts(key, raw) : mistyped("an array of strings", raw);
     case "path":
     case "folder-below":
+    case "file-name":
     case "socket-address":
     case "ip-address":
     case "port-range":
@@ -166,6 +168,8 @@ function textFault(kind: TextKind, raw: string): PlacedFault | undefined {
       return parseLevel(raw) === undefined ? levelFault(raw) : undefined;
     case "folder-below":
       return folderBelowFault(raw);
+    case "file-name":
+      return fileNameFault(raw);
     case "file-mode":
       return fileModeFault(raw);
     case "account":

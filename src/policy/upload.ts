@@ -18,15 +18,19 @@ export interface PatternTerms extends UploadTerms {
   readonly pattern: string;
 }
 
-/** Everything that decisions need. Folders are relative to the upload root, empty where there is none. */
+/** Everything that decisions need. Folders are empty where there is none. */
 export interface UploadRules {
   readonly isEnabled: boolean;
+  /** Whether folders that a name asks for are created. In quarantine they always are: nobody made them there before. */
+  readonly mayCreateFolders: boolean;
   readonly allowedPatterns: readonly string[];
   /** For names that no entry of {@link patterns} matches. */
   readonly terms: UploadTerms;
   /** The first that matches counts. They allow nothing by themselves. */
   readonly patterns: readonly PatternTerms[];
+  /** Relative to the upload root. */
   readonly quarantineFolder: string;
+  /** The name of the folder, beside each file, that its versions go to. */
   readonly versionsFolder: string;
   /** Whether what may be uploaded may not be read. */
   readonly isWriteOnly: boolean;
@@ -39,6 +43,7 @@ export interface AllowedUpload {
   readonly isAllowed: true;
   /** Where the file is to appear, relative to the upload root: the name, or the name in quarantine. */
   readonly target: string;
+  readonly mayCreateFolders: boolean;
   readonly terms: UploadTerms;
 }
 
@@ -71,7 +76,7 @@ export class UploadPolicy {
 
   /** Decides an upload to `path`, a cleaned name. `announcedBytes` is the client's `tsize` (RFC 2349), if it sent one. */
   decide(path: string, announcedBytes: number | undefined): AllowedUpload | RefusedUpload {
-    const { isEnabled, quarantineFolder } = this.#rules;
+    const { isEnabled, mayCreateFolders, quarantineFolder } = this.#rules;
     if (!isEnabled) return disabled;
     if (!this.#isAllowed(path)) return notAllowed;
     if (this.#isOwn(path)) return own;
@@ -80,8 +85,9 @@ export class UploadPolicy {
     if (fileBytesMax > 0 && announcedBytes !== undefined && announcedBytes > fileBytesMax) {
       return tooLarge(announcedBytes, fileBytesMax);
     }
-    const target = quarantineFolder === "" ? path : `${quarantineFolder}/${path}`;
-    return { isAllowed: true, target, terms };
+    if (quarantineFolder === "") return { isAllowed: true, target: path, mayCreateFolders, terms };
+    const target = `${quarantineFolder}/${path}`;
+    return { isAllowed: true, target, mayCreateFolders: true, terms };
   }
 
   /**
@@ -89,7 +95,7 @@ export class UploadPolicy {
    * server took in. Kept versions are judged by the name that they are versions of.
    */
   mayRead(path: string): boolean {
-    const { servedAs, isWriteOnly, quarantineFolder, versionsFolder } = this.#rules;
+    const { servedAs, isWriteOnly, quarantineFolder } = this.#rules;
     if (servedAs === undefined) return true;
     const inner = servedAs === "" ? path : innerPath(path, servedAs);
     if (inner === undefined) return true;
@@ -97,8 +103,7 @@ export class UploadPolicy {
     if (!isWriteOnly) return true;
     // A folder for uploads alone is closed whole; in a shared one, so is every name that an upload may have.
     if (servedAs !== "") return false;
-    const current = (innerPath(inner, versionsFolder) ?? inner).replace(VERSION_SUFFIX, "");
-    return !this.#isAllowed(current);
+    return !this.#isAllowed(inner) && !this.#isAllowed(this.#currentName(inner));
   }
 
   #isAllowed(path: string): boolean {
@@ -107,7 +112,15 @@ export class UploadPolicy {
 
   /** Whether the name is one that the server gives to versions: a client must not rewrite history. */
   #isOwn(path: string): boolean {
-    return VERSION_SUFFIX.test(path) || innerPath(path, this.#rules.versionsFolder) !== undefined;
+    return this.#currentName(path) !== path;
+  }
+
+  /** The name that `path` would be a version of: `a/old/b.cfg.~2~` is one of `a/b.cfg`. Any other name is its own. */
+  #currentName(path: string): string {
+    const segments = path.replace(VERSION_SUFFIX, "").split("/");
+    const { versionsFolder } = this.#rules;
+    if (versionsFolder !== "" && segments.at(-2) === versionsFolder) segments.splice(-2, 1);
+    return segments.join("/");
   }
 
   #termsOf(path: string): UploadTerms {

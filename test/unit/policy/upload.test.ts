@@ -8,6 +8,7 @@ const terms = { mayOverwrite: false, fileBytesMax: 1000, versionsKept: 0 };
 
 const rules: UploadRules = {
   isEnabled: true,
+  mayCreateFolders: false,
   allowedPatterns: ["backups/*.cfg", "a[", "/logs/*"],
   terms,
   patterns: [
@@ -61,6 +62,7 @@ describe("an upload", () => {
     expect(decide("backups/core-1.cfg")).toEqual({
       isAllowed: true,
       target: "backups/core-1.cfg",
+      mayCreateFolders: false,
       terms: expect.objectContaining({ mayOverwrite: true, fileBytesMax: 5000, versionsKept: 7 }),
     });
     expect(decide("backups/sw1.cfg")).toMatchObject({ terms: { versionsKept: 1 } });
@@ -91,19 +93,19 @@ describe("an upload", () => {
 
   test("lands in quarantine under its own name", () => {
     const decision = decide("logs/x", undefined, { quarantineFolder: "incoming" });
-    expect(decision).toMatchObject({ target: "incoming/logs/x", terms });
+    expect(decision).toMatchObject({ target: "incoming/logs/x", mayCreateFolders: true, terms });
   });
 
   test("cannot rewrite a kept version", () => {
     const given = { versionsFolder: "old", allowedPatterns: ["logs/*", "old/*"] };
-    for (const path of ["logs/x.~1~", "logs/x.~23~", "old/logs/x"]) {
+    for (const path of ["logs/x.~1~", "logs/x.~23~", "logs/old/x", "logs/old/x.~2~", "old/x"]) {
       expect(decide(path, undefined, given)).toMatchObject({
         isAllowed: false,
         cause: "denied",
         reason: "a name of the server's own, for kept versions",
       });
     }
-    for (const path of ["logs/x~1~", "logs/x.~~", "logs/old/x"]) {
+    for (const path of ["logs/x~1~", "logs/x.~~", "logs/old", "logs/older/x", "logs/old/y/x"]) {
       expect(decide(path, undefined, given)).toMatchObject({ isAllowed: true });
     }
   });
@@ -132,7 +134,8 @@ describe("a read", () => {
 
   test("of what may be uploaded is refused where uploads are write-only", () => {
     const given = { isWriteOnly: true, versionsFolder: "old" };
-    for (const path of ["backups/a.cfg", "backups/a.cfg.~3~", "old/backups/a.cfg.~3~", "logs/x"]) {
+    const versions = ["backups/a.cfg.~3~", "backups/old/a.cfg.~3~", "backups/x/old/a.cfg.~1~"];
+    for (const path of ["backups/a.cfg", "backups/old/a.cfg", "logs/x", ...versions]) {
       expect([path, mayRead(path, given)]).toEqual([path, false]);
       expect([path, mayRead(path, { ...given, isWriteOnly: false })]).toEqual([path, true]);
     }
