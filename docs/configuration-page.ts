@@ -4,9 +4,10 @@
 import { toml } from "#config/initial.ts";
 import type { Key } from "#config/key.ts";
 import {
-  type KeyPath,
+  isListPath,
   keyPaths,
   keys,
+  lists,
   nameOf,
   sections,
   tableOf,
@@ -39,10 +40,11 @@ Snow-Owl does not have.`;
 export function configurationPage(): string {
   const parts = [INTRODUCTION, contents()];
   for (const { path, title, about } of sections) {
-    const live = livePaths(path);
+    const live = liveKeys(path);
     if (live.length === 0) continue;
     parts.push(`## ${title}`);
-    if (path !== "") parts.push(`\`[${path}]\``);
+    if (isListPath(path)) parts.push(`\`[[${path}]]\`, any number of times`);
+    else if (path !== "") parts.push(`\`[${path}]\``);
     parts.push(about.join(" "), live.map(describeKey).join("\n"));
   }
   parts.push(differences(), inertKeys(), toleratedTables());
@@ -50,17 +52,14 @@ export function configurationPage(): string {
 }
 
 function contents(): string {
-  const titles = sections
-    .filter(({ path }) => livePaths(path).length > 0)
-    .map(({ title }) => title);
+  const titles = sections.filter(({ path }) => liveKeys(path).length > 0).map(({ title }) => title);
   titles.push("Differences from Snow-Owl", "Keys that do nothing", "Other programs' tables");
   return titles.map((title) => `- [${title}](#${anchor(title)})`).join("\n");
 }
 
 /** A list item: the key, what it takes, its default, and its sentences. */
-function describeKey(path: KeyPath): string {
-  const key = keys[path];
-  const facts = [typeOf(key), `default \`${toml(key.default)}\``];
+function describeKey([name, key]: readonly [string, Key]): string {
+  const facts = [typeOf(key), defaultOf(key)];
   if (key.theirs !== undefined) facts.push(`Snow-Owl's ${code(key.theirs)}`);
   if (key.origin === "ours") facts.push("_new_");
   const sentences = [...key.about];
@@ -68,7 +67,14 @@ function describeKey(path: KeyPath): string {
   if (key.because !== undefined && key.theirs === undefined) {
     sentences.push(`Why this default: ${key.because}`);
   }
-  return `- **\`${nameOf(path)}\`** (${facts.join(", ")}): ${sentences.join(" ")}`;
+  return `- **\`${name}\`** (${facts.join(", ")}): ${sentences.join(" ")}`;
+}
+
+function defaultOf(key: Key): string {
+  if (key.isRequired === true) return "required";
+  return key.inherits === undefined
+    ? `default \`${toml(key.default)}\``
+    : `default that of \`${key.inherits}\``;
 }
 
 /** Where our default is another, and why. */
@@ -123,6 +129,18 @@ function typeOf(key: Key): string {
       return "array of strings";
     case "path":
       return "path";
+    case "folder-below":
+      return "folder";
+    case "file-name":
+      return "name";
+    case "file-mode":
+      return "octal digits";
+    case "account":
+      return "name or number";
+    case "name-pattern":
+      return "pattern";
+    case "http-url":
+      return "web address";
     case "socket-address":
       return "address and port";
     case "ip-address":
@@ -135,8 +153,12 @@ function typeOf(key: Key): string {
   return key satisfies never;
 }
 
-function livePaths(section: string): KeyPath[] {
-  return keyPaths.filter((path) => tableOf(path) === section && keys[path].note === undefined);
+/** The keys of a section that do something, by their names in it. */
+function liveKeys(section: string): (readonly [string, Key])[] {
+  if (isListPath(section)) return Object.entries(lists[section]);
+  return keyPaths
+    .filter((path) => tableOf(path) === section && keys[path].note === undefined)
+    .map((path) => [nameOf(path), keys[path]]);
 }
 
 /** A default of Snow-Owl's: TOML as code, a rule in words as it is. */

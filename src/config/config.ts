@@ -2,7 +2,15 @@
 // down, in the file or on the command line, remembers where.
 
 import type { Place } from "./problem.ts";
-import { type KeyPath, keyPaths, keys, type Values } from "./schema.ts";
+import {
+  isListPath,
+  type KeyPath,
+  keyPaths,
+  keys,
+  type ListPath,
+  listPaths,
+  type Values,
+} from "./schema.ts";
 
 /** The value of every key, nested as in the file, and where each one that was set came from. */
 export type Config = Values & { readonly sources: ReadonlyMap<KeyPath, Place> };
@@ -12,8 +20,8 @@ export function isSet(config: Config, path: KeyPath): boolean {
   return config.sources.has(path);
 }
 
-/** The value of one key. Its type is the one that the schema's row says. */
-export function valueAt(values: Values, path: KeyPath): unknown {
+/** The value of one key, of the type that the schema's row says; or the entries of one list. */
+export function valueAt(values: Values, path: KeyPath | ListPath): unknown {
   let value: unknown = values;
   for (const part of path.split(".")) {
     value = (value as Readonly<Record<string, unknown>>)[part];
@@ -21,20 +29,21 @@ export function valueAt(values: Values, path: KeyPath): unknown {
   return value;
 }
 
-/** Builds a configuration: `given` values, which must have their rows' types, over the defaults. */
+/** Builds a configuration: `given` values and entries, which must have their rows' types, over the defaults. */
 export function makeConfig(
-  given: ReadonlyMap<KeyPath, unknown>,
+  given: ReadonlyMap<KeyPath | ListPath, unknown>,
   sources: ReadonlyMap<KeyPath, Place>,
 ): Config {
   const root: Record<string, unknown> = { sources };
-  for (const path of keyPaths) {
+  for (const path of [...keyPaths, ...listPaths]) {
     const parts = path.split(".");
     const name = parts.pop() ?? path;
     let table = root;
     for (const part of parts) {
       table = (table[part] ??= {}) as Record<string, unknown>;
     }
-    table[name] = given.has(path) ? given.get(path) : keys[path].default;
+    const unset = isListPath(path) ? [] : keys[path].default;
+    table[name] = given.has(path) ? given.get(path) : unset;
   }
   return root as Config;
 }

@@ -3,6 +3,8 @@
 
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainHooks, explainUploads } from "./explain-uploads.ts";
+import { formatBytes } from "./format.ts";
 import {
   blockBytesMax,
   cacheBytesMax,
@@ -26,18 +28,6 @@ export function explainSettings(config: Config, machine: Machine): readonly stri
 function formatListen({ address, port, scope }: ListenAddress): string {
   if (!address.includes(":")) return `${address}:${port}`;
   return `[${address}${scope === undefined ? "" : `%${scope}`}]:${port}`;
-}
-
-/** `4 MiB`, `1.5 GiB`, `1000 bytes`: in the largest unit that it fills, to one decimal. */
-function formatBytes(bytes: number): string {
-  for (const [unit, size] of [
-    ["GiB", 1024 ** 3],
-    ["MiB", 1024 ** 2],
-    ["KiB", 1024],
-  ] as const) {
-    if (bytes >= size) return `${Math.round((bytes / size) * 10) / 10} ${unit}`;
-  }
-  return `${bytes} bytes`;
 }
 
 function explanations(config: Config, machine: Machine): readonly (readonly [string, string])[] {
@@ -72,6 +62,8 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ],
     ["file hints", describeHints(settings)],
     ["cache", `${formatBytes(cache.value)} (${cache.reason})`],
+    ...explainUploads(settings.uploads),
+    ...explainHooks(settings.hooks),
     ["log", describeLog(settings)],
   ];
 }

@@ -9,6 +9,10 @@ export interface Files {
   isDirectory(path: string): boolean;
   /** Whether this process may list the folder and reach what is in it. */
   isReadable(path: string): boolean;
+  /** Whether this process may create and remove files in the folder. */
+  isWritable(path: string): boolean;
+  /** Whether it is a file that this process may run. */
+  isProgram(path: string): boolean;
   /** Whether this process may append to the file, or create it where it is missing. */
   canAppend(path: string): boolean;
 }
@@ -18,6 +22,8 @@ export const hostFiles: Files = {
   exists: (path) => isAllowed(path, constants.F_OK),
   isDirectory,
   isReadable: (path) => isAllowed(path, constants.R_OK | constants.X_OK),
+  isWritable: (path) => isAllowed(path, constants.W_OK | constants.X_OK),
+  isProgram: (path) => !isDirectory(path) && isAllowed(path, constants.X_OK),
   canAppend: (path) =>
     isAllowed(path, constants.F_OK)
       ? !isDirectory(path) && isAllowed(path, constants.W_OK)

@@ -2,7 +2,17 @@
 // it means, commented out at its default. It loads back to the defaults, and so does each line uncommented.
 
 import { defaults, valueAt } from "./config.ts";
-import { type KeyPath, keyPaths, keys, nameOf, sections, tableOf } from "./schema.ts";
+import type { Key } from "./key.ts";
+import {
+  isListPath,
+  keyPaths,
+  keys,
+  type ListPath,
+  lists,
+  nameOf,
+  sections,
+  tableOf,
+} from "./schema.ts";
 import { boundsOf } from "./value.ts";
 
 /** Lines of prose are wrapped to this many columns. */
@@ -15,16 +25,25 @@ export function initialConfig(): string {
     "# remove the # to change it. `snow-owl-tftp check` says what a file resolves to.",
   ];
   for (const section of sections) {
+    if (isListPath(section.path)) {
+      lines.push("", "", ...listExample(section.path, section.about.join(" ")));
+      continue;
+    }
     const paths = keyPaths.filter(
       (path) => tableOf(path) === section.path && keys[path].note === undefined,
     );
     if (paths.length === 0) continue;
     if (section.path !== "")
-      lines.push("", "", ...prose(section.about.join(" ")), `[${section.path}]`);
+      lines.push(
+        "",
+        "",
+        ...prose(section.about.join(" ").replaceAll("`", "")),
+        `[${section.path}]`,
+      );
     for (const path of paths) {
       lines.push(
         "",
-        ...prose(keyProse(path)),
+        ...prose(keyProse(keys[path])),
         `#${nameOf(path)} = ${toml(valueAt(defaults, path))}`,
       );
     }
@@ -37,9 +56,17 @@ export function toml(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(toml).join(", ")}]` : JSON.stringify(value);
 }
 
+/** A table that repeats, whole as an example: there is none by default. */
+function listExample(path: ListPath, about: string): string[] {
+  const lines = [...prose(about.replaceAll("`", "")), "#", `# [[${path}]]`];
+  for (const [name, key] of Object.entries<Key>(lists[path])) {
+    lines.push("#", ...prose(keyProse(key)), `#   ${name} = ${toml(key.default)}`);
+  }
+  return lines;
+}
+
 /** A key's sentences, with its bounds or choices. */
-function keyProse(path: KeyPath): string {
-  const key = keys[path];
+function keyProse(key: Key): string {
   const sentences = [...key.about];
   if (key.kind === "integer") sentences.push(`${capitalised(boundsOf(key))}.`);
   return sentences.join(" ").replaceAll("`", "");

@@ -5,7 +5,18 @@
 type Origin = "snow-owl" | "ours";
 
 /** The formats of string keys: what the text must be able to mean, beyond being a string. */
-export type TextKind = "path" | "socket-address" | "ip-address" | "port-range" | "log-level";
+export type TextKind =
+  | "path"
+  | "folder-below"
+  | "file-name"
+  | "socket-address"
+  | "ip-address"
+  | "port-range"
+  | "log-level"
+  | "file-mode"
+  | "account"
+  | "name-pattern"
+  | "http-url";
 
 /** What every row says, whatever its type. */
 interface Row {
@@ -20,6 +31,10 @@ interface Row {
   readonly theirs?: string;
   /** Why our default differs from Snow-Owl's; or how the number was chosen. */
   readonly because?: string;
+  /** The key whose value counts where this one is left out; then `default` is never used. */
+  readonly inherits?: string;
+  /** In a table that repeats: it must be written there, and `default` is an example. */
+  readonly isRequired?: boolean;
 }
 
 /** A whole number from `min` to `max`, both included. */
@@ -56,19 +71,23 @@ interface TextKey extends Row {
   readonly default: string;
 }
 
-/** An array of strings, each one of `values` where that is given. */
+/** What each string of an array must be, where it is not one of a few words. */
+export type ElementKind = "name-pattern" | "http-header";
+
+/** An array of strings, each one of `values` where that is given, and of the format `of`. */
 export interface TextsKey extends Row {
   readonly kind: "texts";
   readonly default: readonly string[];
   readonly values?: readonly string[];
+  readonly of?: ElementKind;
 }
 
 export type Key = IntegerKey | DecimalKey | BooleanKey | ChoiceKey | TextKey | TextsKey;
 
-/** Dotted TOML path → row, in the order in which documents print them. */
+/** Dotted TOML path → row, or name → row for a table that repeats, in the order in which documents print them. */
 export type KeyTable = Readonly<Record<string, Key>>;
 
-/** A TOML table as documents introduce it; `""` is the top of the file. */
+/** A TOML table as documents introduce it, repeating or not; `""` is the top of the file. */
 export interface Section {
   readonly path: string;
   readonly title: string;

@@ -5,21 +5,26 @@ import { parse, TomlError } from "smol-toml";
 
 import type { Fault } from "./address.ts";
 import { type Config, makeConfig } from "./config.ts";
+import type { Key, KeyTable } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { join, locate, type Position, type Span } from "./positions.ts";
 import type { Place, Problem, Severity } from "./problem.ts";
 import { remarkOn } from "./remark.ts";
 import {
+  type EntryPlaces,
   isKeyPath,
+  isListPath,
   type KeyPath,
   keyPaths,
   keys,
+  type ListPath,
+  lists,
   nameOf,
   sections,
   tableOf,
   tolerated,
 } from "./schema.ts";
-import { describe, readValue } from "./value.ts";
+import { type Blame, describe, readValue } from "./value.ts";
 
 /** What a file turned out to be. */
 export interface Loaded {
@@ -56,7 +61,7 @@ export function loadConfig(document: string, file: string): Loaded {
 class Loader {
   readonly #source: Source;
   readonly #positions: ReadonlyMap<string, Position>;
-  readonly #values: Map<KeyPath, unknown> = new Map();
+  readonly #values: Map<KeyPath | ListPath, unknown> = new Map();
   readonly #sources: Map<KeyPath, Place> = new Map();
   readonly #found: Problem[] = [];
 
@@ -77,11 +82,15 @@ class Loader {
         });
       } else if (isKeyPath(own)) {
         this.#readKey(own, raw);
+      } else if (isListPath(own)) {
+        this.#readList(own, raw);
       } else if (isTablePath(own)) {
         if (isTable(raw)) this.readTable(raw, own);
         else this.#reportNoTable(own, raw);
       } else {
-        this.#reportUnknown(own, name, isTable(raw) ? "table" : "key");
+        const isTableLike = isTable(raw) || (isTables(raw) && raw.length > 0);
+        const suggestion = isTableLike ? nearestTable(own) : nearestKey(own, name);
+        this.#reportUnknown(own, isTableLike ? "table" : "key", suggestion);
       }
     }
   }
@@ -95,28 +104,69 @@ class Loader {
   }
 
   #readKey(path: KeyPath, raw: unknown): void {
-    const key = keys[path];
+    const reading = this.#read(keys[path], path, path, raw);
+    if (reading === undefined) return;
+    this.#values.set(path, reading.value);
+    this.#sources.set(path, this.#valuePlace(path));
+    const remark = remarkOn(path, reading.value);
+    if (remark !== undefined) this.#found.push({ ...this.#keyPlace(path), ...remark });
+  }
+
+  /** Reads one value, which stands at `path`, and reports what is wrong with the key that documents call `name`. */
+  #read(
+    key: Key,
+    name: string,
+    path: string,
+    raw: unknown,
+  ): { readonly value: unknown } | undefined {
     const reading = readValue(key, raw);
     if ("fault" in reading) {
-      const element = reading.element === undefined ? "" : `[${reading.element}]`;
-      const { message, remedy } = reading.fault;
-      this.#report("error", this.#valuePlace(path + element), {
-        message: `\`${path}\` ${message}`,
-        remedy,
+      this.#blame("error", name, path, reading);
+      return undefined;
+    }
+    for (const blame of reading.warnings ?? []) this.#blame("warning", name, path, blame);
+    return reading;
+  }
+
+  #readList(path: ListPath, raw: unknown): void {
+    if (!isTables(raw)) {
+      this.#report("error", this.#valuePlace(path), {
+        message: `\`${path}\` must be a list of tables, not ${describe(raw)}`,
+        remedy: `write [[${path}]], in two brackets, on a line of its own, and its keys below.`,
       });
       return;
     }
-    this.#values.set(path, reading.value);
-    this.#sources.set(path, this.#valuePlace(path));
-    if (reading.adjusted !== undefined) {
-      const { message, remedy } = reading.adjusted;
-      this.#report("warning", this.#valuePlace(path), {
-        message: `\`${path}\` ${message}`,
-        remedy,
+    const entries = raw.map((table, index) => this.#readEntry(path, table, `${path}[${index}]`));
+    this.#values.set(path, entries);
+  }
+
+  /** One table of a list, which stands at `own`, over the defaults of its keys. */
+  #readEntry(list: ListPath, table: Readonly<Record<string, unknown>>, own: string): EntryPlaces {
+    const rows: KeyTable = lists[list];
+    const values: Record<string, unknown> = {};
+    const sources = new Map<string, Place>();
+    for (const [name, key] of Object.entries(rows)) {
+      values[name] = key.default;
+      if (!key.isRequired || Object.hasOwn(table, name)) continue;
+      this.#report("error", this.#keyPlace(own), {
+        message: `this [[${list}]] has no \`${name}\``,
+        remedy: `write ${name} = ${JSON.stringify(key.default)}, or another, below it.`,
       });
     }
-    const remark = remarkOn(path, reading.value);
-    if (remark !== undefined) this.#found.push({ ...this.#keyPlace(path), ...remark });
+    for (const [name, raw] of Object.entries(table)) {
+      const path = join(own, name);
+      const key = Object.hasOwn(rows, name) ? rows[name] : undefined;
+      if (key === undefined) {
+        const suggestion = nearest(name, Object.keys(rows));
+        this.#reportUnknown(path, "key", suggestion);
+        continue;
+      }
+      const reading = this.#read(key, `${list}.${name}`, path, raw);
+      if (reading === undefined) continue;
+      values[name] = reading.value;
+      sources.set(name, this.#valuePlace(path));
+    }
+    return { ...values, place: this.#keyPlace(own), sources };
   }
 
   #reportNoTable(path: string, raw: unknown): void {
@@ -126,8 +176,7 @@ class Loader {
     });
   }
 
-  #reportUnknown(path: string, name: string, kind: "table" | "key"): void {
-    const suggestion = kind === "table" ? nearestTable(path) : nearestKey(path, name);
+  #reportUnknown(path: string, kind: "table" | "key", suggestion: string | undefined): void {
     this.#report("warning", this.#keyPlace(path), {
       message: `unknown ${kind} \`${path}\` is ignored`,
       remedy:
@@ -135,6 +184,14 @@ class Loader {
           ? "remove it, or look for its name in docs/configuration.md."
           : `did you mean \`${suggestion}\`?`,
     });
+  }
+
+  /** Reports what is wrong with the value of the key `name`, which stands at `path`, as closely as it is known. */
+  #blame(severity: Severity, name: string, path: string, { fault, element }: Blame): void {
+    const place = this.#valuePlace(element === undefined ? path : `${path}[${element}]`);
+    const message = `\`${name}\` ${fault.message}`;
+    const closest = fault.at === undefined ? place : placeInside(place, fault.at);
+    this.#report(severity, closest, { message, remedy: fault.remedy });
   }
 
   #report(severity: Severity, place: Place, fault: Fault): void {
@@ -175,6 +232,13 @@ class Source {
     const length = Math.max(1, Math.min(end - start, sourceLine.length - offset));
     return { file: this.#file, line: index + 1, column: offset + 1, length, sourceLine };
   }
+}
+
+/** The character at offset `at` of a string; all of the string if escapes make offsets uncertain. */
+function placeInside(place: Place, at: number): Place {
+  const written = place.sourceLine.slice(place.column - 1, place.column - 1 + place.length);
+  const isPlain = /^(?:"[^"\\]*"|'[^']*')$/u.test(written);
+  return isPlain ? { ...place, column: place.column + 1 + at, length: 1 } : place;
 }
 
 /** What the parser refused, in the same form as everything else. */
@@ -222,6 +286,10 @@ function nearestKey(path: string, name: string): string | undefined {
 function nearestTable(path: string): string | undefined {
   const paths = [...new Set(sections.flatMap((section) => [section.path, tableOf(section.path)]))];
   return nearest(path, paths) ?? paths.find((candidate) => nameOf(candidate) === nameOf(path));
+}
+
+function isTables(raw: unknown): raw is readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(raw) && raw.every(isTable);
 }
 
 /** Whether some key of the schema lies below `path`. */

@@ -5,7 +5,7 @@ import { type Config, isSet, makeConfig, valueAt } from "./config.ts";
 import type { Loaded } from "./load.ts";
 import type { Place, Problem } from "./problem.ts";
 import { remarkOn } from "./remark.ts";
-import { type KeyPath, keyPaths, keys } from "./schema.ts";
+import { type KeyPath, keyPaths, keys, type ListPath, listPaths } from "./schema.ts";
 import { readFlag } from "./value.ts";
 
 /** Flag (without its dashes, with underscores) → the key that it sets. */
@@ -29,7 +29,10 @@ const GROUP_V4 = "224.0.1.1";
 
 /** Lays flags over a configuration, which stays as it is. */
 export function applyOverrides(config: Config, overrides: Overrides): Loaded {
-  const values = new Map<KeyPath, unknown>(keyPaths.map((path) => [path, valueAt(config, path)]));
+  const paths = [...keyPaths, ...listPaths];
+  const values = new Map<KeyPath | ListPath, unknown>(
+    paths.map((path) => [path, valueAt(config, path)]),
+  );
   const sources = new Map(config.sources);
   const problems: Problem[] = [];
   const warnings: Problem[] = [];
@@ -51,10 +54,9 @@ export function applyOverrides(config: Config, overrides: Overrides): Loaded {
     }
     values.set(path, reading.value);
     sources.set(path, place);
-    if (reading.adjusted !== undefined) {
-      const { message, remedy } = reading.adjusted;
-      const named = `${flagName(flag)} ${message}`;
-      warnings.push({ ...place, severity: "warning", message: named, remedy });
+    for (const { fault } of reading.warnings ?? []) {
+      const named = `${flagName(flag)} ${fault.message}`;
+      warnings.push({ ...place, severity: "warning", message: named, remedy: fault.remedy });
     }
     const remark = remarkOn(path, reading.value);
     if (remark !== undefined) warnings.push({ ...place, ...remark });

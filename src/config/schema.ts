@@ -5,8 +5,21 @@ import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { serviceKeys } from "./keys-service.ts";
 import { transferKeys } from "./keys-transfer.ts";
+import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
+import type { Place } from "./problem.ts";
 
-type Rows = typeof serviceKeys & typeof performanceKeys & typeof transferKeys;
+type Rows = typeof serviceKeys & typeof performanceKeys & typeof transferKeys & typeof uploadKeys;
+
+/** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
+export const lists: Lists = { "uploads.pattern": uploadPatternKeys, hook: hookKeys };
+
+interface Lists {
+  readonly "uploads.pattern": typeof uploadPatternKeys;
+  readonly hook: typeof hookKeys;
+}
+
+/** The dotted path of a table that repeats. */
+export type ListPath = keyof Lists;
 
 /** The dotted path of a key, such as `performance.platform.batch.max_batch_size`. */
 export type KeyPath = keyof Rows;
@@ -35,12 +48,26 @@ type Nest<Flat> = {
     : never;
 };
 
-/** The value of every key, nested as in the file: `values.logging.level`. */
-export type Values = Nest<{ [Path in KeyPath]: ValueOf<Rows[Path]> }>;
+/** Where an entry of a list and its keys stand; a key that was left out stands nowhere. */
+export interface EntryPlaces {
+  readonly place: Place;
+  readonly sources: ReadonlyMap<string, Place>;
+}
+
+/** One table of a list: the value of each of its keys, set or default. */
+export type Entry<Path extends ListPath> = EntryPlaces & {
+  readonly [Name in keyof Lists[Path]]: ValueOf<Lists[Path][Name]>;
+};
+
+/** The value of every key and the entries of every list, nested as in the file: `values.logging.level`. */
+export type Values = Nest<
+  { [Path in KeyPath]: ValueOf<Rows[Path]> } & { [Path in ListPath]: readonly Entry<Path>[] }
+>;
 
 /** Every key in the order in which documents print them. */
 export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...serviceKeys,
+  ...uploadKeys,
   ...transferKeys,
   ...performanceKeys,
 };
@@ -56,6 +83,35 @@ export const sections: readonly Section[] = [
     path: "logging",
     title: "Logging",
     about: ["What is written down, and where to."],
+  },
+  {
+    path: "write_config",
+    title: "Uploads",
+    about: [
+      "Whether clients may write, and which names.",
+      "What a client is promised stands in docs/operations.md.",
+    ],
+  },
+  {
+    path: "uploads",
+    title: "What becomes of uploads",
+    about: ["Where uploads go, how much they may take, and how they are kept."],
+  },
+  {
+    path: "uploads.pattern",
+    title: "Uploads by name",
+    about: [
+      "Other terms for some names. The first table whose pattern matches counts, and what it leaves out is as in `[uploads]`.",
+      "It allows nothing by itself: `allowed_patterns` does.",
+    ],
+  },
+  {
+    path: "hook",
+    title: "Hooks",
+    about: [
+      "What to do when something happened: run a command, or tell a web service.",
+      "Every hook whose pattern matches is called.",
+    ],
   },
   {
     path: "transfer",
@@ -98,11 +154,6 @@ export const sections: readonly Section[] = [
     about: [
       "A worker is a thread with sockets, transfers and timers of its own; workers share nothing.",
     ],
-  },
-  {
-    path: "write_config",
-    title: "Uploads",
-    about: ["Write requests."],
   },
   {
     path: "multicast",
@@ -165,7 +216,15 @@ export function isKeyPath(path: string): path is KeyPath {
   return Object.hasOwn(keys, path);
 }
 
-/** The paths of all keys, in the order in which documents print them. */
+/** Whether `path` names a table that repeats. */
+export function isListPath(path: string): path is ListPath {
+  return Object.hasOwn(lists, path);
+}
+
+/** The paths of all tables that repeat. */
+export const listPaths: readonly ListPath[] = Object.keys(lists).filter(isListPath);
+
+/** The paths of all keys outside of lists, in the order in which documents print them. */
 export const keyPaths: readonly KeyPath[] = Object.keys(keys).filter(isKeyPath);
 
 /** The table that a path lies in; `""` for the top of the file. */

@@ -10,6 +10,12 @@ import {
 } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import {
+  type HookSettings,
+  resolveHooks,
+  resolveUploads,
+  type UploadSettings,
+} from "./settings-uploads.ts";
 
 /** The machine, as far as defaults depend on it. */
 export interface Machine {
@@ -64,6 +70,8 @@ export interface Settings {
   /** File cache of the whole process. */
   readonly cacheBytesMax: number;
   readonly cacheChunkBytes: number;
+  readonly uploads: UploadSettings;
+  readonly hooks: readonly HookSettings[];
   readonly log: LogSettings;
 }
 
@@ -125,6 +133,8 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     spinUs: spinUs(config).value,
     cacheBytesMax: cacheBytesMax(config, machine).value,
     cacheChunkBytes: CACHE_CHUNK_BYTES,
+    uploads: resolveUploads(config),
+    hooks: resolveHooks(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,

@@ -6,21 +6,15 @@ import { dirname, isAbsolute } from "node:path";
 import { ipVersion } from "./address.ts";
 import { type Config, isSet } from "./config.ts";
 import type { Files } from "./files.ts";
-import { nowhere, type Problem, type Severity } from "./problem.ts";
+import { error, type Finding, shellQuoted, warning } from "./finding.ts";
+import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { listenAddress, portRange } from "./settings.ts";
-
-/** What a rule found: about which key, what, and what to do. */
-interface Finding {
-  readonly severity: Severity;
-  readonly path: KeyPath;
-  readonly message: string;
-  readonly remedy: string;
-}
+import { checkUploads } from "./validate-uploads.ts";
 
 type Rule = (config: Config, files: Files) => Finding | undefined;
 
-/** In the order in which they are reported. Each reports at most one finding. */
+/** In the order in which they are reported, before those of uploads. Each reports at most one finding. */
 const rules: readonly Rule[] = [
   checkRoot,
   checkPort,
@@ -28,7 +22,6 @@ const rules: readonly Rule[] = [
   checkLogFile,
   checkAuditFile,
   checkMulticastVersion,
-  checkPatterns,
   checkPortRange,
   noteWindowOfOne,
 ];
@@ -38,20 +31,18 @@ const rules: readonly Rule[] = [
  * error means that the server cannot start.
  */
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
-  return rules
-    .map((rule) => rule(config, files))
-    .filter((finding) => finding !== undefined)
-    .map((finding) => problemOf(finding, config, file));
+  const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
+  return [...found, ...checkUploads(config, files)].map((finding) =>
+    problemOf(finding, config, file),
+  );
 }
 
-function problemOf(
-  { path, severity, message, remedy }: Finding,
-  config: Config,
-  file: string,
-): Problem {
-  const place = config.sources.get(path);
+function problemOf(finding: Finding, config: Config, file: string): Problem {
+  const { at, severity, message, remedy } = finding;
+  if (typeof at !== "string") return { ...at, severity, message, remedy };
+  const place = config.sources.get(at);
   if (place !== undefined) return { ...place, severity, message, remedy };
-  const unset = `${message} (the default; \`${path}\` is not set)`;
+  const unset = `${message} (the default; \`${at}\` is not set)`;
   return { ...nowhere(file), severity, message: unset, remedy };
 }
 
@@ -142,22 +133,6 @@ function checkMulticastVersion(config: Config): Finding | undefined {
   return error(path, message, remedy);
 }
 
-function checkPatterns(config: Config): Finding | undefined {
-  const { enabled, allowed_patterns: patterns } = config.write_config;
-  if (!enabled) return undefined;
-  const path = "write_config.allowed_patterns";
-  const remedy = 'say which names may be uploaded, such as ["backups/*.cfg"].';
-  if (patterns.length === 0) return error(path, "no pattern allows any upload", remedy);
-  if (patterns.some((pattern) => pattern.trim() === "")) {
-    return error(path, "a pattern is blank", remedy);
-  }
-  const everything = patterns.find((pattern) => ["*", "**", "**/*"].includes(pattern));
-  if (everything !== undefined) {
-    return error(path, `the pattern "${everything}" allows every name`, remedy);
-  }
-  return undefined;
-}
-
 function checkPortRange(config: Config): Finding | undefined {
   const range = portRange(config);
   if (range === undefined) return undefined;
@@ -178,18 +153,5 @@ function noteWindowOfOne(config: Config): Finding | undefined {
   if (!isSet(config, path) || config.performance.default_windowsize !== 1) return undefined;
   const message =
     "`default_windowsize = 1` means not set, as in Snow-Owl; to refuse windows write `max_windowsize = 1` in [transfer].";
-  return { severity: "note", path, message, remedy: "" };
-}
-
-function error(path: KeyPath, message: string, remedy: string): Finding {
-  return { severity: "error", path, message, remedy };
-}
-
-function warning(path: KeyPath, message: string, remedy: string): Finding {
-  return { severity: "warning", path, message, remedy };
-}
-
-/** The path as a shell takes it. */
-function shellQuoted(path: string): string {
-  return /^[\w./@%+=:-]+$/u.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+  return { severity: "note", at: path, message, remedy: "" };
 }

@@ -6,14 +6,28 @@ import { TomlDate } from "smol-toml";
 import { unreachable } from "#base/assert.ts";
 
 import { type Fault, ipVersion, isFault, parseListenAddress, parsePortRange } from "./address.ts";
-import type { DecimalKey, IntegerKey, Key, TextKind, TextsKey } from "./key.ts";
+import {
+  accountFault,
+  fileModeFault,
+  fileNameFault,
+  folderBelowFault,
+  headerFault,
+  httpUrlFault,
+  patternFault,
+  type PlacedFault,
+} from "./formats.ts";
+import type { DecimalKey, ElementKind, IntegerKey, Key, TextKind, TextsKey } from "./key.ts";
 import { logLevels, parseLevel } from "./level.ts";
 import { nearest } from "./nearest.ts";
 
-/** A value of the key's type, with what was changed to make it one; or a fault. */
-export type Reading =
-  | { readonly value: unknown; readonly adjusted?: Fault }
-  | { readonly fault: Fault; readonly element?: number };
+/** What is wrong with a value, or with one element of an array. */
+export interface Blame {
+  readonly fault: PlacedFault;
+  readonly element?: number;
+}
+
+/** A value of the key's type, with what deserves a warning; or a fault. */
+export type Reading = { readonly value: unknown; readonly warnings?: readonly Blame[] } | Blame;
 
 /** Reads a value as the TOML parser gives it (integers as bigint). Messages continue "`key` …". */
 export function readValue(key: Key, raw: unknown): Reading {
@@ -31,10 +45,16 @@ export function readValue(key: Key, raw: unknown): Reading {
     case "texts":
       return Array.isArray(raw) ? readTexts(key, raw) : mistyped("an array of strings", raw);
     case "path":
+    case "folder-below":
+    case "file-name":
     case "socket-address":
     case "ip-address":
     case "port-range":
     case "log-level":
+    case "file-mode":
+    case "account":
+    case "name-pattern":
+    case "http-url":
       return typeof raw === "string" ? readText(key.kind, raw) : mistyped("a string", raw);
     default:
       return unreachable(key);
@@ -84,7 +104,7 @@ function inRange(
   const bounds = boundsOf(key);
   if (isMistake) return failed(`cannot be ${written}`, `write a number ${bounds}.`);
   const message = `is ${written}, beyond its bounds; ${value} is used`;
-  return { value, adjusted: { message, remedy: `write a number ${bounds}.` } };
+  return { value, warnings: [{ fault: { message, remedy: `write a number ${bounds}.` } }] };
 }
 
 function readWord(values: readonly string[], raw: string): Reading {
@@ -96,6 +116,7 @@ function readWord(values: readonly string[], raw: string): Reading {
 }
 
 function readTexts(key: TextsKey, raw: readonly unknown[]): Reading {
+  const warnings: Blame[] = [];
   for (const [element, text] of raw.entries()) {
     if (typeof text !== "string") {
       const message = `must hold strings alone, not ${describe(text)}`;
@@ -103,8 +124,24 @@ function readTexts(key: TextsKey, raw: readonly unknown[]): Reading {
     }
     const reading = key.values === undefined ? { value: text } : readWord(key.values, text);
     if ("fault" in reading) return { fault: reading.fault, element };
+    const fault = key.of === undefined ? undefined : elementFault(key.of, text);
+    if (fault === undefined) continue;
+    if (key.origin === "ours") return { fault, element };
+    // A Snow-Owl file with such a text loaded, and the text was never heard of again.
+    warnings.push({ fault: { ...fault, message: `${fault.message}; it is ignored` }, element });
   }
-  return { value: raw };
+  return warnings.length === 0 ? { value: raw } : { value: raw, warnings };
+}
+
+/** What is wrong with an element; it is named, because the caret may stand in a long line. */
+function elementFault(kind: ElementKind, text: string): PlacedFault | undefined {
+  // A header is not named: it may hold a secret, and messages travel further than files.
+  if (kind === "http-header") return namedFault("an element", headerFault(text));
+  return namedFault(JSON.stringify(text), patternFault(text));
+}
+
+function namedFault(name: string, fault: PlacedFault | undefined): PlacedFault | undefined {
+  return fault && { ...fault, message: `holds ${name}, which ${fault.message}` };
 }
 
 function readText(kind: TextKind, raw: string): Reading {
@@ -113,7 +150,7 @@ function readText(kind: TextKind, raw: string): Reading {
 }
 
 /** What is wrong with a string of this format. */
-function textFault(kind: TextKind, raw: string): Fault | undefined {
+function textFault(kind: TextKind, raw: string): PlacedFault | undefined {
   switch (kind) {
     case "path":
       return raw.includes("\0")
@@ -129,6 +166,18 @@ function textFault(kind: TextKind, raw: string): Fault | undefined {
         : undefined;
     case "log-level":
       return parseLevel(raw) === undefined ? levelFault(raw) : undefined;
+    case "folder-below":
+      return folderBelowFault(raw);
+    case "file-name":
+      return fileNameFault(raw);
+    case "file-mode":
+      return fileModeFault(raw);
+    case "account":
+      return accountFault(raw);
+    case "name-pattern":
+      return patternFault(raw);
+    case "http-url":
+      return httpUrlFault(raw);
     default:
       return unreachable(kind);
   }

@@ -29,7 +29,11 @@ export interface Refused {
   readonly reply: ErrorReply | undefined;
   readonly cause: RefusalRecord["cause"];
   readonly name: string;
+  readonly isWrite: boolean;
   readonly reason: string;
+  /** For `too-large`. */
+  readonly fileBytes?: number;
+  readonly fileBytesMax?: number;
 }
 
 /** Decides requests for one shard. */
@@ -63,7 +67,8 @@ export class Admission {
     const request = parseRequest(bytes, length);
     if (request.kind === "fault") {
       const reply = request.reply === "drop" ? undefined : request.reply;
-      return { kind: "refused", reply, cause: "malformed", name: "", reason: request.reason };
+      const { reason } = request;
+      return { kind: "refused", reply, cause: "malformed", name: "", isWrite: false, reason };
     }
     if (request.kind === "write") {
       const reason = "writes disabled in configuration";
@@ -82,7 +87,8 @@ export class Admission {
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#root.close(fd);
       const reason = `file of ${fileBytes} bytes, limit ${fileBytesMax}`;
-      return refused(request, errorReplies.accessViolation, "too-large", reason);
+      const refusal = refused(request, errorReplies.accessViolation, "too-large", reason);
+      return { ...refusal, fileBytes, fileBytesMax };
     }
     const isOctet = request.mode === "octet";
     const grant = negotiate(request, isOctet ? this.#limits : this.#netasciiLimits, fileBytes);
@@ -111,7 +117,8 @@ function refused(
   cause: RefusalRecord["cause"],
   reason: string,
 ): Refused {
-  return { kind: "refused", reply, cause, name: request.name, reason };
+  const isWrite = request.kind === "write";
+  return { kind: "refused", reply, cause, name: request.name, isWrite, reason };
 }
 
 /** What each refused name is told, and the log. */

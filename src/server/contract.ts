@@ -85,6 +85,58 @@ export interface TransferRecord {
   readonly options: string;
 }
 
+/** The end of one upload. */
+export interface UploadRecord {
+  readonly kind: "upload";
+  /** When it ended, milliseconds since 1970. For a complete upload that is when it was safe on the disk. */
+  readonly timeMs: number;
+  readonly peer: string;
+  /** The name as the client sent it, control characters escaped. */
+  readonly name: string;
+  /** The cleaned name, relative to the upload root: what patterns are matched with. */
+  readonly path: string;
+  /** Where the file is, relative to the upload root: {@link path}, or the same in quarantine. */
+  readonly target: string;
+  readonly mode: "octet" | "netascii";
+  /** `complete`, or why it is not: an outcome of the receiver, or what storage refused. */
+  readonly outcome: string;
+  readonly isSuccess: boolean;
+  /** Bytes of the file; of an upload that failed, those that had arrived. */
+  readonly bytes: number;
+  readonly durationUs: number;
+  readonly blockBytes: number;
+  readonly windowBlocks: number;
+  /** Blocks that were accepted, each once. */
+  readonly blocksReceived: number;
+  /** Blocks that came again. */
+  readonly duplicates: number;
+  readonly timeouts: number;
+  /** The granted options as `blksize=1428 tsize=…`; empty if none. */
+  readonly options: string;
+  /** 64 hexadecimal digits; undefined where it was not computed. */
+  readonly sha256: string | undefined;
+  /** Whether the file was read back and compared. */
+  readonly isVerified: boolean;
+  /** Whether it took the place of a file. */
+  readonly isReplacement: boolean;
+  /** Whether that file was kept as a version. */
+  readonly isVersioned: boolean;
+}
+
+/** A write request that was granted. */
+export interface UploadRequestRecord {
+  readonly kind: "upload-request";
+  readonly timeMs: number;
+  readonly peer: string;
+  readonly name: string;
+  readonly mode: "octet" | "netascii";
+  /** The size that the client announced (`tsize`), if it did. */
+  readonly announcedBytes: number | undefined;
+  readonly blockBytes: number;
+  /** What the client asked for, lower-case names. */
+  readonly asked: Readonly<Record<string, string>>;
+}
+
 /** A read request that was granted. */
 export interface RequestRecord {
   readonly kind: "request";
@@ -104,9 +156,15 @@ export interface RefusalRecord {
   readonly timeMs: number;
   readonly peer: string;
   readonly name: string;
+  /** Whether it asked to write; false where not even that could be read. */
+  readonly isWrite: boolean;
   /** The TFTP error code that was sent. */
   readonly code: number;
   readonly reason: string;
+  /** With the cause `too-large`: the file's size, or the size that an upload announced. */
+  readonly fileBytes?: number;
+  /** With the cause `too-large`: what is allowed. */
+  readonly fileBytesMax?: number;
   /** What sort of refusal it was, for the audit event's name. */
   readonly cause:
     | "not-found"
@@ -115,11 +173,14 @@ export interface RefusalRecord {
     | "too-large"
     | "write-disabled"
     | "malformed"
+    | "exists"
+    | "full"
     | "busy"
     | "io-error";
 }
 
-export type ShardRecord = TransferRecord | RequestRecord | RefusalRecord;
+export type ShardRecord =
+  TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
 
 /** A message from a shard to the supervisor. */
 export type ShardMessage =

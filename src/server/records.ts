@@ -1,6 +1,7 @@
 // What a shard reports (server layer): plain records made when a request is decided and when a transfer ends,
 // handed over in batches. Nothing here is on the packet path.
 
+import { printable } from "#base/printable.ts";
 import { peerText } from "#io/inbox.ts";
 import { describeGrant } from "#protocol/options.ts";
 
@@ -54,14 +55,18 @@ export function requestRecord(name: Uint8Array, admitted: Admitted): RequestReco
 }
 
 export function refusalRecord(name: Uint8Array, refused: Refused): RefusalRecord {
+  const { fileBytes, fileBytesMax } = refused;
   return {
     kind: "refusal",
     timeMs: Date.now(),
     peer: peerText(name),
     name: printable(refused.name),
+    isWrite: refused.isWrite,
     code: refused.reply?.code ?? 0,
     reason: refused.reason,
     cause: refused.cause,
+    ...(fileBytes === undefined ? {} : { fileBytes }),
+    ...(fileBytesMax === undefined ? {} : { fileBytesMax }),
   };
 }
 
@@ -111,16 +116,4 @@ export function endCounter({ outcome, isSuccess: hasSucceeded }: TransferRecord)
 /** A probe is what its client wanted; an unacknowledged end had every byte sent. */
 function isSuccess(outcome: string): boolean {
   return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
-}
-
-// C0, DEL, C1, and the two separators that some viewers break lines at.
-// oxlint-disable-next-line no-control-regex -- control characters are what it looks for
-const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
-
-/** `name` with control characters escaped, so that a log line stays one line. */
-function printable(name: string): string {
-  return name.replaceAll(
-    CONTROL,
-    (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
 }

@@ -252,7 +252,8 @@ export class Shard implements TransmitListener {
       admitted.payload.close();
       const { name } = admitted.request;
       const reason = `all ${this.#transfers.capacity} transfers of this worker are in use`;
-      this.#refuse({ kind: "refused", reply: errorReplies.busy, cause: "busy", name, reason });
+      const reply = errorReplies.busy;
+      this.#refuse({ kind: "refused", reply, cause: "busy", name, isWrite: false, reason });
       return;
     }
     const transfer = this.#transferAt(slot, admitted, requestBytes);

@@ -2,11 +2,14 @@
 // read. Pure: what happened goes in, an object comes out.
 
 import { unreachable } from "#base/assert.ts";
+import { printable } from "#base/printable.ts";
 import type {
   RefusalRecord,
   RequestRecord,
   ShardRecord,
   TransferRecord,
+  UploadRecord,
+  UploadRequestRecord,
 } from "#server/contract.ts";
 
 import { formatTimestamp } from "./format.ts";
@@ -34,13 +37,17 @@ export function auditLine(event: AuditEvent, hostname: string): string {
   });
 }
 
-/** The events of one record of a shard, in order. A granted read is two: asked for, and begun. */
+/** The events of one record of a shard, in order. A granted request is two: asked for, and begun. */
 export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
   switch (record.kind) {
     case "request":
       return requestEvents(record);
     case "transfer":
       return [transferEvent(record)];
+    case "upload-request":
+      return uploadRequestEvents(record);
+    case "upload":
+      return [uploadEvent(record)];
     case "refusal":
       return [refusalEvent(record)];
     default:
@@ -49,7 +56,7 @@ export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
 }
 
 /** How bad the end of a transfer is. What a client decides (UEFI asks for `tsize` and leaves) is no failure of ours. */
-export function transferSeverity(record: TransferRecord): Severity {
+export function endSeverity(record: TransferRecord | UploadRecord): Severity {
   if (record.isSuccess || CLIENTS_CHOICE.has(record.outcome)) return "info";
   return record.outcome === "shutdown" ? "warn" : "error";
 }
@@ -94,7 +101,7 @@ function transferEvent(record: TransferRecord): AuditEvent {
     timeouts: record.timeouts,
     duration_ms: Math.round(durationMs),
   };
-  const base = { severity: transferSeverity(record), timeMs: record.timeMs };
+  const base = { severity: endSeverity(record), timeMs: record.timeMs };
   if (!record.isSuccess) {
     const fields = { ...common, error: record.outcome, ...measured, file_size: record.fileBytes };
     return { ...base, eventType: "transfer_failed", fields };
@@ -116,9 +123,60 @@ function transferEvent(record: TransferRecord): AuditEvent {
   };
 }
 
+function uploadRequestEvents(record: UploadRequestRecord): readonly AuditEvent[] {
+  const { announcedBytes } = record;
+  const common = { client_addr: record.peer, filename: record.name, mode: record.mode };
+  const base = { severity: "info", timeMs: record.timeMs } as const;
+  const size = announcedBytes === undefined ? {} : { file_size: announcedBytes };
+  return [
+    { ...base, eventType: "write_request", fields: { ...common, options: record.asked } },
+    {
+      ...base,
+      eventType: "write_started",
+      fields: { ...common, ...size, block_size: record.blockBytes },
+    },
+  ];
+}
+
+function uploadEvent(record: UploadRecord): AuditEvent {
+  const durationMs = record.durationUs / 1000;
+  const base = { severity: endSeverity(record), timeMs: record.timeMs };
+  const common = { client_addr: record.peer, filename: record.name };
+  const measured = {
+    bytes_received: record.bytes,
+    blocks_received: record.blocksReceived,
+    blocks_duplicate: record.duplicates,
+    timeouts: record.timeouts,
+    duration_ms: Math.round(durationMs),
+  };
+  if (!record.isSuccess) {
+    const fields = { ...common, error: record.outcome, ...measured };
+    return { ...base, eventType: "write_failed", fields };
+  }
+  return {
+    ...base,
+    eventType: "write_completed",
+    fields: {
+      ...common,
+      ...measured,
+      throughput_bps: Math.round((record.bytes * 8e6) / Math.max(record.durationUs, 1)),
+      avg_block_time_ms: durationMs / Math.max(record.blocksReceived, 1),
+      file_created: !record.isReplacement,
+      version_kept: record.isVersioned,
+      stored_as: printable(record.target),
+      verified: record.isVerified,
+      ...(record.sha256 === undefined ? {} : { sha256: record.sha256 }),
+      block_size: record.blockBytes,
+      window_size: record.windowBlocks,
+      options: record.options,
+    },
+  };
+}
+
 function refusalEvent(record: RefusalRecord): AuditEvent {
   const { timeMs, reason } = record;
   const named = { client_addr: record.peer, filename: record.name };
+  const denied = record.isWrite ? "write_request_denied" : "read_denied";
   switch (record.cause) {
     case "traversal":
       return {
@@ -137,7 +195,13 @@ function refusalEvent(record: RefusalRecord): AuditEvent {
         eventType: "file_size_limit_exceeded",
         severity: "error",
         timeMs,
-        fields: { ...named, reason },
+        fields: {
+          ...named,
+          file_size: record.fileBytes,
+          max_allowed: record.fileBytesMax,
+          operation: record.isWrite ? "write" : "read",
+          reason,
+        },
       };
     case "write-disabled":
       return {
@@ -155,15 +219,17 @@ function refusalEvent(record: RefusalRecord): AuditEvent {
       };
     case "not-found":
       return {
-        eventType: "read_denied",
+        eventType: denied,
         severity: "warn",
         timeMs,
-        fields: { ...named, reason: "File not found" },
+        fields: { ...named, reason: record.isWrite ? reason : "File not found" },
       };
     case "denied":
+    case "exists":
+    case "full":
     case "busy":
     case "io-error":
-      return { eventType: "read_denied", severity: "warn", timeMs, fields: { ...named, reason } };
+      return { eventType: denied, severity: "warn", timeMs, fields: { ...named, reason } };
     default:
       return unreachable(record.cause);
   }

@@ -2,14 +2,17 @@
 // Pure. Names come from clients: shards escape control characters, and names with spaces are quoted here.
 
 import { unreachable } from "#base/assert.ts";
+import { printable } from "#base/printable.ts";
 import type {
   RefusalRecord,
   RequestRecord,
   ShardRecord,
   TransferRecord,
+  UploadRecord,
+  UploadRequestRecord,
 } from "#server/contract.ts";
 
-import { type AuditEvent, transferSeverity } from "./audit.ts";
+import { type AuditEvent, endSeverity } from "./audit.ts";
 import { formatBytes, formatDuration, formatRate, formatSeconds } from "./format.ts";
 
 /** The line of a shard's record, without its newline. */
@@ -20,6 +23,10 @@ export function recordLine(record: ShardRecord): string {
       return `${head} ${requestText(record)}`;
     case "transfer":
       return `${head} ${transferText(record)}`;
+    case "upload-request":
+      return `${head} ${uploadRequestText(record)}`;
+    case "upload":
+      return `${head} ${uploadText(record)}`;
     case "refusal":
       return `${head} ${refusalText(record)}`;
     default:
@@ -37,7 +44,7 @@ export function eventLine(event: AuditEvent): string {
 }
 
 function requestText(record: RequestRecord): string {
-  const asked = Object.entries(record.asked).map(([name, value]) => `${name}=${quoted(value)}`);
+  const asked = askedWords(record.asked);
   return [
     "asked for",
     quoted(record.name),
@@ -45,6 +52,17 @@ function requestText(record: RequestRecord): string {
     record.mode,
     ...asked,
   ].join(" ");
+}
+
+function uploadRequestText(record: UploadRequestRecord): string {
+  const { announcedBytes } = record;
+  const size = announcedBytes === undefined ? [] : [formatBytes(announcedBytes)];
+  const asked = askedWords(record.asked);
+  return ["asked to write", quoted(record.name), ...size, record.mode, ...asked].join(" ");
+}
+
+function askedWords(asked: Readonly<Record<string, string>>): string[] {
+  return Object.entries(asked).map(([name, value]) => `${name}=${quoted(value)}`);
 }
 
 function transferText(record: TransferRecord): string {
@@ -63,13 +81,41 @@ function transferText(record: TransferRecord): string {
     const doubt = outcome === "complete" ? "" : ` (${outcome})`;
     return `sent ${name} ${formatBytes(bytes)} in ${seconds}${speed}${doubt}${tail}`;
   }
-  const verb = transferSeverity(record) === "info" ? "stopped" : "failed";
+  const verb = endSeverity(record) === "info" ? "stopped" : "failed";
   const progress = `${formatBytes(bytes)} of ${formatBytes(record.fileBytes)} in ${seconds}`;
   return `${verb} ${name} (${outcome}) after ${progress}${tail}, ${record.timeouts} timeouts`;
 }
 
+function uploadText(record: UploadRecord): string {
+  const { bytes, durationUs, duplicates } = record;
+  const seconds = formatDuration(durationUs);
+  const mode = record.mode === "octet" ? [] : [record.mode];
+  const options = record.options === "" ? [] : [record.options];
+  const tail = `${[...mode, ...options].map((word) => ` ${word}`).join("")}, ${duplicates} duplicates`;
+  const name = quoted(record.name);
+  if (!record.isSuccess) {
+    const verb = endSeverity(record) === "info" ? "stopped" : "failed";
+    const progress = `${formatBytes(bytes)} in ${seconds}`;
+    return `${verb} to receive ${name} (${record.outcome}) after ${progress}${tail}, ${record.timeouts} timeouts`;
+  }
+  const rate = formatRate(bytes, durationUs);
+  const speed = rate === "" ? "" : ` (${rate})`;
+  const notes = [];
+  if (record.target !== record.path) notes.push(`stored as ${quoted(printable(record.target))}`);
+  if (record.isReplacement) {
+    notes.push(record.isVersioned ? "the previous file is kept" : "the previous file is gone");
+  }
+  if (record.sha256 !== undefined) {
+    notes.push(`${record.isVerified ? "verified " : ""}sha256=${record.sha256}`);
+  }
+  return [`received ${name} ${formatBytes(bytes)} in ${seconds}${speed}${tail}`, ...notes].join(
+    ", ",
+  );
+}
+
 function refusalText(record: RefusalRecord): string {
-  return `refused ${quoted(record.name)}: ${record.reason} (${record.cause}, error ${record.code})`;
+  const upload = record.isWrite ? "upload of " : "";
+  return `refused ${upload}${quoted(record.name)}: ${record.reason} (${record.cause}, error ${record.code})`;
 }
 
 /** A word as it is; anything with a space, a quote or nothing in it as a JSON string, so that fields stay apart. */

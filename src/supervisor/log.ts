@@ -5,13 +5,7 @@ import { unreachable } from "#base/assert.ts";
 import type { LogSettings } from "#config/settings.ts";
 import type { ShardRecord } from "#server/contract.ts";
 
-import {
-  type AuditEvent,
-  auditEvents,
-  auditLine,
-  type Severity,
-  transferSeverity,
-} from "./audit.ts";
+import { type AuditEvent, auditEvents, auditLine, endSeverity, type Severity } from "./audit.ts";
 import { eventLine, recordLine } from "./lines.ts";
 
 /** What takes lines; see {@link LogSink}. */
@@ -74,9 +68,11 @@ export function formatEvent(settings: LogSettings, hostname: string, event: Audi
 function textSeverity(record: ShardRecord): Severity {
   switch (record.kind) {
     case "request":
+    case "upload-request":
       return "debug";
     case "transfer":
-      return transferSeverity(record);
+    case "upload":
+      return endSeverity(record);
     case "refusal":
       return "warn";
     default:

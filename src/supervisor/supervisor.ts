@@ -10,6 +10,7 @@ import { Counter, COUNTERS, type FastPaths, type ShardInit } from "#server/contr
 
 import { bannerText, exampleFileOf } from "./banner.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
+import { Hooks } from "./hooks.ts";
 import { formatEvent, Log } from "./log.ts";
 import { closeLog, LogSink, openLog } from "./logsink.ts";
 import { Shards } from "./shards.ts";
@@ -136,30 +137,37 @@ function openEverything(settings: Settings): Opened | StartFault {
 function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<Ending> {
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
+  const hooks = new Hooks(settings.hooks, settings.uploads.rootDir, log);
   let reason = "";
   let hasEnded = false;
-  const end = (ending: Ending): void => {
-    // Shards go on reporting their ends while the log is flushed; the first reason counts.
+  const end = async (ending: Ending): Promise<void> => {
+    // Shards go on reporting their ends while hooks end and the log is flushed; the first reason counts.
     if (hasEnded) return;
     hasEnded = true;
     for (const timer of timers) clearTimeout(timer);
+    // Without a signal there is no deadline, and nobody to wait for.
+    if (reason === "") hooks.endWithin(0);
+    await hooks.idle();
     const fields = { reason: ending.isFailure ? ending.fault : reason, ...totals(shards) };
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
   };
   const hopeless = (error: string): void => {
     shards.stop();
-    end(hopelessEnding(error));
+    void end(hopelessEnding(error));
   };
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
-    record: (record) => log.record(record),
+    record: (record) => {
+      log.record(record);
+      if (record.kind === "upload") hooks.record(record);
+    },
     died: (shard, error, isReplaced) =>
       log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error }),
     hopeless,
     ended: () => {
       disks.end();
-      end(GOOD_ENDING);
+      void end(GOOD_ENDING);
     },
   });
   const rings = opened.inits.flatMap((init) => init.disks);
@@ -173,11 +181,15 @@ function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<
   const stop = (why: string): void => {
     reason = why;
     shards.stop();
-    after(STOP_GRACE_MS, () => end(GOOD_ENDING));
+    hooks.endWithin(0);
+    after(STOP_GRACE_MS, () => void end(GOOD_ENDING));
   };
   // Stays installed to the end: a signal while the log is flushed must not turn a good ending into a bad one.
   function onSignal(signal: NodeJS.Signals): void {
-    if (hasEnded) return;
+    if (hasEnded) {
+      hooks.endWithin(0);
+      return;
+    }
     if (reason !== "") {
       stop(`second signal (${signal}); ${shards.total(Counter.transfersActive)} transfers cut off`);
       return;
@@ -186,6 +198,7 @@ function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<
     const transfers = shards.total(Counter.transfersActive);
     log.event("server_draining", "info", { signal, transfers, deadline_ms: settings.drainMs });
     shards.drain();
+    hooks.endWithin(settings.drainMs);
     after(settings.drainMs, () =>
       stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
     );

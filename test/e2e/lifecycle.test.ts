@@ -255,7 +255,10 @@ enable_cpu_affinity = false
   });
 
   test("max_file_size_bytes refuses a larger file before any OACK", async () => {
-    await using server = await startServer({ top: ["max_file_size_bytes = 1000"] });
+    await using server = await startServer({
+      top: ["max_file_size_bytes = 1000"],
+      tables: ["[logging]", 'format = "json"'],
+    });
     server.put("small", content.subarray(0, 1000));
     server.put("large", content.subarray(0, 1001));
     using peer = await openPeer();
@@ -263,6 +266,17 @@ enable_cpu_affinity = false
     expect((await peer.next()).text).toMatch(/^ERROR [23] /);
     peer.send(readRequest("small", [["tsize", 0]]), server.port);
     expect((await peer.next()).text).toBe("OACK tsize=1000");
+    while (!server.log().includes("file_size_limit_exceeded")) await Bun.sleep(10);
+    const line = server
+      .log()
+      .split("\n")
+      .find((text) => text.includes("file_size_limit"));
+    expect(JSON.parse(line ?? "")).toMatchObject({
+      filename: "large",
+      file_size: 1001,
+      max_allowed: 1000,
+      operation: "read",
+    });
   });
 
   test("audit_file gets the events of a transfer, although the log is off", async () => {

@@ -44,8 +44,7 @@ describe("Snow-Owl's files", () => {
 
   test("a tuned file, in inline tables and dotted keys", () => {
     const { config, warnings } = load(FIXTURES, "snow-owl-phase2.toml");
-    expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toStartWith("`write_config.enabled` has no effect");
+    expect(warnings).toEqual([]);
     expect(resolveSettings(config, MACHINE)).toMatchObject({
       fileBytesMax: 524_288_000,
       workers: 4,
@@ -54,6 +53,11 @@ describe("Snow-Owl's files", () => {
       receiveBufferBytes: 4 * 1024 ** 2,
       adviseDontneedAfter: true,
       batchDatagrams: 64,
+      uploads: {
+        isEnabled: true,
+        allowedPatterns: ["uploads/*.bin", "*.txt"],
+        terms: { mayOverwrite: false, fileBytesMax: 524_288_000 },
+      },
       log: { level: "info" },
     });
   });

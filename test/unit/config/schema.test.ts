@@ -4,8 +4,18 @@ import { describe, expect, test } from "bun:test";
 
 import { defaults, valueAt } from "#config/config.ts";
 import { initialConfig, toml } from "#config/initial.ts";
+import type { Key } from "#config/key.ts";
 import { loadConfig } from "#config/load.ts";
-import { keyPaths, keys, sections, tableOf, tolerated } from "#config/schema.ts";
+import {
+  isKeyPath,
+  keyPaths,
+  keys,
+  listPaths,
+  lists,
+  sections,
+  tableOf,
+  tolerated,
+} from "#config/schema.ts";
 
 import { pages, stalePages } from "../../../docs/generate.ts";
 
@@ -16,6 +26,7 @@ describe("the schema", () => {
     for (const sentence of key.about) expect(sentence).toMatch(/^[\w\d`].*[.]$/u);
     if (key.because !== undefined) expect(key.because).toEndWith(".");
     if (key.note !== undefined) expect(key.note).toEndWith(".");
+    if (key.inherits !== undefined) expect(isKeyPath(key.inherits)).toBe(true);
     if (key.theirs !== undefined) expect(key.theirs).not.toBe(toml(key.default));
     expect(valueAt(defaults, path)).toEqual(key.default);
   });
@@ -27,6 +38,27 @@ describe("the schema", () => {
     expect(warnings).toHaveLength(keys[path].note === undefined ? 0 : 1);
     expect(config === undefined ? undefined : valueAt(config, path)).toEqual(keys[path].default);
   });
+
+  const rows = listPaths.flatMap((list) =>
+    Object.entries<Key>(lists[list]).map(([name, key]) => ({ list, name, key })),
+  );
+
+  test.each(rows)(
+    "[[$list]] $name has a sound row, and its default loads",
+    ({ list, name, key }) => {
+      expect(sections.map((section) => section.path)).toContain(list);
+      for (const sentence of key.about) expect(sentence).toMatch(/^[\w\d`].*[.]$/u);
+      if (key.because !== undefined) expect(key.because).toEndWith(".");
+      if (key.inherits !== undefined) expect(isKeyPath(key.inherits)).toBe(true);
+      const required = rows.filter((row) => row.list === list && row.key.isRequired);
+      const named = new Map(required.map((row) => [row.name, row.key.default]));
+      const keyed = [...named.set(name, key.default)].map(
+        ([name, value]) => `${name} = ${toml(value)}`,
+      );
+      const loaded = loadConfig(`[[${list}]]\n${keyed.join("\n")}\n`, "tftp.toml");
+      expect([loaded.problems, loaded.warnings]).toEqual([[], []]);
+    },
+  );
 
   test("what is tolerated is no part of it", () => {
     for (const { path } of tolerated) {

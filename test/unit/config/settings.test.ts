@@ -58,6 +58,32 @@ test("the defaults", () => {
     spinUs: 200,
     cacheBytesMax: GIB,
     cacheChunkBytes: 65_536,
+    uploads: {
+      isEnabled: false,
+      allowedPatterns: [],
+      terms: { mayOverwrite: false, fileBytesMax: 0, versionsKept: 0 },
+      patterns: [],
+      quarantineFolder: "",
+      versionsFolder: "",
+      isWriteOnly: false,
+      servedAs: "",
+      rootDir: "/var/lib/snow-owl/tftp",
+      mayCreateFolders: false,
+      rootBytesMax: 0,
+      clientBytesMax: 0,
+      clientWindowMs: 86_400_000,
+      freeBytesMin: 64 * 1024 ** 2,
+      fileMode: 0o644,
+      folderMode: 0o755,
+      ownerId: undefined,
+      groupId: undefined,
+      isVerified: false,
+      isHashed: false,
+      concurrentWriters: "refuse",
+      patienceMs: 60_000,
+      diskThreads: 2,
+    },
+    hooks: [],
     log: {
       level: "info",
       format: "text",
@@ -232,6 +258,7 @@ describe("explainSettings", () => {
       "spin        up to 200 µs before a sleep",
       "file hints  sequential, willneed",
       "cache       512 MiB (an eighth of the memory)",
+      "uploads     off (write_config.enabled)",
       "log         info, text, to standard output, audit events on",
     ]);
   });
@@ -273,6 +300,7 @@ describe("explainSettings", () => {
       "spin        off (enable_adaptive_batching = false)",
       "file hints  none",
       "cache       1.5 GiB (size_mb)",
+      "uploads     off (write_config.enabled)",
       "log         info, text, to /var/log/a, audit events off",
     ]);
     const audited = configOf('[logging]\naudit_file = "/var/log/b"\n');

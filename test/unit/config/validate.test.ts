@@ -17,6 +17,8 @@ const files: Files = {
   exists: (path) => ["/srv/tftp", "/var/log", "/root", "/etc/motd"].includes(path),
   isDirectory: (path) => ["/srv/tftp", "/var/log", "/root"].includes(path),
   isReadable: (path) => path !== "/root",
+  isWritable: (path) => path === "/srv/tftp",
+  isProgram: (path) => path === "/bin/true",
   canAppend: (path) => path.startsWith("/var/log/"),
 };
 
@@ -48,20 +50,12 @@ test.each([
   ['logging.audit_file = "/srv/tftp/a"', "cannot be written", 'audit_file = "" for none'],
   ['multicast.multicast_ip_version = "v4"', "is ff12::8000:1, but", '"224.0.1.1"'],
   ['multicast.multicast_addr = "224.0.1.1"', "is 224.0.1.1, but", '"ff12::8000:1"'],
-  ["write_config.enabled = true", "no pattern allows any upload", '["backups/*.cfg"]'],
-  ['[write_config]\nenabled = true\nallowed_patterns = [" "]', "a pattern is blank", "say which"],
-  ['[write_config]\nenabled = true\nallowed_patterns = ["a", "**/*"]', "allows every name", "say"],
   ['transfer.port_range = "60-80"', "the range holds port 69", "single_port = true"],
 ])("%s stops the start", (text, message, remedy) => {
   const errors = found(text).filter(({ severity }) => severity === "error");
   expect(errors).toHaveLength(1);
   expect(errors[0]?.message).toContain(message);
   expect(errors[0]?.remedy).toContain(remedy);
-});
-
-test("patterns are not judged while uploads are off, and good ones pass", () => {
-  expect(found('write_config.allowed_patterns = ["*"]')).toEqual([]);
-  expect(found('[write_config]\nenabled = true\nallowed_patterns = ["*.cfg"]')).toEqual([]);
 });
 
 test("a port range beside single_port is a warning", () => {
@@ -118,6 +112,9 @@ describe("hostFiles", () => {
       chmodSync(file, 0o600);
       expect([hostFiles.exists(folder), hostFiles.exists(missing)]).toEqual([true, false]);
       expect([hostFiles.isDirectory(folder), hostFiles.isDirectory(file)]).toEqual([true, false]);
+      expect([hostFiles.isWritable(folder), hostFiles.isWritable(missing)]).toEqual([true, false]);
+      expect(hostFiles.isProgram("/bin/sh")).toBe(true);
+      expect([hostFiles.isProgram(file), hostFiles.isProgram(folder)]).toEqual([false, false]);
       expect([hostFiles.isReadable(folder), hostFiles.isReadable(missing)]).toEqual([true, false]);
       expect(hostFiles.canAppend(file)).toBe(true);
       expect(hostFiles.canAppend(missing)).toBe(true);

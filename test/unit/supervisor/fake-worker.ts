@@ -3,7 +3,12 @@
 import { basename } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 
-import { ShardCommand, type ShardInit, type ShardMessage } from "#server/contract.ts";
+import {
+  ShardCommand,
+  type ShardInit,
+  type ShardMessage,
+  type UploadRecord,
+} from "#server/contract.ts";
 
 const init = workerData as ShardInit;
 const behaviour = basename(init.settings.rootDir);
@@ -30,6 +35,9 @@ if (behaviour === "dies-always") throw new TypeError("cannot live");
 say({ kind: "ready", shardIndex: init.shardIndex, fastPaths });
 if (behaviour === "dies-once" && lives[0] === 1) throw new TypeError("died once");
 if (behaviour === "hangs") for (;;);
+if (behaviour === "uploads" && init.shardIndex === 0) {
+  say({ kind: "records", shardIndex: 0, records: [uploaded()] });
+}
 // Drain is obeyed late or never, as a shard with a slow transfer does.
 const wanted = behaviour === "drains-never" ? ShardCommand.stop : ShardCommand.drain;
 for (;;) {
@@ -38,3 +46,29 @@ for (;;) {
   Atomics.wait(control, 0, command, 5);
 }
 say({ kind: "stopped", shardIndex: init.shardIndex });
+
+function uploaded(): UploadRecord {
+  return {
+    kind: "upload",
+    timeMs: Date.now(),
+    peer: "10.0.0.7:2070",
+    name: "sw1.cfg",
+    path: "sw1.cfg",
+    target: "sw1.cfg",
+    mode: "octet",
+    outcome: "complete",
+    isSuccess: true,
+    bytes: 5,
+    durationUs: 1000,
+    blockBytes: 512,
+    windowBlocks: 1,
+    blocksReceived: 1,
+    duplicates: 0,
+    timeouts: 0,
+    options: "",
+    sha256: undefined,
+    isVerified: false,
+    isReplacement: false,
+    isVersioned: false,
+  };
+}

@@ -3,7 +3,13 @@
 import { expect, test } from "bun:test";
 
 import type { LogSettings } from "#config/settings.ts";
-import type { RefusalRecord, RequestRecord, TransferRecord } from "#server/contract.ts";
+import type {
+  RefusalRecord,
+  RequestRecord,
+  TransferRecord,
+  UploadRecord,
+  UploadRequestRecord,
+} from "#server/contract.ts";
 import { auditEvents, auditLine } from "#supervisor/audit.ts";
 import { formatBytes, formatDuration, formatRate } from "#supervisor/format.ts";
 import { eventLine, recordLine } from "#supervisor/lines.ts";
@@ -52,11 +58,47 @@ const asked: RequestRecord = {
   asked: { blksize: "1428" },
 };
 
+const received: UploadRecord = {
+  kind: "upload",
+  timeMs,
+  peer: "10.0.0.7:2070",
+  name: "/backups/sw1.cfg",
+  path: "backups/sw1.cfg",
+  target: "backups/sw1.cfg",
+  mode: "octet",
+  outcome: "complete",
+  isSuccess: true,
+  bytes: 12_345,
+  durationUs: 93_000,
+  blockBytes: 512,
+  windowBlocks: 1,
+  blocksReceived: 25,
+  duplicates: 1,
+  timeouts: 0,
+  options: "tsize=12345",
+  sha256: undefined,
+  isVerified: false,
+  isReplacement: false,
+  isVersioned: false,
+};
+
+const askedToWrite: UploadRequestRecord = {
+  kind: "upload-request",
+  timeMs,
+  peer: "10.0.0.7:2070",
+  name: "/backups/sw1.cfg",
+  mode: "netascii",
+  announcedBytes: 12_345,
+  blockBytes: 512,
+  asked: { tsize: "12345" },
+};
+
 const refused: RefusalRecord = {
   kind: "refusal",
   timeMs,
   peer: "[fe80::1%eth0]:2070",
   name: "my file",
+  isWrite: false,
   code: 1,
   reason: "no such file",
   cause: "not-found",
@@ -89,6 +131,123 @@ test("a client that leaves or wanted the size alone is no failure", () => {
   const probe = { ...failed, outcome: "probe", bytes: 0 };
   expect(recordLine(probe)).toContain("told pxe/vmlinuz has 8.1 MB");
   expect(auditEvents(probe)[0]?.severity).toBe("info");
+});
+
+test("an upload is one line, with what became of the file before it", () => {
+  const head = "2026-11-21T12:00:00Z 10.0.0.7:2070 received /backups/sw1.cfg 12 kB in 0.093 s";
+  expect(recordLine(received)).toBe(`${head} (0.1 MB/s) tsize=12345, 1 duplicates`);
+  const replaced = { ...received, isReplacement: true };
+  expect(recordLine(replaced)).toEndWith(", 1 duplicates, the previous file is gone");
+  expect(recordLine({ ...replaced, isVersioned: true })).toEndWith("the previous file is kept");
+  const quarantined = { ...received, target: ".q/a b\u001b[2J", isVerified: true, sha256: "ab" };
+  expect(recordLine(quarantined)).toEndWith(
+    String.raw`, stored as ".q/a b\\x1b[2J", verified sha256=ab`,
+  );
+});
+
+test("an upload that failed says why, and a client that left is no failure", () => {
+  const lost = { ...received, isSuccess: false, outcome: "gave-up", timeouts: 5 };
+  expect(recordLine(lost)).toBe(
+    "2026-11-21T12:00:00Z 10.0.0.7:2070 failed to receive /backups/sw1.cfg (gave-up) after 12 kB in 0.093 s " +
+      "tsize=12345, 1 duplicates, 5 timeouts",
+  );
+  expect(auditEvents(lost)).toEqual([
+    expect.objectContaining({
+      eventType: "write_failed",
+      severity: "error",
+      fields: expect.objectContaining({
+        filename: "/backups/sw1.cfg",
+        error: "gave-up",
+        blocks_received: 25,
+      }),
+    }),
+  ]);
+  const left = { ...lost, outcome: "closed-by-client" };
+  expect(recordLine(left)).toContain("stopped to receive /backups/sw1.cfg (closed-by-client)");
+  expect(auditEvents(left)[0]?.severity).toBe("info");
+});
+
+test("a granted write is two flat events", () => {
+  const [request, started] = auditEvents(askedToWrite);
+  const common = { client_addr: "10.0.0.7:2070", filename: "/backups/sw1.cfg", mode: "netascii" };
+  expect(request).toEqual({
+    eventType: "write_request",
+    severity: "info",
+    timeMs,
+    fields: { ...common, options: { tsize: "12345" } },
+  });
+  expect(started).toEqual({
+    eventType: "write_started",
+    severity: "info",
+    timeMs,
+    fields: { ...common, file_size: 12_345, block_size: 512 },
+  });
+  expect(recordLine(askedToWrite)).toBe(
+    "2026-11-21T12:00:00Z 10.0.0.7:2070 asked to write /backups/sw1.cfg 12 kB netascii tsize=12345",
+  );
+  const silent = { ...askedToWrite, announcedBytes: undefined, asked: {} };
+  expect(recordLine(silent)).toEndWith("asked to write /backups/sw1.cfg netascii");
+  expect(auditEvents(silent)[1]?.fields).not.toContainKey("file_size");
+});
+
+test("a completed upload has the fields that dashboards read", () => {
+  expect(auditEvents({ ...received, sha256: "ab", isReplacement: true })).toEqual([
+    {
+      eventType: "write_completed",
+      severity: "info",
+      timeMs,
+      fields: {
+        client_addr: "10.0.0.7:2070",
+        filename: "/backups/sw1.cfg",
+        bytes_received: 12_345,
+        blocks_received: 25,
+        blocks_duplicate: 1,
+        timeouts: 0,
+        duration_ms: 93,
+        throughput_bps: 1_061_935,
+        avg_block_time_ms: 3.72,
+        file_created: false,
+        version_kept: false,
+        stored_as: "backups/sw1.cfg",
+        verified: false,
+        sha256: "ab",
+        block_size: 512,
+        window_size: 1,
+        options: "tsize=12345",
+      },
+    },
+  ]);
+  expect(auditEvents(received)[0]?.fields).toMatchObject({ file_created: true });
+  expect(auditEvents(received)[0]?.fields).not.toContainKey("sha256");
+});
+
+test("a refused upload is called one", () => {
+  const exists = {
+    ...refused,
+    name: "a.cfg",
+    isWrite: true,
+    cause: "exists" as const,
+    code: 6,
+    reason: "file exists and overwrite disabled",
+  };
+  expect(recordLine(exists)).toEndWith(
+    "refused upload of a.cfg: file exists and overwrite disabled (exists, error 6)",
+  );
+  expect(auditEvents(exists)[0]?.fields).toEqual({
+    client_addr: "[fe80::1%eth0]:2070",
+    filename: "a.cfg",
+    reason: "file exists and overwrite disabled",
+  });
+});
+
+test("a file that is too large is told with its size and the limit", () => {
+  const large = { ...refused, cause: "too-large" as const, fileBytes: 9, fileBytesMax: 5 };
+  expect(auditEvents(large)[0]?.fields).toMatchObject({
+    filename: "my file",
+    file_size: 9,
+    max_allowed: 5,
+    operation: "read",
+  });
 });
 
 test("a refusal names file, reason and code, and quotes a name with a space", () => {
@@ -149,19 +308,25 @@ test.each([
   ["malformed", "protocol_violation", "error"],
   ["busy", "read_denied", "warn"],
   ["io-error", "read_denied", "warn"],
+  ["exists", "read_denied", "warn"],
+  ["full", "read_denied", "warn"],
 ] as const)("a refusal because of %s is %s", (cause, eventType, severity) => {
+  const isDenial = eventType === "read_denied";
+  expect(auditEvents({ ...refused, cause, isWrite: true })).toEqual([
+    expect.objectContaining({ eventType: isDenial ? "write_request_denied" : eventType, severity }),
+  ]);
   expect(auditEvents({ ...refused, cause })).toEqual([
     expect.objectContaining({ eventType, severity }),
   ]);
 });
 
 test("the level hides what is below it", () => {
-  expect(linesOf({ level: "info" })).toHaveLength(3);
-  expect(linesOf({ level: "debug" })).toHaveLength(4);
+  expect(linesOf({ level: "info" })).toHaveLength(4);
+  expect(linesOf({ level: "debug" })).toHaveLength(6);
   expect(linesOf({ level: "warn" })).toHaveLength(2);
   expect(linesOf({ level: "error" })).toHaveLength(1);
   expect(linesOf({ level: "off" })).toHaveLength(0);
-  expect(linesOf({ level: "info", format: "json" })).toHaveLength(5);
+  expect(linesOf({ level: "info", format: "json" })).toHaveLength(8);
 });
 
 test("audit_enabled = false leaves the process's own events", () => {
@@ -216,10 +381,11 @@ function settingsOf(given: Partial<LogSettings>): LogSettings {
   return { level: "info", format: "text", auditEnabled: true, ...quiet, ...given };
 }
 
-/** The lines that a request, a good transfer, a bad one and a refusal leave. */
+/** The lines that two requests, a good transfer, a bad one, an upload and a refusal leave. */
 function linesOf(given: Partial<LogSettings>): readonly string[] {
   const lines: string[] = [];
   const log = new Log(settingsOf(given), "boot1", { line: (text) => lines.push(text) });
-  for (const record of [asked, sent, failed, refused]) log.record(record);
+  const records = [asked, sent, failed, askedToWrite, received, refused];
+  for (const record of records) log.record(record);
   return lines;
 }

@@ -1,16 +1,29 @@
-// Runs the supervisor with stand-ins for shards, as a process that a test can signal: serve-child.ts ROOT PORT DRAIN_MS FORMAT.
+// Runs the supervisor with stand-ins for shards, as a process that a test can signal: serve-child.ts ROOT PORT DRAIN_MS FORMAT
+// [SCRIPT]. A script is what a hook runs after each upload.
 
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { serve } from "#supervisor/supervisor.ts";
 
-const [rootDir = "", port = "0", drainMs = "0", format = "text"] = process.argv.slice(2);
+const [rootDir = "", port = "0", drainMs = "0", format = "text", script] = process.argv.slice(2);
 const settings = resolveSettings(defaults, { cores: 2, memoryBytes: 1e9 });
 const ending = await serve(
   {
     ...settings,
     rootDir,
     drainMs: Number(drainMs),
+    hooks:
+      script === undefined
+        ? []
+        : [
+            {
+              event: "upload",
+              pattern: "*",
+              action: { kind: "command", argv: ["/bin/sh", "-c", script] },
+              timeoutMs: 60_000,
+              retries: 0,
+            },
+          ],
     listen: { address: "127.0.0.1", port: Number(port) },
     log: { ...settings.log, format: format === "json" ? "json" : "text" },
   },

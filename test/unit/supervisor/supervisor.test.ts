@@ -76,6 +76,30 @@ test("JSON has events instead of the banner", async () => {
   });
 });
 
+test("an upload's hook is run, and the process waits for it before it says goodbye", async () => {
+  const gate = join(folder, "gate");
+  const script = `echo called; until test -e ${gate}; do sleep 0.01; done; echo $SNOW_OWL_FILE`;
+  const child = start(rootCalled("uploads"), 17_308, LONG_MS, "text", script);
+  await child.said("received sw1.cfg 5 B");
+  child.kill("SIGTERM");
+  await child.said("server_draining");
+  writeFileSync(gate, "");
+  expect(await child.exited).toBe(0);
+  expect(child.output()).toMatch(
+    /hook_completed hook=\/bin\/sh file=sw1\.cfg .* output=called\\x0asw1\.cfg\n.*server_shutdown reason=SIGTERM/,
+  );
+});
+
+test("a hook that does not end is ended with the drain", async () => {
+  const child = start(rootCalled("uploads"), 17_309, 50, "text", "sleep 1000");
+  await child.said("received sw1.cfg 5 B");
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+  expect(child.output()).toContain("error: hook_given_up hook=/bin/sh file=sw1.cfg");
+  expect(child.output()).toContain('error="the server is shutting down"');
+  expect(child.output()).toContain("server_shutdown");
+});
+
 test("workers that cannot live end the process with a message", async () => {
   const child = start(rootCalled("dies-always"), 17_305, LONG_MS, "text");
   expect(await child.exited).toBe(70);
@@ -105,9 +129,15 @@ interface Child {
   readonly kill: (signal: "SIGTERM" | "SIGINT") => void;
 }
 
-function start(root: string, port: number, drainMs: number, format: "text" | "json"): Child {
+function start(
+  root: string,
+  port: number,
+  drainMs: number,
+  format: "text" | "json",
+  ...script: readonly string[]
+): Child {
   const child = Bun.spawn(
-    [process.execPath, childModule, root, String(port), String(drainMs), format],
+    [process.execPath, childModule, root, String(port), String(drainMs), format, ...script],
     { stdout: "pipe", stderr: "pipe" },
   );
   let heard = "";
