@@ -1,97 +1,130 @@
-// Allocation per packet, bounded by heap statistics (bench): one Sender, one PeerTable and one Outbox carry a million
-// blocks over loopback. A loop that makes one object per packet stands beside it, so that a blind measure would show.
+// Allocation per packet, bounded by heap statistics (bench): a real shard serves a load of more than a million DATA packets in
+// this thread. A loop that makes one object per packet stands beside it, so that a blind measure would show.
 
 import { heapStats } from "bun:jsc";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { Worker } from "node:worker_threads";
 
-import { encodeSockaddr, parseSocketAddress } from "#ffi/address.ts";
-import { Arena } from "#ffi/arena.ts";
-import { LOCAL_BYTES, NAME_BYTES } from "#ffi/message.ts";
-import { bindSocket, openSocket, socketName } from "#ffi/socket.ts";
-import { Outbox } from "#io/outbox.ts";
-import { wireBlock } from "#protocol/blocks.ts";
-import { Sender, Transmit } from "#protocol/sender.ts";
-import { PeerTable } from "#server/peer-table.ts";
+import { f64At } from "#base/bytes.ts";
+import { loadConfig } from "#config/load.ts";
+import { resolveSettings } from "#config/settings.ts";
+import { openShardSockets } from "#io/sockets.ts";
+import { createDoorbell, openRootFolder } from "#io/start.ts";
+import { Counter, COUNTERS, type ShardInit } from "#server/contract.ts";
+import { fastPaths } from "#server/fast-paths.ts";
+import { Shard } from "#server/shard.ts";
+import { diskInits } from "#supervisor/disk-threads.ts";
 
-import { BlockHeaders, HEADER_BYTES } from "./block-headers.ts";
+import type { WatchInit } from "./allocation-watch.ts";
 
-const BLOCKS = 1_000_000;
-const WINDOW = 16;
-const BLOCK_BYTES = 1428;
-const LOCAL = new Uint8Array(LOCAL_BYTES);
-const listener = { handleRefusal: (): void => {} };
-
-const fd: number = openSocket(4);
-const any = parseSocketAddress("127.0.0.1:0");
-if ("fault" in any || bindSocket(fd, any) < 0) throw new Error("no socket");
-const self = socketName(fd);
-if (typeof self === "number") throw new Error("no port");
-// To ourselves, without reading: the kernel drops what does not fit, which costs no object here.
-const name: Uint8Array = new Uint8Array(NAME_BYTES);
-encodeSockaddr(name, 0, self);
-const outbox: Outbox = new Outbox(fd, true);
-const headers: BlockHeaders = new BlockHeaders();
-const file: Arena = new Arena(BLOCK_BYTES);
-const peers: PeerTable = new PeerTable(16);
-peers.insert(0, 1, name, 0);
-
-/** Carries `blocks` blocks in windows, each acknowledged at once. */
-function carry(sender: Sender, from: number, blocks: number): void {
-  for (let done = 0; done < blocks; done += WINDOW) {
-    const nowUs = from + done;
-    if (peers.find(1, name, 0) !== 0) throw new Error("the peer is known");
-    sender.handleAck(wireBlock(from + done, 0), nowUs);
-    while (sender.pollTransmit(WINDOW, nowUs) === Transmit.data) {
-      outbox.begin(name, LOCAL, BLOCK_BYTES + HEADER_BYTES, 0, sender.firstBlock);
-      for (let index = 0; index < sender.blockCount; index += 1) {
-        outbox.push(headers.address(wireBlock(sender.firstBlock + index, 0)), HEADER_BYTES);
-        outbox.push(file.address, BLOCK_BYTES);
-      }
-    }
-    outbox.flush(listener);
-  }
-}
-
-const sender: Sender = new Sender({
-  blockBytes: BLOCK_BYTES,
-  windowBlocks: WINDOW,
-  rolloverTo: 0,
-  timeoutUs: undefined,
-  patienceUs: 30_000_000,
-  hasOack: true,
-  lastBlock: Infinity,
-});
-sender.start(0);
-sender.pollTransmit(WINDOW, 0);
-// Warm first: what the compiler keeps is not the packets'.
-carry(sender, 0, BLOCKS);
-const packets = boundOf(() => carry(sender, BLOCKS, BLOCKS));
-const sent: number = sender.statistics.blocksSent;
-if (sent < 2 * BLOCKS) throw new Error(`only ${sent} blocks were sent`);
-const kept: { last: unknown } = { last: undefined };
-const control = boundOf(() => {
-  for (let index = 0; index < BLOCKS; index += 1) kept.last = { index };
-});
-console.log(JSON.stringify({ blocks: BLOCKS, packets, control }));
+/** 64 clients × 26 MiB ÷ 1,428 bytes: 1.2 million DATA packets, and a sixteenth as many ACKs. */
+const CLIENTS = 64;
+const FILE_BYTES = 26 * 1024 * 1024;
+const WINDOW_BLOCKS = 16;
+const PORT = 26_899;
 
 /** What `work` allocated. `isCollected`: the collector ran meanwhile, so the bound does not hold. */
 interface Bound {
+  readonly packets: number;
   readonly bytesPerPacketMax: number;
   readonly capacityGrowthBytes: number;
   readonly isCollected: boolean;
 }
 
+const folder: string = await mkdtemp(`${tmpdir()}/snow-owl-allocation-`);
+try {
+  await Bun.write(`${folder}/file.bin`, new Uint8Array(FILE_BYTES).fill(0x5a));
+  const init = initOf(folder);
+  const counters = new Float64Array(init.counters);
+  const shard = new Shard(init, fastPaths(init.settings), () => {});
+  const watch: WatchInit = {
+    control: init.control,
+    doorbellFd: init.doorbellFd,
+    load: [
+      `--port=${PORT}`,
+      `--clients=${CLIENTS}`,
+      "--file=file.bin",
+      `--file-bytes=${FILE_BYTES}`,
+      `--window-blocks=${WINDOW_BLOCKS}`,
+      "--gro",
+    ],
+  };
+  // Warm first, twice: what the compiler keeps is not the packets'.
+  serve(shard, watch);
+  serve(shard, watch);
+  const shards = boundOf(() => {
+    const before = f64At(counters, Counter.datagramsSent);
+    serve(shard, watch);
+    return f64At(counters, Counter.datagramsSent) - before;
+  });
+  if (f64At(counters, Counter.transfersCompleted) < 3 * CLIENTS)
+    throw new Error("a transfer failed");
+  const kept: { last: unknown } = { last: undefined };
+  const control = boundOf(() => {
+    for (let index = 0; index < shards.packets; index += 1) kept.last = { index };
+    return shards.packets;
+  });
+  console.log(JSON.stringify({ shard: shards, oneObjectPerPacket: control }, undefined, 2));
+} finally {
+  await rm(folder, { recursive: true });
+}
+process.exit(0);
+
+/** Runs the shard until the load has ended. */
+function serve(shard: Shard, watch: WatchInit): void {
+  new Int32Array(watch.control)[0] = 0;
+  const worker = new Worker(new URL("./allocation-watch.ts", import.meta.url), {
+    workerData: watch,
+  });
+  shard.run();
+  void worker.terminate();
+}
+
 /**
- * The object count and heap size of `heapStats` are those of the last collection: they stay the same however much is
- * allocated after it. The capacity does grow, so capacity less the size before is the most that can have been used.
+ * The object count of `heapStats` is that of the last collection: it stays the same however much is allocated after it. The
+ * capacity does grow, so capacity less the size before is the most that can have been used. The shard's bound holds what
+ * 64 transfers and their records took.
  */
-function boundOf(work: () => void): Bound {
+function boundOf(work: () => number): Bound {
   Bun.gc(true);
   const before = heapStats();
-  work();
+  const packets = work();
   const after = heapStats();
   return {
-    bytesPerPacketMax: (after.heapCapacity - before.heapSize) / BLOCKS,
+    packets,
+    bytesPerPacketMax: (after.heapCapacity - before.heapSize) / packets,
     capacityGrowthBytes: after.heapCapacity - before.heapCapacity,
-    isCollected: after.heapSize !== before.heapSize || after.objectCount !== before.objectCount,
+    isCollected: after.objectCount !== before.objectCount,
+  };
+}
+
+function initOf(root: string): ShardInit {
+  const { config } = loadConfig(
+    `root_dir = "${root}"\nbind_addr = "127.0.0.1:${PORT}"\n[performance.platform.worker_pool]\nworker_count = 1\n`,
+    "allocation.toml",
+  );
+  if (config === undefined) throw new Error("the configuration is wrong");
+  const settings = resolveSettings(config, { cores: 1, memoryBytes: 4 * 1024 ** 3 });
+  const sockets = openShardSockets(settings, 1);
+  const rootFd = openRootFolder(root);
+  const doorbellFd = createDoorbell();
+  if ("fault" in sockets || typeof rootFd !== "number" || typeof doorbellFd !== "number") {
+    throw new Error("the shard has no sockets");
+  }
+  const [shard] = sockets.shards;
+  if (shard === undefined) throw new Error("one shard has sockets");
+  return {
+    shardIndex: 0,
+    settings,
+    serviceFd: shard.serviceFd,
+    transferFds: shard.transferFds,
+    isWildcard: sockets.isWildcard,
+    rootFd,
+    doorbellFd,
+    // Nobody serves these: the file is in memory, and nothing is read from a disk.
+    disks: diskInits(doorbellFd),
+    control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+    counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
 }
