@@ -131,7 +131,7 @@ export interface UploadRigOptions {
 }
 
 /** Everything beneath `root`, no symlink followed: each file's path with its content, each empty folder's with `/`. */
-function treeOf(root: string): Readonly<Record<string, string>> {
+export function treeOf(root: string): Readonly<Record<string, string>> {
   const tree: Record<string, string> = {};
   for (const path of pathsIn(root)) {
     const whole = join(root, path);
