@@ -44,7 +44,7 @@ export function f64At(words: Float64Array, index: number): number {
   return words[index]!;
 }
 
-/** The element at `index` of a list of objects or strings that the caller has bounds-checked. */
-export function at<T extends object | string>(list: readonly T[], index: number): T {
+/** The element at `index` of an array that the caller has bounds-checked. */
+export function at<T>(list: readonly T[], index: number): T {
   return list[index]!;
 }

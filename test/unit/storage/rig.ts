@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 
+import { DiskCall } from "#ffi/disk-call.ts";
 import { createEventfd } from "#ffi/eventfd.ts";
 import { closeFd } from "#ffi/file.ts";
 import { DiskJobs } from "#storage/disk-job.ts";
@@ -84,6 +85,8 @@ export class HeldQueue implements DiskQueue {
   /** Asked before each call: what it answers instead of being made, or undefined. */
   fault: (call: number, index: number, numbers: readonly number[]) => number | undefined = () =>
     undefined;
+  /** What a write of so many bytes is cut to. */
+  shorten: (length: number) => number = (length) => length;
   capacity = 1024;
   readonly #held: HeldJob[] = [];
   readonly #jobs: DiskJobs = new DiskJobs();
@@ -117,10 +120,12 @@ export class HeldQueue implements DiskQueue {
   step(): boolean {
     const job = this.#held.shift();
     if (job === undefined) return false;
-    const { call, numbers } = job;
-    const instead = this.fault(call, this.made.length, numbers);
+    const { call } = job;
+    const [a, b, c, d, e] = job.numbers;
+    const instead = this.fault(call, this.made.length, job.numbers);
     this.made.push(call);
-    job.owner.handleDisk(job.token, instead ?? this.#jobs.run(call, ...numbers));
+    const length = call === DiskCall.pwrite ? this.shorten(c) : c;
+    job.owner.handleDisk(job.token, instead ?? this.#jobs.run(call, a, b, length, d, e));
     return true;
   }
 

@@ -1,0 +1,256 @@
+// The file of one upload on the disk (storage layer): created without a name, or with a hidden one where the file system knows
+// no other way, in the folder that it will be published in. What it is called when is known here; what is done, in the steps.
+
+import { existsSync } from "node:fs";
+
+import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
+import { Statvfs } from "#ffi/abi.ts";
+import type { Arena } from "#ffi/arena.ts";
+import {
+  createNamed,
+  createUnnamed,
+  freeBytes,
+  lockFile,
+  makeFolder,
+  openEntry,
+  removeEntry,
+} from "#ffi/create.ts";
+import { Errno } from "#ffi/errno.ts";
+import { closeFd, openFolderBeneath } from "#ffi/file.ts";
+import { FileStat, statFd } from "#ffi/stat.ts";
+
+import { DIGEST_BYTES } from "./disk-job.ts";
+import { openUploadFolder } from "./upload-folder.ts";
+import { createHiddenName, isHiddenName, versionName } from "./upload-name.ts";
+import type { UploadPlan } from "./upload-plan.ts";
+import { UploadRefusal, uploadRefusalOf } from "./upload-refusal.ts";
+
+/** NAME_MAX, linux/limits.h: bytes of a name in a folder, and its final NUL. */
+const NAME_BYTES = 256;
+
+// Where an upload keeps what its system calls point to: names, a struct statvfs, and two SHA-256.
+const NAMES = 192;
+const AFTER_NAMES: number = NAMES + 3 * NAME_BYTES;
+type RoomPlace =
+  | "unnamed"
+  | "hidden"
+  | "kept"
+  | "leaf"
+  | "versionFrom"
+  | "versionTo"
+  | "space"
+  | "digest"
+  | "readDigest";
+const Room: Readonly<Record<RoomPlace, number>> = {
+  /** `/proc/self/fd/N`: the only way to a file without a name that needs no privilege. */
+  unnamed: 0,
+  hidden: 64,
+  /** Another hidden name, for the previous version on its way. */
+  kept: 128,
+  leaf: NAMES,
+  versionFrom: NAMES + NAME_BYTES,
+  versionTo: NAMES + 2 * NAME_BYTES,
+  space: AFTER_NAMES,
+  digest: AFTER_NAMES + Statvfs.size,
+  readDigest: AFTER_NAMES + Statvfs.size + DIGEST_BYTES,
+};
+
+/** Bytes that each upload needs for all of them. */
+export const ROOM_BYTES = 1280;
+
+/** The descriptors, the names, and how far the file has come. */
+export class UploadFile {
+  readonly plan: UploadPlan;
+  readonly fd: number;
+  readonly folderFd: number;
+  /** Where versions go; the same as {@link folderFd} where they lie beside the file. */
+  readonly versionsFd: number;
+  /** Folders that must be synced because something new is in them, the target folder first. */
+  readonly folderFds: readonly number[];
+  readonly leaf: string;
+  readonly hidden: string;
+  /** Whether nothing had the name at the beginning. */
+  readonly isNew: boolean;
+  /** Bytes of the file that goes when this one comes: the present one, or its oldest version. */
+  readonly replacedBytes: number;
+  /** What has a hidden name on the disk now: the file itself, its predecessor. */
+  isHidden: boolean;
+  isKept = false;
+  /** Whether the file has the client's name. */
+  isPublished = false;
+  readonly #arena: Arena;
+  readonly #room: number;
+
+  constructor(
+    plan: UploadPlan,
+    folders: Folders,
+    created: Created,
+    isNew: boolean,
+    replacedBytes: number,
+    arena: Arena,
+    room: number,
+  ) {
+    this.plan = plan;
+    this.fd = created.fd;
+    this.folderFd = at(folders.folderFds, 0);
+    this.folderFds = folders.folderFds;
+    this.versionsFd = folders.versionsFd;
+    this.leaf = leafOf(plan.path);
+    this.hidden = created.hidden;
+    this.isNew = isNew;
+    this.replacedBytes = replacedBytes;
+    this.isHidden = created.isHidden;
+    this.#arena = arena;
+    this.#room = room;
+    this.#write(Room.unnamed, `/proc/self/fd/${created.fd}`);
+    this.#write(Room.hidden, created.hidden);
+    this.#write(Room.kept, createHiddenName());
+    this.#write(Room.leaf, this.leaf);
+  }
+
+  /** The address of what is kept at `place`. */
+  address(place: RoomPlace): number {
+    return this.#arena.address + this.#room + Room[place];
+  }
+
+  /** Where it lies in the arena. */
+  offset(place: RoomPlace): number {
+    return this.#room + Room[place];
+  }
+
+  /** Writes the name of the `version`-th version and returns its address; two can be written at a time. */
+  versionAddress(place: "versionFrom" | "versionTo", version: number): number {
+    this.#write(Room[place], versionName(this.leaf, version));
+    return this.address(place);
+  }
+
+  #write(place: number, text: string): void {
+    const start = this.#room + place;
+    const into = this.#arena.u8.subarray(start, start + NAME_BYTES - 1);
+    const { read, written } = encoder.encodeInto(text, into);
+    assert(read === text.length, "names were measured before");
+    this.#arena.u8[start + written] = 0;
+  }
+}
+
+const encoder = new TextEncoder();
+
+/** Folders that are open for an upload: see {@link UploadFile}. */
+interface Folders {
+  readonly folderFds: readonly number[];
+  readonly versionsFd: number;
+}
+
+/** A file that was created. */
+interface Created {
+  readonly fd: number;
+  readonly hidden: string;
+  readonly isHidden: boolean;
+}
+
+/**
+ * Opens what an upload needs for `plan` beneath `rootFd`, with its names at byte `room` of `arena`. Returns the file; or a
+ * value of {@link UploadRefusal}, and nothing is open or left.
+ */
+export function openUploadFile(
+  rootFd: number,
+  plan: UploadPlan,
+  arena: Arena,
+  room: number,
+): UploadFile | number {
+  const leaf = leafOf(plan.path);
+  const longest = plan.versionsMax > 0 ? versionName(leaf, plan.versionsMax) : leaf;
+  if (Buffer.byteLength(longest) >= NAME_BYTES) return UploadRefusal.notFound;
+  if (isHiddenName(leaf)) return UploadRefusal.denied;
+  const folderFds = openUploadFolder(rootFd, plan);
+  if (typeof folderFds === "number") return uploadRefusalOf(folderFds);
+  const previous = new FileStat();
+  const refusal = admit(at(folderFds, 0), leaf, plan, previous);
+  const versionsFd = refusal < 0 ? refusal : openVersionsFolder(at(folderFds, 0), plan);
+  const created = versionsFd < 0 ? versionsFd : createFile(at(folderFds, 0));
+  if (typeof created !== "number") {
+    const isNew = !previous.isRegular;
+    const replacedBytes = isNew ? 0 : replacedBytesOf(versionsFd, leaf, plan, previous.bytes);
+    const folders = { folderFds, versionsFd };
+    return new UploadFile(plan, folders, created, isNew, replacedBytes, arena, room);
+  }
+  closeFolders({ folderFds, versionsFd });
+  return created;
+}
+
+/** Whether the name and the disk admit the file: 0 or a refusal. `previous` describes the file that has the name, if any. */
+function admit(folderFd: number, leaf: string, plan: UploadPlan, previous: FileStat): number {
+  const fd = openEntry(folderFd, leaf);
+  if (fd === -Errno.ENOENT) return spaceRefusal(folderFd, plan);
+  if (fd < 0) return uploadRefusalOf(fd);
+  const result = statFd(fd, previous);
+  closeFd(fd);
+  if (result < 0) return uploadRefusalOf(result);
+  if (!previous.isRegular) return UploadRefusal.denied;
+  return plan.mayOverwrite ? spaceRefusal(folderFd, plan) : UploadRefusal.exists;
+}
+
+/** Bytes of what goes when a file of `bytes` is replaced. */
+function replacedBytesOf(folderFd: number, leaf: string, plan: UploadPlan, bytes: number): number {
+  if (plan.versionsMax === 0) return bytes;
+  const oldest = new FileStat();
+  const fd = openEntry(folderFd, versionName(leaf, plan.versionsMax));
+  if (fd < 0) return 0;
+  statFd(fd, oldest);
+  closeFd(fd);
+  return oldest.bytes;
+}
+
+function spaceRefusal(folderFd: number, plan: UploadPlan): number {
+  const wanted = plan.bytesFreeMin + plan.bytesExpected;
+  if (wanted === 0) return 0;
+  const free = freeBytes(folderFd);
+  if (free < 0) return uploadRefusalOf(free);
+  return free < wanted ? UploadRefusal.full : 0;
+}
+
+/** The folder for versions, made if it is missing; the target folder itself where none is named. An fd or a refusal. */
+function openVersionsFolder(folderFd: number, plan: UploadPlan): number {
+  if (plan.versionsMax === 0 || plan.versionsFolder === "") return folderFd;
+  let fd = openFolderBeneath(folderFd, plan.versionsFolder);
+  if (fd === -Errno.ENOENT) {
+    const made = makeFolder(folderFd, plan.versionsFolder, plan.folderMode);
+    const isThere = made >= 0 || made === -Errno.EEXIST;
+    fd = isThere ? openFolderBeneath(folderFd, plan.versionsFolder) : made;
+  }
+  return fd < 0 ? uploadRefusalOf(fd) : fd;
+}
+
+/** A file that nobody sees yet, or a refusal. Its lock tells a sweep of another process that it is alive. */
+function createFile(folderFd: number): Created | number {
+  const hidden = createHiddenName();
+  let fd = hasProc ? createUnnamed(folderFd) : -Errno.EOPNOTSUPP;
+  // Each file system that knows no such files has an errno of its own for it; a real fault comes again.
+  const isHidden = fd < 0;
+  if (isHidden) fd = createNamed(folderFd, hidden);
+  if (fd < 0) return uploadRefusalOf(fd);
+  // A file system without locks has left-overs that are removed a little early at worst.
+  lockFile(fd);
+  return { fd, hidden, isHidden };
+}
+
+/** Without /proc a file without a name could never get one. */
+const hasProc: boolean = existsSync("/proc/self/fd");
+
+/** Undoes {@link openUploadFile} at once, and returns `refusal`. */
+export function closeUploadFile(file: UploadFile, refusal: number): number {
+  if (file.isHidden) removeEntry(file.folderFd, file.hidden);
+  closeFd(file.fd);
+  closeFolders(file);
+  return refusal;
+}
+
+function closeFolders({ folderFds, versionsFd }: Folders): void {
+  for (const fd of folderFds) closeFd(fd);
+  if (versionsFd >= 0 && versionsFd !== folderFds[0]) closeFd(versionsFd);
+}
+
+function leafOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

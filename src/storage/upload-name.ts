@@ -1,0 +1,26 @@
+// The names that an upload makes beside the client's (storage layer): hidden ones, under which nothing is served and whose
+// left-overs are known at the next start, and those of previous versions.
+
+/** How every hidden name begins. The policy refuses names with a leading dot, whoever asks. */
+const HIDDEN_PREFIX = ".snow-owl-upload-";
+/** Random bytes of a hidden name: two uploads never meet, and nobody guesses one. */
+const RANDOM_BYTES = 12;
+const hiddenPattern: RegExp = new RegExp(
+  String.raw`^${HIDDEN_PREFIX.replace(".", String.raw`\.`)}[0-9a-f]{${2 * RANDOM_BYTES}}$`,
+);
+
+/** A hidden name that nobody has. */
+export function createHiddenName(): string {
+  const random = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES));
+  return HIDDEN_PREFIX + random.toHex();
+}
+
+/** Whether `name` is one of {@link createHiddenName}. */
+export function isHiddenName(name: string): boolean {
+  return hiddenPattern.test(name);
+}
+
+/** The name of the `version`-th version before the current one of `name`, counted from 1, as GNU's numbered backups are called. */
+export function versionName(name: string, version: number): string {
+  return `${name}.~${version}~`;
+}
