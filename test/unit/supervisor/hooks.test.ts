@@ -7,6 +7,7 @@ import { join } from "node:path";
 
 import type { HookSettings } from "#config/settings-uploads.ts";
 import type { UploadRecord } from "#server/contract.ts";
+import { environmentOf, hookEvent } from "#supervisor/hook-event.ts";
 import { type HookLimits, Hooks } from "#supervisor/hooks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hooks-"));
@@ -211,6 +212,17 @@ describe("a command", () => {
     expect(said).toMatchObject([{ event: "hook_completed", fields: { output: "done" } }]);
     process.kill(Number(readFileSync(markOf(hook), "utf8")), "SIGKILL");
   });
+});
+
+test("the operations page names every variable, and every event of the log", () => {
+  const page = readFileSync(join(import.meta.dir, "../../../docs/operations.md"), "utf8");
+  const event = hookEvent(record, "/srv/up");
+  const named = [...page.matchAll(/^\| `(PATH|SNOW_OWL_\w+)`/gm)].map(([, name]) => name);
+  expect(named).toEqual(event === undefined ? [] : Object.keys(environmentOf(event)));
+  const events = [...page.matchAll(/^\| `(hook_\w+)`/gm)].map(([, name]) => name ?? "");
+  const source = readFileSync(join(import.meta.dir, "../../../src/supervisor/hooks.ts"), "utf8");
+  const logged = [...source.matchAll(/"(hook_\w+)"/g)].map(([, name]) => name ?? "");
+  expect(events.toSorted()).toEqual([...new Set(logged)].toSorted());
 });
 
 describe("a web service", () => {
