@@ -64,9 +64,12 @@ function describeFiles(uploads: UploadSettings): string {
     ownerId === undefined && groupId === undefined
       ? "of the server's user"
       : `of ${ownerId ?? "the server's user"}:${groupId ?? "its group"}`;
-  const folders = uploads.mayCreateFolders
-    ? `folders are created with ${octal(uploads.folderMode)}`
-    : "no folder is created";
+  const isQuarantined = uploads.quarantineFolder !== "";
+  const where = isQuarantined && !uploads.mayCreateFolders ? " in quarantine alone" : "";
+  const folders =
+    isQuarantined || uploads.mayCreateFolders
+      ? `folders are created with ${octal(uploads.folderMode)}${where}`
+      : "no folder is created";
   const versions =
     uploads.versionsFolder === "" ? "" : `, versions go to ${uploads.versionsFolder}`;
   return `mode ${octal(uploads.fileMode)} ${owner}, ${folders}${versions}`;

@@ -159,7 +159,7 @@ function uploadEvent(record: UploadRecord): AuditEvent {
     fields: {
       ...common,
       ...measured,
-      throughput_bps: Math.round((record.bytes * 8e6) / Math.max(record.durationUs, 1)),
+      throughput_bps: Math.round((record.bytes * 1e6) / Math.max(record.durationUs, 1)),
       avg_block_time_ms: durationMs / Math.max(record.blocksReceived, 1),
       file_created: !record.isReplacement,
       version_kept: record.isVersioned,

@@ -375,6 +375,12 @@ describe("explainSettings", () => {
     ]);
   });
 
+  test("says that quarantine makes folders of its own", () => {
+    expect(lines(`${ON}[uploads]\nquarantine_folder = ".q"`)[3]).toBe(
+      "  files     mode 0644 of the server's user, folders are created with 0755 in quarantine alone",
+    );
+  });
+
   test("says that a drop box is write-only, and verified uploads are", () => {
     const text = `${ON}[uploads]\nwrite_only = true\nverify = true`;
     expect(lines(text)[0]).toBe("uploads     backups/* into /srv/tftp, write-only");

@@ -204,7 +204,7 @@ test("a completed upload has the fields that dashboards read", () => {
         blocks_duplicate: 1,
         timeouts: 0,
         duration_ms: 93,
-        throughput_bps: 1_061_935,
+        throughput_bps: 132_742,
         avg_block_time_ms: 3.72,
         file_created: false,
         version_kept: false,
