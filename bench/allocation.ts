@@ -123,7 +123,8 @@ function initOf(root: string): ShardInit {
     rootFd,
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
-    disks: diskInits(doorbellFd),
+    disks: diskInits(doorbellFd, 2),
+    writes: undefined,
     control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };

@@ -85,6 +85,11 @@ export class ReceiveBatch {
     for (let i = 0; i < count; i += 1) this.#reset(i);
   }
 
+  /** The address of the first byte of {@link u8}. */
+  get address(): number {
+    return this.#arena.address;
+  }
+
   /** Where datagram `index` begins in {@link u8}. */
   start(index: number): number {
     return this.#buffers + index * this.#stride;

@@ -1,7 +1,7 @@
 // What a shard has just received (io layer): the batch itself, so that nothing is copied on the way up, and
 // what a datagram's raw socket address says in text.
 
-import { decodeSockaddr, formatPeer } from "#ffi/address.ts";
+import { decodeSockaddr, formatIp, formatPeer } from "#ffi/address.ts";
 
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
 
@@ -9,4 +9,10 @@ export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts"
 export function peerText(name: Uint8Array): string {
   const address = decodeSockaddr(name, 0);
   return address === undefined ? "?" : formatPeer(address);
+}
+
+/** The sender's address without its port, in the same text. */
+export function peerAddressText(name: Uint8Array): string {
+  const address = decodeSockaddr(name, 0);
+  return address === undefined ? "?" : formatIp(address);
 }

@@ -150,6 +150,11 @@ export class Receiver {
     return this.#errorReply;
   }
 
+  /** Whether {@link pollTransmit} would name an OACK or an ACK if it were not for a pause. */
+  get isReplyDue(): boolean {
+    return this.#outcome === "running" && (this.#isFirstReplyDue || this.#isAckDue);
+  }
+
   /** When the peer last sent something new; the start, or the end of a pause, before that. */
   get progressUs(): number {
     return this.#progressUs;

@@ -3,19 +3,21 @@
 
 import type { Settings } from "#config/settings.ts";
 import { cleanName } from "#policy/path.ts";
-import { errorReplies, type ErrorReply } from "#protocol/error-reply.ts";
+import { UploadPolicy } from "#policy/upload.ts";
+import { errorReplies } from "#protocol/error-reply.ts";
 import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
 import { parseRequest, type Request } from "#protocol/request.ts";
 import type { FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
-import { OpenRefusal, type Root } from "#storage/root.ts";
+import type { Root } from "#storage/root.ts";
 
-import type { RefusalRecord } from "./contract.ts";
 import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
+import { type Refused, refused, refuseName, refuseOpen } from "./refused.ts";
+import type { AdmittedWrite, Writes } from "./writes.ts";
 
-/** A request that will be served. */
-export interface Admitted {
-  readonly kind: "admitted";
+/** A read request that will be served. */
+export interface AdmittedRead {
+  readonly kind: "read";
   readonly request: Request;
   readonly grant: Grant;
   readonly oack: Uint8Array | undefined;
@@ -23,29 +25,23 @@ export interface Admitted {
   readonly payload: Payload;
 }
 
-/** A request that will not. `reply` undefined: nothing is sent. */
-export interface Refused {
-  readonly kind: "refused";
-  readonly reply: ErrorReply | undefined;
-  readonly cause: RefusalRecord["cause"];
-  readonly name: string;
-  readonly isWrite: boolean;
-  readonly reason: string;
-  /** For `too-large`. */
-  readonly fileBytes?: number;
-  readonly fileBytesMax?: number;
-}
+export type Admitted = AdmittedRead | AdmittedWrite;
 
 /** Decides requests for one shard. */
 export class Admission {
   readonly #settings: Settings;
+  readonly #uploads: UploadPolicy;
+  readonly #writes: Writes | undefined;
   readonly #root: Root;
   readonly #cache: FileCache;
   readonly #limits: GrantLimits;
   readonly #netasciiLimits: GrantLimits;
 
-  constructor(settings: Settings, root: Root, cache: FileCache) {
+  /** `writes` is undefined where nothing may be written. */
+  constructor(settings: Settings, root: Root, cache: FileCache, writes: Writes | undefined) {
     this.#settings = settings;
+    this.#uploads = new UploadPolicy(settings.uploads);
+    this.#writes = writes;
     this.#root = root;
     this.#cache = cache;
     this.#limits = {
@@ -62,8 +58,8 @@ export class Admission {
     this.#netasciiLimits = { ...this.#limits, windowBytesMax };
   }
 
-  /** Decides the request in the first `length` bytes. */
-  decide(bytes: Uint8Array, length: number): Admitted | Refused {
+  /** Decides the request in the first `length` bytes, which came from `name` (a raw sockaddr). */
+  decide(bytes: Uint8Array, length: number, name: Uint8Array): Admitted | Refused {
     const request = parseRequest(bytes, length);
     if (request.kind === "fault") {
       const reply = request.reply === "drop" ? undefined : request.reply;
@@ -71,15 +67,20 @@ export class Admission {
       return { kind: "refused", reply, cause: "malformed", name: "", isWrite: false, reason };
     }
     if (request.kind === "write") {
+      if (this.#writes !== undefined) return this.#writes.decide(request, name);
       const reason = "writes disabled in configuration";
       return refused(request, errorReplies.accessViolation, "write-disabled", reason);
     }
     const clean = cleanName(request.name, this.#settings.rootDir);
     if (!clean.isClean) return refuseName(request, clean.cause);
+    if (!this.#uploads.mayRead(clean.path)) {
+      const reason = "uploads may not be read back, nor what is in quarantine";
+      return refused(request, errorReplies.accessViolation, "denied", reason);
+    }
     return this.#open(request, clean.path);
   }
 
-  #open(request: Request, path: string): Admitted | Refused {
+  #open(request: Request, path: string): AdmittedRead | Refused {
     const fd = this.#root.open(path);
     if (fd < 0) return refuseOpen(request, fd);
     const fileBytes = this.#root.stat.bytes;
@@ -98,7 +99,7 @@ export class Admission {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const file = this.#cache.hold(fd, this.#root.stat, framing);
       const payload = new OctetPayload(this.#cache, file);
-      return { kind: "admitted", request, grant, oack, fileBytes, payload };
+      return { kind: "read", request, grant, oack, fileBytes, payload };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -107,54 +108,6 @@ export class Admission {
     }
     const file = this.#cache.hold(fd, this.#root.stat, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "admitted", request, grant, oack, fileBytes, payload };
-  }
-}
-
-function refused(
-  request: Request,
-  reply: ErrorReply,
-  cause: RefusalRecord["cause"],
-  reason: string,
-): Refused {
-  const isWrite = request.kind === "write";
-  return { kind: "refused", reply, cause, name: request.name, isWrite, reason };
-}
-
-/** What each refused name is told, and the log. */
-const nameRefusals = {
-  traversal: [errorReplies.accessViolation, "traversal", "a segment is `..`"],
-  hidden: [errorReplies.notFound, "not-found", "hidden names are not served"],
-  empty: [errorReplies.accessViolation, "denied", "the root folder itself"],
-  "too-long": [errorReplies.notFound, "not-found", "name too long"],
-} as const;
-
-function refuseName(request: Request, name: keyof typeof nameRefusals): Refused {
-  const [reply, cause, reason] = nameRefusals[name];
-  return refused(request, reply, cause, reason);
-}
-
-function refuseOpen(request: Request, refusal: number): Refused {
-  switch (refusal) {
-    case OpenRefusal.notFound:
-      return refused(request, errorReplies.notFound, "not-found", "File not found");
-    case OpenRefusal.denied:
-      return refused(
-        request,
-        errorReplies.accessViolation,
-        "denied",
-        "not a regular file, or not readable by the server",
-      );
-    case OpenRefusal.outside:
-      return refused(
-        request,
-        errorReplies.accessViolation,
-        "traversal",
-        "a symbolic link leads outside the root",
-      );
-    case OpenRefusal.busy:
-      return refused(request, errorReplies.busy, "busy", "too many open files, or no memory");
-    default:
-      return refused(request, errorReplies.readFailed, "io-error", "the file system failed");
+    return { kind: "read", request, grant, oack, fileBytes, payload };
   }
 }

@@ -14,6 +14,8 @@ export interface ShardInit {
   readonly transferFds: readonly number[];
   /** Whether the sockets are bound to the wildcard address, so that replies must name their source. */
   readonly isWildcard: boolean;
+  /** Undefined where nothing may be written. */
+  readonly writes: WritesInit | undefined;
   /** The root folder, opened with O_PATH or O_RDONLY | O_DIRECTORY. */
   readonly rootFd: number;
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
@@ -24,6 +26,14 @@ export interface ShardInit {
   readonly control: SharedArrayBuffer;
   /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
+}
+
+/** What uploads need. */
+export interface WritesInit {
+  /** The upload root. */
+  readonly rootFd: number;
+  /** The memory of the UploadLedger that all shards share. */
+  readonly ledger: SharedArrayBuffer;
 }
 
 /** The values of the control word. Numbers only rise. */
@@ -50,6 +60,9 @@ export const Counter = {
   spins: 16,
   strayDatagrams: 17,
   lateRepetitions: 18,
+  uploadsCompleted: 19,
+  uploadsFailed: 20,
+  bytesReceived: 21,
 } as const;
 
 /** How many counters there are. */

@@ -4,16 +4,21 @@
 import { printable } from "#base/printable.ts";
 import { peerText } from "#io/inbox.ts";
 import { describeGrant } from "#protocol/options.ts";
+import type { Request } from "#protocol/request.ts";
 
-import type { Admitted, Refused } from "./admission.ts";
+import type { AdmittedRead } from "./admission.ts";
 import {
   Counter,
   type RefusalRecord,
   type RequestRecord,
   type ShardRecord,
   type TransferRecord,
+  type UploadRecord,
+  type UploadRequestRecord,
 } from "./contract.ts";
-import { acknowledgedBytes, type Transfer } from "./transfer.ts";
+import { type Refused, uploadFate } from "./refused.ts";
+import { acknowledgedBytes, type ReadTransfer, type WriteTransfer } from "./transfer.ts";
+import type { AdmittedWrite } from "./writes.ts";
 
 // A batch goes out when it is this long, or when the shard is about to sleep.
 const RECORDS_MAX = 64;
@@ -40,7 +45,7 @@ export class Records {
   }
 }
 
-export function requestRecord(name: Uint8Array, admitted: Admitted): RequestRecord {
+export function requestRecord(name: Uint8Array, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes } = admitted;
   return {
     kind: "request",
@@ -50,7 +55,23 @@ export function requestRecord(name: Uint8Array, admitted: Admitted): RequestReco
     mode: request.mode,
     fileBytes,
     blockBytes: grant.blockBytes,
-    asked: Object.fromEntries(request.options.map(({ name, value }) => [name, value])),
+    asked: askedOf(request),
+  };
+}
+
+export function uploadRequestRecord(
+  name: Uint8Array,
+  { request, grant }: AdmittedWrite,
+): UploadRequestRecord {
+  return {
+    kind: "upload-request",
+    timeMs: Date.now(),
+    peer: peerText(name),
+    name: printable(request.name),
+    mode: request.mode,
+    announcedBytes: grant.announcedBytes,
+    blockBytes: grant.blockBytes,
+    asked: askedOf(request),
   };
 }
 
@@ -70,7 +91,7 @@ export function refusalRecord(name: Uint8Array, refused: Refused): RefusalRecord
   };
 }
 
-export function transferRecord(transfer: Transfer, nowUs: number): TransferRecord {
+export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferRecord {
   const { sender, grant, request } = transfer;
   const { blocksSent, blocksResent, timeouts, rttUs } = sender.statistics;
   const outcome = outcomeOf(transfer);
@@ -95,12 +116,51 @@ export function transferRecord(transfer: Transfer, nowUs: number): TransferRecor
   };
 }
 
+/** The end of an upload, made when the disk has said what became of it. */
+export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadRecord {
+  const { receiver, grant, request, intake, path } = transfer;
+  const { upload } = intake;
+  const { plan, isNew } = upload.file;
+  const { blocksAccepted, blocksRepeated, timeouts } = receiver.statistics;
+  const isSuccess = upload.refusal === 0;
+  return {
+    kind: "upload",
+    timeMs: Date.now(),
+    peer: peerText(transfer.name),
+    name: printable(request.name),
+    path,
+    target: plan.path,
+    mode: request.mode,
+    outcome: uploadOutcome(transfer),
+    isSuccess,
+    bytes: upload.bytes,
+    durationUs: nowUs - transfer.startUs,
+    blockBytes: grant.blockBytes,
+    windowBlocks: grant.windowBlocks,
+    blocksReceived: blocksAccepted,
+    duplicates: blocksRepeated,
+    timeouts,
+    options: describeGrant(grant),
+    sha256: upload.sha256 === "" ? undefined : upload.sha256,
+    isVerified: isSuccess && plan.isVerified,
+    isReplacement: isSuccess && !isNew,
+    isVersioned: isSuccess && !isNew && plan.versionsMax > 0,
+  };
+}
+
+/** A client that left, or was cut off, says so; otherwise storage does. What is in its place is complete, whoever has left. */
+function uploadOutcome({ receiver, intake }: WriteTransfer): string {
+  const { refusal } = intake.upload;
+  if (refusal === 0) return receiver.outcome === "running" ? "complete" : "complete-unacknowledged";
+  return receiver.outcome === "running" ? uploadFate(refusal).cause : receiver.outcome;
+}
+
 /**
  * How a transfer ended, as the log says it. To the sender a peer that never acknowledged anything has merely been silent. A
  * request that comes late, after it was served, looks like that too: it is served once more, because a client may well ask twice
  * from one port, and only the silence tells that nobody wanted it.
  */
-function outcomeOf({ sender, isRepetition }: Transfer): string {
+function outcomeOf({ sender, isRepetition }: ReadTransfer): string {
   const { outcome, hasHeard } = sender;
   const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
   if (isSilent && !hasHeard && isRepetition) return "late-repetition";
@@ -116,4 +176,8 @@ export function endCounter({ outcome, isSuccess: hasSucceeded }: TransferRecord)
 /** A probe is what its client wanted; an unacknowledged end had every byte sent. */
 function isSuccess(outcome: string): boolean {
   return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
+}
+
+function askedOf({ options }: Request): Readonly<Record<string, string>> {
+  return Object.fromEntries(options.map(({ name, value }) => [name, value]));
 }

@@ -16,7 +16,7 @@ import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 import { Root } from "#storage/root.ts";
 
-import { Admission, type Admitted, type Refused } from "./admission.ts";
+import { Admission, type Admitted, type AdmittedRead } from "./admission.ts";
 import {
   Counter,
   type FastPaths,
@@ -25,17 +25,37 @@ import {
   type ShardRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
-import { endCounter, Records, refusalRecord, requestRecord, transferRecord } from "./records.ts";
-import type { Transfer } from "./transfer.ts";
+import {
+  endCounter,
+  Records,
+  refusalRecord,
+  requestRecord,
+  transferRecord,
+  uploadRecord,
+  uploadRequestRecord,
+} from "./records.ts";
+import type { Refused } from "./refused.ts";
+import {
+  type Exchange,
+  machineOf,
+  type ReadTransfer,
+  type Transfer,
+  type WriteTransfer,
+} from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
+import { type AdmittedWrite, Writes, type WritesListener } from "./writes.ts";
 
 /** Most timers that one turn expires. */
 const TIMERS_PER_TURN = 256;
 /** How long a transfer waits before it asks again for bytes that the disk has not brought yet. */
 const DISK_RETRY_US = 500;
 /** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
-const DATAGRAM_BYTES = 2048;
+const REQUEST_BYTES = 2048;
+/** Where uploads are allowed: the longest DATA (RFC 2348), and room to see that one is longer. Memory is taken as it is touched. */
+const DATA_BYTES = 65_536;
+/** How long cut-off uploads may take to be removed: less than a stop is given (supervisor.ts). */
+const CLEAN_UP_US = 300_000;
 
 /** A transfer that has not moved for so long may be restarted by its own request: a client's usual timeout of 1 s, and a guess's room. */
 const RESTART_US = 2_000_000;
@@ -43,7 +63,7 @@ const RESTART_US = 2_000_000;
 const SERVICE = 0;
 
 /** See above. `run` returns when the shard was told to end. */
-export class Shard implements TransmitListener {
+export class Shard implements TransmitListener, WritesListener {
   readonly #init: ShardInit;
   readonly #control: Int32Array;
   readonly #counters: Counters;
@@ -52,6 +72,9 @@ export class Shard implements TransmitListener {
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
+  /** Undefined where nothing may be written. */
+  readonly #writes: Writes | undefined;
+  readonly #datagramBytes: number;
   readonly #admission: Admission;
   readonly #records: Records;
   readonly #transfers: Transfers;
@@ -76,7 +99,8 @@ export class Shard implements TransmitListener {
     this.#control = new Int32Array(init.control);
     this.#counters = new Counters(init.counters);
     this.#records = new Records(deliver);
-    this.#inbox = new Inbox(settings.batchDatagrams, DATAGRAM_BYTES, fastPaths.recvmmsg.isOn);
+    this.#datagramBytes = init.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
+    this.#inbox = new Inbox(settings.batchDatagrams, this.#datagramBytes, fastPaths.recvmmsg.isOn);
     const fds = [init.serviceFd, ...init.transferFds];
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn));
     this.#waiter = new Waiter(settings.spinUs);
@@ -92,7 +116,10 @@ export class Shard implements TransmitListener {
       },
       this.#disk,
     );
-    this.#admission = new Admission(settings, new Root(init.rootFd), this.#cache);
+    if (init.writes !== undefined) {
+      this.#writes = new Writes(settings, init.writes, this.#disk, init.shardIndex, this);
+    }
+    this.#admission = new Admission(settings, new Root(init.rootFd), this.#cache, this.#writes);
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
     this.#transmitter = new Transmitter(
@@ -111,7 +138,7 @@ export class Shard implements TransmitListener {
       const command = Atomics.load(this.#control, 0);
       this.#isDraining = command >= ShardCommand.drain;
       if (command >= ShardCommand.stop) break;
-      if (this.#isDraining && this.#transfers.count === 0) break;
+      if (this.#isDraining && this.#isDrained()) break;
       this.#turn();
     }
     this.#abortAll();
@@ -121,23 +148,54 @@ export class Shard implements TransmitListener {
 
   /** Arms lazily: a timer that is set earlier than needed is moved when it fires, not with every packet. */
   handleIdle(transfer: Transfer): void {
-    const { deadlineUs } = transfer.sender;
+    const { deadlineUs } = machineOf(transfer);
     if (deadlineUs < this.#wheel.dueUs(transfer.slot)) this.#wheel.arm(transfer.slot, deadlineUs);
   }
 
   handleEnd(transfer: Transfer): void {
+    this.#wheel.cancel(transfer.slot);
+    this.#transmitter.forget(transfer);
+    this.#transfers.remove(transfer, this.#nowUs);
+    if (transfer.kind === "write") {
+      // Its record follows when the disk has said what is left: see `handleOutcome`.
+      transfer.intake.upload.abort();
+      return;
+    }
     const record = transferRecord(transfer, this.#nowUs);
     this.#records.add(record);
     this.#counters.add(endCounter(record), 1);
     this.#counters.add(Counter.blocksResent, record.blocksResent);
-    this.#wheel.cancel(transfer.slot);
-    this.#transmitter.forget(transfer);
-    this.#transfers.remove(transfer, this.#nowUs);
     transfer.payload.close();
+  }
+
+  get nowUs(): number {
+    return this.#nowUs;
+  }
+
+  handleReply(transfer: WriteTransfer): void {
+    if (this.#transfers.bySlot[transfer.slot] === transfer) this.#transmitter.enqueue(transfer);
+  }
+
+  handleOutcome(transfer: WriteTransfer): void {
+    const record = uploadRecord(transfer, this.#nowUs);
+    this.#records.add(record);
+    this.#counters.add(record.isSuccess ? Counter.uploadsCompleted : Counter.uploadsFailed, 1);
+    this.#counters.add(Counter.bytesReceived, record.bytes);
   }
 
   handleFull(socket: number, isFull: boolean): void {
     this.#waiter.watchWritable(at(this.#outboxes, socket).fd, socket, isFull);
+  }
+
+  /** Whether nobody is served any more. A client whose last block is safe may have lost our ACK, but is not waited for. */
+  #isDrained(): boolean {
+    for (const transfer of this.#transfers.bySlot) {
+      if (transfer?.kind !== "write" || !transfer.receiver.isDallying || transfer.isQueued)
+        continue;
+      transfer.receiver.abort("shutdown");
+      this.handleEnd(transfer);
+    }
+    return this.#transfers.count === 0 && (this.#writes?.count ?? 0) === 0;
   }
 
   #turn(): void {
@@ -158,7 +216,8 @@ export class Shard implements TransmitListener {
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
     if (isAsked) this.#receive(SERVICE);
-    this.#disk.reap();
+    if (this.#writes === undefined) this.#disk.reap();
+    else this.#writes.reap();
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
     this.#counters.add(Counter.turns, 1);
@@ -198,7 +257,12 @@ export class Shard implements TransmitListener {
       this.#handleStray(socket, index, kind);
       return;
     }
-    if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(u8, start), this.#nowUs);
+    if (transfer.kind === "write") {
+      if (kind === Opcode.data) transfer.intake.handleData(inbox, index, this.#nowUs);
+      else if (kind === Opcode.error)
+        transfer.receiver.handleError(errorCode(u8, start), this.#nowUs);
+      else return;
+    } else if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(u8, start), this.#nowUs);
     else if (kind === Opcode.error) transfer.sender.handleError(errorCode(u8, start), this.#nowUs);
     else return;
     this.#transmitter.enqueue(transfer);
@@ -220,12 +284,12 @@ export class Shard implements TransmitListener {
     this.#readAddresses(index);
     const previous = this.#transfers.findAnywhere(this.#name);
     if (previous !== undefined && this.#isRepetition(previous, bytes)) {
-      previous.sender.repeatFirstReply(this.#nowUs);
+      machineOf(previous).repeatFirstReply(this.#nowUs);
       this.#transmitter.enqueue(previous);
       return;
     }
     if (previous !== undefined) {
-      previous.sender.abort("replaced");
+      machineOf(previous).abort("replaced");
       this.handleEnd(previous);
     }
     if (this.#isDraining) {
@@ -233,10 +297,10 @@ export class Shard implements TransmitListener {
       this.#transmitter.reply(SERVICE, this.#name, this.#local, reply);
       return;
     }
-    const length = this.#inbox.isTruncated(index) ? DATAGRAM_BYTES + 1 : bytes.length;
-    const decision = this.#admission.decide(bytes, length);
-    if (decision.kind === "admitted") this.#begin(decision, bytes.slice());
-    else this.#refuse(decision);
+    const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
+    const decision = this.#admission.decide(bytes, length, this.#name);
+    if (decision.kind === "refused") this.#refuse(decision);
+    else this.#begin(decision, bytes.slice());
   }
 
   #refuse(refused: Refused): void {
@@ -249,23 +313,50 @@ export class Shard implements TransmitListener {
   #begin(admitted: Admitted, requestBytes: Uint8Array): void {
     const slot = this.#transfers.takeSlot();
     if (slot < 0) {
-      admitted.payload.close();
+      if (admitted.kind === "read") admitted.payload.close();
+      else admitted.upload.abort();
       const { name } = admitted.request;
+      const isWrite = admitted.kind === "write";
       const reason = `all ${this.#transfers.capacity} transfers of this worker are in use`;
       const reply = errorReplies.busy;
-      this.#refuse({ kind: "refused", reply, cause: "busy", name, isWrite: false, reason });
+      this.#refuse({ kind: "refused", reply, cause: "busy", name, isWrite, reason });
       return;
     }
-    const transfer = this.#transferAt(slot, admitted, requestBytes);
+    const exchange = this.#exchangeAt(slot, admitted, requestBytes);
+    const transfer =
+      admitted.kind === "read"
+        ? this.#beginRead(admitted, exchange)
+        : this.#beginWrite(admitted, exchange);
     this.#transfers.add(transfer);
-    this.#records.add(requestRecord(transfer.name, admitted));
-    transfer.sender.start(this.#nowUs);
     this.#transmitter.enqueue(transfer);
   }
 
-  #transferAt(slot: number, admitted: Admitted, requestBytes: Uint8Array): Transfer {
+  #beginWrite(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
+    assert(this.#writes !== undefined, "a write is admitted where writes are possible");
+    this.#records.add(uploadRequestRecord(exchange.name, admitted));
+    return this.#writes.begin(admitted, exchange);
+  }
+
+  #exchangeAt(slot: number, admitted: Admitted, requestBytes: Uint8Array): Exchange {
+    const { request, grant, oack } = admitted;
+    return {
+      slot,
+      socket: this.#transfers.socketFor(this.#name),
+      name: this.#name.slice(),
+      local: this.#local.slice(),
+      requestBytes,
+      request,
+      grant,
+      oack,
+      startUs: this.#nowUs,
+      isQueued: false,
+    };
+  }
+
+  #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
     const { settings } = this.#init;
     const { request, grant, oack, fileBytes, payload } = admitted;
+    this.#records.add(requestRecord(exchange.name, admitted));
     const sender = new Sender({
       blockBytes: grant.blockBytes,
       windowBlocks: grant.windowBlocks,
@@ -277,22 +368,16 @@ export class Shard implements TransmitListener {
       lastBlock: payload.lastBlock,
       lastIsEmpty: request.mode === "octet" && fileBytes % grant.blockBytes === 0,
     });
+    sender.start(this.#nowUs);
+    const { name, requestBytes } = exchange;
     return {
-      slot,
-      socket: this.#transfers.socketFor(this.#name),
-      name: this.#name.slice(),
-      local: this.#local.slice(),
-      requestBytes,
-      request,
-      grant,
-      oack,
+      ...exchange,
+      kind: "read",
       fileBytes,
       payload,
       sender,
-      startUs: this.#nowUs,
-      isRepetition: this.#transfers.wasServed(this.#name, requestBytes, this.#nowUs),
+      isRepetition: this.#transfers.wasServed(name, requestBytes, this.#nowUs),
       blocksPerMessage: this.#transmitter.blocksPerMessage(grant.blockBytes),
-      isQueued: false,
       isEndKnown: payload.lastBlock !== Infinity,
     };
   }
@@ -308,11 +393,12 @@ export class Shard implements TransmitListener {
     for (let index = 0; index < count; index += 1) {
       const transfer = this.#transfers.bySlot[i32At(this.#due, index)];
       assert(transfer !== undefined, "a timer is cancelled with its transfer");
-      if (transfer.sender.deadlineUs <= this.#nowUs) {
-        transfer.sender.handleTimeout(this.#nowUs);
+      const machine = machineOf(transfer);
+      if (machine.deadlineUs <= this.#nowUs) {
+        machine.handleTimeout(this.#nowUs);
         this.#transmitter.enqueue(transfer);
       } else {
-        this.#wheel.arm(transfer.slot, transfer.sender.deadlineUs);
+        this.#wheel.arm(transfer.slot, machine.deadlineUs);
       }
     }
   }
@@ -321,11 +407,22 @@ export class Shard implements TransmitListener {
   #abortAll(): void {
     for (const transfer of this.#transfers.bySlot) {
       if (transfer === undefined) continue;
-      transfer.sender.abort("shutdown");
+      machineOf(transfer).abort("shutdown");
       this.#transmitter.enqueue(transfer);
     }
     const turns = 2 * Math.ceil(this.#transfers.count / 256) + 1;
     for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
+    this.#cleanUp();
+  }
+
+  /** Lets the disk threads remove what is left of uploads that were cut off. What they do not manage, the next start removes. */
+  #cleanUp(): void {
+    const untilUs = monotonicUs() + CLEAN_UP_US;
+    while (this.#writes !== undefined && this.#writes.count > 0 && monotonicUs() < untilUs) {
+      this.#waiter.wait(untilUs, monotonicUs() + DISK_RETRY_US);
+      silenceDoorbell(this.#init.doorbellFd);
+      this.#writes.reap();
+    }
   }
 
   /** Writes the counters that others keep. */
@@ -343,9 +440,12 @@ export class Shard implements TransmitListener {
    * client that did start over stops acknowledging, and asks again. One that has its file and asks again at once is served.
    */
   #isRepetition(transfer: Transfer, bytes: Uint8Array): boolean {
-    const { requestBytes, sender } = transfer;
-    if (sender.outcome !== "running" || requestBytes.length !== bytes.length) return false;
+    const { requestBytes } = transfer;
+    const machine = machineOf(transfer);
+    // Its file is safe: what comes now is a new upload.
+    if (transfer.kind === "write" && transfer.receiver.isDallying) return false;
+    if (machine.outcome !== "running" || requestBytes.length !== bytes.length) return false;
     if (!requestBytes.every((byte, index) => byte === bytes[index])) return false;
-    return !sender.hasHeard || this.#nowUs - sender.progressUs < RESTART_US;
+    return !machine.hasHeard || this.#nowUs - machine.progressUs < RESTART_US;
   }
 }

@@ -1,14 +1,16 @@
 // One running transfer (server layer): the state machine, the bytes and the addresses, tied together.
-// A record without behaviour: the shard and the transmitter act on it.
+// Records without behaviour: the shard and the transmitter act on them.
 
 import type { Grant } from "#protocol/options.ts";
+import type { Receiver } from "#protocol/receiver.ts";
 import type { Request } from "#protocol/request.ts";
 import type { Sender } from "#protocol/sender.ts";
 
+import type { Intake } from "./intake.ts";
 import type { Payload } from "./payload.ts";
 
-/** What a transfer is made of. */
-export interface Transfer {
+/** What every transfer is made of. */
+export interface Exchange {
   readonly slot: number;
   /** Which socket it speaks from: 0 is the service socket. */
   readonly socket: number;
@@ -21,22 +23,43 @@ export interface Transfer {
   readonly request: Request;
   readonly grant: Grant;
   readonly oack: Uint8Array | undefined;
+  readonly startUs: number;
+  /** In the ready, blocked or disk queue. */
+  isQueued: boolean;
+}
+
+/** A file on its way to a client. */
+export interface ReadTransfer extends Exchange {
+  readonly kind: "read";
   readonly fileBytes: number;
   readonly payload: Payload;
   readonly sender: Sender;
-  readonly startUs: number;
   /** Whether the very same request was served in full a moment ago: this may be its late repetition. */
   readonly isRepetition: boolean;
   /** Most blocks in one message; 1 where the kernel does not segment for this peer. */
   blocksPerMessage: number;
-  /** In the ready, blocked or disk queue. */
-  isQueued: boolean;
   /** Whether the sender has been told of {@link Payload.lastBlock}. */
   isEndKnown: boolean;
 }
 
+/** A file on its way from a client. */
+export interface WriteTransfer extends Exchange {
+  readonly kind: "write";
+  /** The cleaned name, relative to the upload root; the file may go elsewhere, to quarantine. */
+  readonly path: string;
+  readonly receiver: Receiver;
+  readonly intake: Intake;
+}
+
+export type Transfer = ReadTransfer | WriteTransfer;
+
+/** The state machine of a transfer, where it does not matter which way the file goes. */
+export function machineOf(transfer: Transfer): Sender | Receiver {
+  return transfer.kind === "read" ? transfer.sender : transfer.receiver;
+}
+
 /** File bytes that the client has acknowledged; for netascii, bytes as they were sent. */
-export function acknowledgedBytes(transfer: Transfer): number {
+export function acknowledgedBytes(transfer: ReadTransfer): number {
   const { sender, payload, grant, fileBytes, request } = transfer;
   if (request.mode === "octet") return Math.min(sender.ackedBlock * grant.blockBytes, fileBytes);
   return sender.ackedBlock >= payload.lastBlock ? fileBytes : sender.ackedBlock * grant.blockBytes;

@@ -2,6 +2,7 @@
 // ended a moment ago, which decides the next transfer's socket and what a straggler is told.
 
 import { Slab } from "#base/slab.ts";
+import type { Outcome } from "#protocol/outcome.ts";
 
 import { FNV_PRIME, hashOf, PeerTable } from "./peer-table.ts";
 import { RecentPeers } from "./recent-peers.ts";
@@ -53,8 +54,7 @@ export class Transfers {
 
   remove(transfer: Transfer, nowUs: number): void {
     this.#finished.note(hashOf(0, transfer.name, 0), transfer.socket, nowUs);
-    const { outcome } = transfer.sender;
-    if (outcome === "complete" || outcome === "probe") {
+    if (transfer.kind === "read" && isServed(transfer.sender.outcome)) {
       this.#served.note(requestHash(transfer.name, transfer.requestBytes), 0, nowUs);
     }
     this.#peers.remove(transfer.slot);
@@ -108,4 +108,8 @@ function requestHash(name: Uint8Array, requestBytes: Uint8Array): number {
   let hash = hashOf(0, name, 0);
   for (const byte of requestBytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
   return (hash ^ (hash >>> 15)) & 0x7fff_ffff;
+}
+
+function isServed(outcome: Outcome): boolean {
+  return outcome === "complete" || outcome === "probe";
 }

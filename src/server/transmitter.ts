@@ -5,14 +5,16 @@ import { assert } from "#base/assert.ts";
 import { at } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
 import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
-import { dataHeaderBytes } from "#protocol/packet.ts";
+import { wireBlock } from "#protocol/blocks.ts";
+import { ackBytes, dataHeaderBytes, writeAck } from "#protocol/packet.ts";
+import { Reply } from "#protocol/receiver.ts";
 import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
 
 import { Counter } from "./contract.ts";
 import type { Counters } from "./counters.ts";
 import { isTemporary } from "./payload.ts";
-import type { Transfer } from "./transfer.ts";
+import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
@@ -41,6 +43,8 @@ export class Transmitter implements RefusalListener {
   readonly #ready: IntRing;
   readonly #blocked: IntRing;
   readonly #disk: IntRing;
+  /** The ACK in hand; copied when it is queued. */
+  readonly #ack: Uint8Array = new Uint8Array(ackBytes);
   #canSegment: boolean;
   #nowUs = 0;
 
@@ -131,6 +135,11 @@ export class Transmitter implements RefusalListener {
     if (refusal === Refusal.segmentationOff) this.#canSegment = false;
     // What was lost on the way out is repeated by the timer, like what is lost on the wire.
     if (transfer === undefined || refusal === Refusal.lost) return;
+    if (transfer.kind === "write") {
+      transfer.receiver.handleUnsent();
+      this.enqueue(transfer);
+      return;
+    }
     if (refusal !== Refusal.full) {
       transfer.blocksPerMessage = 1;
       this.#counters.add(Counter.gsoFallbacks, 1);
@@ -142,11 +151,15 @@ export class Transmitter implements RefusalListener {
   /** Sends one message of `transfer` and queues it again, or ends it, or lets it wait. */
   #transmit(transfer: Transfer): void {
     const outbox = at(this.#outboxes, transfer.socket);
-    const { sender } = transfer;
     if (outbox.isFull) {
       this.#queue(transfer, this.#blocked);
       return;
     }
+    if (transfer.kind === "write") {
+      this.#reply(transfer, outbox);
+      return;
+    }
+    const { sender } = transfer;
     if (sender.outcome === "running" && !this.#prepare(transfer)) return;
     // Netascii needs a piece per block; octet one per chunk, and two blocks may lie in two.
     if (!outbox.hasRoom(transfer.blocksPerMessage + 1)) this.#flush(outbox);
@@ -180,8 +193,30 @@ export class Transmitter implements RefusalListener {
     this.enqueue(transfer);
   }
 
+  /** Sends what the receiver of an upload has to say, or ends it, or lets it wait. */
+  #reply(transfer: WriteTransfer, outbox: Outbox): void {
+    const { receiver, slot } = transfer;
+    transfer.intake.prepare(this.#nowUs);
+    if (!outbox.hasRoom(1)) this.#flush(outbox);
+    switch (receiver.pollTransmit(this.#nowUs)) {
+      case Reply.oack:
+        this.#sendWhole(transfer, outbox, transfer.oack, slot);
+        return;
+      case Reply.ack:
+        writeAck(this.#ack, 0, wireBlock(receiver.ackedBlock, transfer.grant.rolloverTo));
+        this.#sendWhole(transfer, outbox, this.#ack, slot);
+        return;
+      case Reply.error:
+        this.#sendWhole(transfer, outbox, receiver.errorReply?.datagram, -1);
+        return;
+      case Reply.none:
+        if (receiver.outcome === "running") this.#listener.handleIdle(transfer);
+        else this.#listener.handleEnd(transfer);
+    }
+  }
+
   /** Has the bytes of the next window made ready. False: they are not, and the transfer waits or ends. */
-  #prepare(transfer: Transfer): boolean {
+  #prepare(transfer: ReadTransfer): boolean {
     const { payload, sender, grant } = transfer;
     const result = payload.prepare(sender.ackedBlock + grant.windowBlocks);
     if (result < 0) {
@@ -196,7 +231,7 @@ export class Transmitter implements RefusalListener {
   }
 
   /** Puts the run of blocks that the sender named into one message. False: a block is not there, and the transfer waits or ends. */
-  #gather(transfer: Transfer, outbox: Outbox): boolean {
+  #gather(transfer: ReadTransfer, outbox: Outbox): boolean {
     const { sender, payload, grant } = transfer;
     const { firstBlock, blockCount } = sender;
     const segmentBytes = blockCount > 1 ? grant.blockBytes + dataHeaderBytes : 0;
@@ -212,7 +247,7 @@ export class Transmitter implements RefusalListener {
   }
 
   /** The bytes are not there: for now, or for good. */
-  #stall(transfer: Transfer, absent: number): void {
+  #stall(transfer: ReadTransfer, absent: number): void {
     if (isTemporary(absent)) {
       this.#listener.handleIdle(transfer);
       this.#queue(transfer, this.#disk);

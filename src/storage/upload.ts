@@ -127,6 +127,18 @@ export class Upload implements DiskOwner {
     return left + (this.#spare < 0 ? 0 : BUFFER_BYTES);
   }
 
+  /**
+   * Sees to it that {@link append} takes the next `bytes` (at most {@link BUFFER_BYTES}) for certain. False: the disk is
+   * behind, and `handleUploadRoom` tells when to ask again.
+   */
+  makeRoom(bytes: number): boolean {
+    assert(bytes <= BUFFER_BYTES, "a window is smaller than a buffer");
+    if (this.room < bytes) this.#spare = this.#takeBuffer();
+    if (this.room >= bytes) return true;
+    this.#home.handleFull(this);
+    return false;
+  }
+
   /** Takes the next `bytes` (at most {@link BUFFER_BYTES}) from `address` (arena memory), all of them or none. See {@link Append}. */
   append(address: number, bytes: number): number {
     assert(!this.#isFinishing, "nothing comes after the end");

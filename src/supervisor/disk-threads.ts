@@ -7,9 +7,6 @@ import { createDiskRing, type DiskThreadInit, endDiskThread } from "#storage/dis
 
 import { describeError, ThreadDeaths } from "./thread-deaths.ts";
 
-/** Disk threads per shard: one may wait for a disk that is stuck while the other goes on. A guess. */
-const THREADS_PER_SHARD = 2;
-
 /** What the disk threads tell their owner. */
 export interface DiskThreadEvents {
   /** A thread died of `error` and is replaced; its job in hand was answered with an error. */
@@ -18,9 +15,9 @@ export interface DiskThreadEvents {
   readonly hopeless: (error: string) => void;
 }
 
-/** Rings for the disk threads of one shard, whose doorbell tells it of results. */
-export function diskInits(doorbellFd: number): readonly DiskThreadInit[] {
-  return Array.from({ length: THREADS_PER_SHARD }, () => ({ ring: createDiskRing(), doorbellFd }));
+/** Rings for the `threads` disk threads of one shard, whose doorbell tells it of results. */
+export function diskInits(doorbellFd: number, threads: number): readonly DiskThreadInit[] {
+  return Array.from({ length: threads }, () => ({ ring: createDiskRing(), doorbellFd }));
 }
 
 /** All disk threads of the process. */

@@ -6,7 +6,15 @@ import { hostname } from "node:os";
 import type { LogSettings, Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder, type StartFault } from "#io/start.ts";
-import { Counter, COUNTERS, type FastPaths, type ShardInit } from "#server/contract.ts";
+import {
+  Counter,
+  COUNTERS,
+  type FastPaths,
+  type ShardInit,
+  type WritesInit,
+} from "#server/contract.ts";
+import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
+import { sweepUploads } from "#storage/upload-sweep.ts";
 
 import { bannerText, exampleFileOf } from "./banner.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
@@ -106,9 +114,27 @@ function lossLine(settings: LogSettings, lines: number, because: string): string
   });
 }
 
+/** Uploads that may be under way at a time in all shards together: far more than their buffers allow. */
+const CLAIMS_MAX = 16_384;
+const NO_QUOTAS = { rootBytesMax: 0, clientBytesMax: 0, clientWindowMs: 0 } as const;
+
+/** Opens the upload root, removes what a crash has left in it, and counts what it holds; undefined where nothing may be written. */
+function openWrites(settings: Settings): WritesInit | StartFault | undefined {
+  const { uploads } = settings;
+  if (!uploads.isEnabled) return undefined;
+  const rootFd = openRootFolder(uploads.rootDir);
+  if (typeof rootFd !== "number") return rootFd;
+  const ledger = createUploadLedger(CLAIMS_MAX);
+  const { bytes } = sweepUploads(rootFd);
+  new UploadLedger(ledger, 0, NO_QUOTAS).setRootBytes(bytes);
+  return { rootFd, ledger };
+}
+
 function openEverything(settings: Settings): Opened | StartFault {
   const rootFd = openRootFolder(settings.rootDir);
   if (typeof rootFd !== "number") return rootFd;
+  const writes = openWrites(settings);
+  if (writes !== undefined && "fault" in writes) return writes;
   const sockets = openShardSockets(settings, settings.workers);
   if ("fault" in sockets) return sockets;
   const inits: ShardInit[] = [];
@@ -126,7 +152,8 @@ function openEverything(settings: Settings): Opened | StartFault {
       isWildcard: sockets.isWildcard,
       rootFd,
       doorbellFd,
-      disks: diskInits(doorbellFd),
+      disks: diskInits(doorbellFd, settings.uploads.diskThreads),
+      writes,
       control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
@@ -249,6 +276,8 @@ function totals(shards: Shards): Readonly<Record<string, number>> {
   return {
     transfers_completed: shards.total(Counter.transfersCompleted),
     transfers_failed: shards.total(Counter.transfersFailed),
+    uploads_completed: shards.total(Counter.uploadsCompleted),
+    uploads_failed: shards.total(Counter.uploadsFailed),
     requests_refused: shards.total(Counter.requestsRefused),
     bytes_sent: shards.total(Counter.bytesSent),
   };

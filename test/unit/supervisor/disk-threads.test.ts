@@ -45,7 +45,7 @@ interface Started {
 function started(): Started {
   const doorbellFd = createDoorbell();
   if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
-  const inits = diskInits(doorbellFd);
+  const inits = diskInits(doorbellFd, 2);
   expect(inits.length).toBeGreaterThan(1);
   const log: string[] = [];
   const threads = new DiskThreads(inits, workerUrl, {

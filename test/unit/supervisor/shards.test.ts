@@ -78,6 +78,7 @@ function watch(rootDir: string, count: number): Watched {
     rootFd: -1,
     doorbellFd: doorbell(),
     disks: [],
+    writes: undefined,
     control: new SharedArrayBuffer(4),
     counters: new SharedArrayBuffer(COUNTERS * 8),
   }));

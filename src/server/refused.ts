@@ -1,0 +1,114 @@
+// Requests that are not served (server layer): what the peer is told, in constant sentences, and what the log is told.
+
+import type { RefusedName } from "#policy/path.ts";
+import { errorReplies, type ErrorReply } from "#protocol/error-reply.ts";
+import type { Request } from "#protocol/request.ts";
+import { OpenRefusal } from "#storage/root.ts";
+import { UploadRefusal } from "#storage/upload-refusal.ts";
+
+import type { RefusalRecord } from "./contract.ts";
+
+/** A request that will not be served. `reply` undefined: nothing is sent. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly reply: ErrorReply | undefined;
+  readonly cause: RefusalRecord["cause"];
+  readonly name: string;
+  readonly isWrite: boolean;
+  readonly reason: string;
+  /** For `too-large`. */
+  readonly fileBytes?: number;
+  readonly fileBytesMax?: number;
+}
+
+export function refused(
+  request: Request,
+  reply: ErrorReply,
+  cause: RefusalRecord["cause"],
+  reason: string,
+): Refused {
+  const isWrite = request.kind === "write";
+  return { kind: "refused", reply, cause, name: request.name, isWrite, reason };
+}
+
+/** What each refused name is told, and the log. */
+const nameRefusals: Readonly<
+  Record<RefusedName["cause"], readonly [ErrorReply, RefusalRecord["cause"], string]>
+> = {
+  traversal: [errorReplies.accessViolation, "traversal", "a segment is `..`"],
+  hidden: [errorReplies.notFound, "not-found", "hidden names are not served"],
+  empty: [errorReplies.accessViolation, "denied", "the root folder itself"],
+  "too-long": [errorReplies.notFound, "not-found", "name too long"],
+};
+
+export function refuseName(request: Request, name: RefusedName["cause"]): Refused {
+  const [reply, cause, reason] = nameRefusals[name];
+  return refused(request, reply, cause, reason);
+}
+
+/** Why a file could not be opened, a value of {@link OpenRefusal}. */
+export function refuseOpen(request: Request, refusal: number): Refused {
+  const { notFound, accessViolation, busy, readFailed } = errorReplies;
+  switch (refusal) {
+    case OpenRefusal.notFound:
+      return refused(request, notFound, "not-found", "File not found");
+    case OpenRefusal.denied:
+      return refused(
+        request,
+        accessViolation,
+        "denied",
+        "not a regular file, or not readable by the server",
+      );
+    case OpenRefusal.outside:
+      return refused(
+        request,
+        accessViolation,
+        "traversal",
+        "a symbolic link leads outside the root",
+      );
+    case OpenRefusal.busy:
+      return refused(request, busy, "busy", "too many open files, or no memory");
+    default:
+      return refused(request, readFailed, "io-error", "the file system failed");
+  }
+}
+
+/** Why an upload came to nothing, or does not begin: a value of {@link UploadRefusal}. */
+export interface UploadFate {
+  readonly reply: ErrorReply;
+  readonly cause: RefusalRecord["cause"];
+  readonly reason: string;
+}
+
+/** What each refusal of the storage layer is told, and the log. */
+export function uploadFate(refusal: number): UploadFate {
+  const { notFound, accessViolation, busy, diskFull, fileExists, writeFailed } = errorReplies;
+  switch (refusal) {
+    case UploadRefusal.notFound:
+      return fate(notFound, "not-found", "the folder does not exist");
+    case UploadRefusal.denied:
+      return fate(accessViolation, "denied", "the server may not write there");
+    case UploadRefusal.outside:
+      return fate(accessViolation, "traversal", "a symbolic link leads outside the root");
+    case UploadRefusal.busy:
+      return fate(busy, "busy", "too many uploads, open files, or no memory");
+    case UploadRefusal.full:
+      return fate(diskFull, "full", "the disk is full, or fuller than it may be");
+    case UploadRefusal.quota:
+      return fate(diskFull, "full", "the quota is used up");
+    case UploadRefusal.exists:
+      return fate(fileExists, "exists", "the file exists and may not be overwritten");
+    case UploadRefusal.claimed:
+      return fate(fileExists, "exists", "another client is writing that name");
+    case UploadRefusal.tooLarge:
+      return fate(diskFull, "too-large", "more bytes than are allowed");
+    case UploadRefusal.corrupt:
+      return fate(writeFailed, "io-error", "what was read back is not what was written");
+    default:
+      return fate(writeFailed, "io-error", "the file system failed");
+  }
+}
+
+function fate(reply: ErrorReply, cause: RefusalRecord["cause"], reason: string): UploadFate {
+  return { reply, cause, reason };
+}

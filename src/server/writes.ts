@@ -1,0 +1,196 @@
+// The uploads of one shard (server layer): decides write requests, ties each upload to its receiver, and reports its end when
+// the disk has said what became of it. Everything that can be refused is refused before the first reply.
+
+import type { Settings } from "#config/settings.ts";
+import { peerAddressText } from "#io/inbox.ts";
+import { MappedMemory } from "#io/memory.ts";
+import { cleanName } from "#policy/path.ts";
+import { type AllowedUpload, UploadPolicy } from "#policy/upload.ts";
+import { errorReplies } from "#protocol/error-reply.ts";
+import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
+import { Receiver } from "#protocol/receiver.ts";
+import type { Request } from "#protocol/request.ts";
+import type { Disk } from "#storage/disk-queue.ts";
+import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
+import { UploadLedger } from "#storage/upload-ledger.ts";
+import type { UploadPlan } from "#storage/upload-plan.ts";
+import type { Upload, UploadListener } from "#storage/upload.ts";
+import { Uploads } from "#storage/uploads.ts";
+
+import type { WritesInit } from "./contract.ts";
+import { Intake, TEXT_BYTES } from "./intake.ts";
+import { type Refused, refused, refuseName, uploadFate } from "./refused.ts";
+import type { Exchange, WriteTransfer } from "./transfer.ts";
+
+/** A write request that will be served. Its upload is open, and must be given to {@link Writes.begin} or aborted. */
+export interface AdmittedWrite {
+  readonly kind: "write";
+  readonly request: Request;
+  readonly grant: Grant;
+  readonly oack: Uint8Array | undefined;
+  readonly path: string;
+  readonly upload: Upload;
+}
+
+/** Told what the disk's answers mean for transfers. */
+export interface WritesListener {
+  /** The transfer may have something to send. */
+  handleReply(transfer: WriteTransfer): void;
+  /** The transfer's file is published, or nothing is left of it. The transfer itself may have ended before, or goes on. */
+  handleOutcome(transfer: WriteTransfer): void;
+  /** The time of this turn. */
+  readonly nowUs: number;
+}
+
+/** Write buffers of one shard: enough for 384 uploads at a time; memory is taken when it is touched. */
+const BUFFER_BYTES_MAX = 512 * BUFFER_BYTES;
+/** How long a repeated last block is acknowledged again: twice the 5 s after which the slowest usual client repeats it. */
+const DALLY_US = 10_000_000;
+
+export class Writes implements UploadListener {
+  readonly #settings: Settings;
+  readonly #policy: UploadPolicy;
+  readonly #limits: GrantLimits;
+  readonly #uploads: Uploads;
+  readonly #listener: WritesListener;
+  readonly #transfers: Map<Upload, WriteTransfer> = new Map();
+  /** Where netascii is decoded; mapped when the first such upload comes. */
+  #text: MappedMemory | undefined;
+
+  constructor(
+    settings: Settings,
+    { rootFd, ledger }: WritesInit,
+    disk: Disk,
+    shard: number,
+    listener: WritesListener,
+  ) {
+    const { uploads } = settings;
+    this.#settings = settings;
+    this.#policy = new UploadPolicy(uploads);
+    this.#limits = {
+      blockBytesMax: settings.blockBytesMax,
+      windowBlocksMax: settings.windowBlocksMax,
+      // A window has room in one buffer, and so has the CR that netascii may have held back.
+      windowBytesMax: Math.min(settings.windowBytesMax, BUFFER_BYTES - 1),
+      refused: new Set(settings.refusedOptions),
+    };
+    this.#listener = listener;
+    const quotas = {
+      rootBytesMax: uploads.rootBytesMax,
+      clientBytesMax: uploads.clientBytesMax,
+      clientWindowMs: uploads.clientWindowMs,
+    };
+    this.#uploads = new Uploads(
+      {
+        rootFd,
+        disk,
+        ledger: new UploadLedger(ledger, shard, quotas),
+        bufferBytesMax: BUFFER_BYTES_MAX,
+      },
+      this,
+    );
+  }
+
+  /** How many uploads are not over, those included whose transfer has ended. */
+  get count(): number {
+    return this.#uploads.count;
+  }
+
+  /** Decides a write request of the peer `name` (a raw sockaddr), and opens what it may write. */
+  decide(request: Request, name: Uint8Array): AdmittedWrite | Refused {
+    const { uploads } = this.#settings;
+    const clean = cleanName(request.name, uploads.rootDir);
+    if (!clean.isClean) return refuseName(request, clean.cause);
+    const grant = negotiate(request, this.#limits, undefined);
+    const decision = this.#policy.decide(clean.path, grant.announcedBytes);
+    if (!decision.isAllowed) {
+      const { reply, cause, reason, fileBytes, fileBytesMax } = decision;
+      const refusal = refused(request, errorReplies[reply], cause, reason);
+      const isMeasured = fileBytes !== undefined && fileBytesMax !== undefined;
+      return isMeasured ? { ...refusal, fileBytes, fileBytesMax } : refusal;
+    }
+    const client = peerAddressText(name);
+    const upload = this.#uploads.open(this.#planOf(decision, grant, request, client));
+    if (typeof upload === "number") {
+      const { reply, cause, reason } = uploadFate(upload);
+      return refused(request, reply, cause, reason);
+    }
+    const { path } = clean;
+    return { kind: "write", request, grant, oack: encodeOack(grant), path, upload };
+  }
+
+  /** The transfer of an admitted write; its first reply is due. */
+  begin(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
+    const { grant, path, upload } = admitted;
+    const receiver = new Receiver({
+      blockBytes: grant.blockBytes,
+      windowBlocks: grant.windowBlocks,
+      rolloverTo: grant.rolloverTo,
+      timeoutUs: grant.timeoutUs,
+      firstTimeoutUs: this.#settings.timeoutMs * 1000,
+      patienceUs: this.#settings.uploads.patienceMs * 1000,
+      firstReply: admitted.oack === undefined ? "ack-0" : "oack",
+      dallyUs: DALLY_US,
+    });
+    const intake = new Intake(upload, receiver, grant, this.#textFor(admitted.request));
+    const transfer: WriteTransfer = { ...exchange, kind: "write", path, receiver, intake };
+    this.#transfers.set(upload, transfer);
+    receiver.start(this.#listener.nowUs);
+    return transfer;
+  }
+
+  /** Hands out what the disk threads have answered. */
+  reap(): void {
+    this.#uploads.reap();
+  }
+
+  handleUploadRoom(upload: Upload): void {
+    const transfer = this.#transfers.get(upload);
+    if (transfer !== undefined) this.#listener.handleReply(transfer);
+  }
+
+  handleUploadEnd(upload: Upload): void {
+    const transfer = this.#transfers.get(upload);
+    if (transfer === undefined) return;
+    this.#transfers.delete(upload);
+    this.#listener.handleOutcome(transfer);
+    const { receiver } = transfer;
+    if (receiver.outcome !== "running") return;
+    if (upload.refusal === 0) receiver.complete(this.#listener.nowUs);
+    else receiver.refuse(uploadFate(upload.refusal).reply);
+    this.#listener.handleReply(transfer);
+  }
+
+  #textFor(request: Request): MappedMemory | undefined {
+    if (request.mode === "octet") return undefined;
+    this.#text ??= new MappedMemory(TEXT_BYTES);
+    return this.#text;
+  }
+
+  #planOf(decision: AllowedUpload, grant: Grant, request: Request, client: string): UploadPlan {
+    const { uploads } = this.#settings;
+    const { terms } = decision;
+    return {
+      path: decision.target,
+      client,
+      mayOverwrite: terms.mayOverwrite,
+      mayCreateFolders: decision.mayCreateFolders,
+      isShared: uploads.concurrentWriters === "last-complete-wins",
+      // The size that is announced for netascii is that of the encoded text, which is never less than the file's.
+      bytesExpected: request.mode === "octet" ? (grant.announcedBytes ?? 0) : 0,
+      bytesMax: terms.fileBytesMax,
+      bytesFreeMin: uploads.freeBytesMin,
+      fileMode: uploads.fileMode,
+      folderMode: uploads.folderMode,
+      userId: uploads.ownerId ?? KEEP,
+      groupId: uploads.groupId ?? KEEP,
+      versionsMax: terms.versionsKept,
+      versionsFolder: uploads.versionsFolder,
+      isHashed: uploads.isHashed,
+      isVerified: uploads.isVerified,
+    };
+  }
+}
+
+/** An owner that is left to the kernel: chown(2). */
+const KEEP = -1;
