@@ -79,7 +79,7 @@ export function netasciiOf(file: Uint8Array): Uint8Array {
 }
 
 /** One of `list`. */
-function pick<T>(random: Random, list: readonly T[]): T {
+export function pick<T>(random: Random, list: readonly T[]): T {
   const picked = list[random.below(list.length)];
   if (picked === undefined) throw new Error("nothing to pick from");
   return picked;
