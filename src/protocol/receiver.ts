@@ -10,7 +10,9 @@ import { mark } from "#base/mark.ts";
 
 import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
+import { LostAck } from "./lost-ack.ts";
 import { type Outcome, type ReceiverAbort, receiverFarewells } from "./outcome.ts";
+import { ReceiverCounts, type ReceiverStatistics } from "./receiver-counts.ts";
 import type { FirstReply, ReceiverOptions } from "./receiver-options.ts";
 import { repetitionsMax, RoundTrip, timeoutUsMaxDefault } from "./rtt.ts";
 
@@ -26,24 +28,6 @@ export type Reply = (typeof Reply)[keyof typeof Reply];
 export const Fate = { ignored: 0, accepted: 1, duplicate: 2, gap: 3 } as const;
 export type Fate = (typeof Fate)[keyof typeof Fate];
 
-/** Counts for the log line of a transfer. The receiver keeps writing to its own one. */
-export interface ReceiverStatistics {
-  /** DATA packets accepted: each block counts once. */
-  readonly blocksAccepted: number;
-  /** DATA packets that had been accepted before. */
-  readonly blocksRepeated: number;
-  /** DATA packets that came ahead of a missing one. */
-  readonly blocksEarly: number;
-  /** OACKs and ACKs sent, repetitions included. */
-  readonly repliesSent: number;
-  /** Times the deadline passed while the peer was to send. */
-  readonly timeouts: number;
-  /** ACKs that asked for blocks again, because one was missing. */
-  readonly nacks: number;
-  /** The smoothed round-trip time in microseconds; 0 when none could be measured. */
-  readonly rttUs: number;
-}
-
 /** One transfer from a peer: RFC 1350 with the windows of RFC 7440. */
 export class Receiver {
   readonly #blockBytes: number;
@@ -53,15 +37,8 @@ export class Receiver {
   readonly #dallyUs: number;
   readonly #firstReply: FirstReply;
   readonly #roundTrip: RoundTrip;
-  readonly #statistics = {
-    blocksAccepted: 0,
-    blocksRepeated: 0,
-    blocksEarly: 0,
-    repliesSent: 0,
-    timeouts: 0,
-    nacks: 0,
-    rttUs: 0,
-  };
+  readonly #lostAck: LostAck = new LostAck();
+  readonly #statistics = new ReceiverCounts();
 
   #outcome: Outcome = "running";
   #errorReply: ErrorReply | undefined;
@@ -71,8 +48,8 @@ export class Receiver {
   #hasHeard = false;
   #isFirstReplyDue = false;
   #isAckDue = false;
-  /** The reply that was polled last is the first one. */
-  #wasFirstReplyPolled = false;
+  /** What was polled last. */
+  #polled: Reply = Reply.none;
 
   #acceptedBlock = 0;
   /** The block that our last ACK named. The window, all that the peer may send, lies behind it. */
@@ -85,8 +62,6 @@ export class Receiver {
 
   /** A gap has not been complained of yet. */
   #mayNack = true;
-  /** The block that was repeated last since there was progress. One that is not above it begins another burst. */
-  #repeatedBlock = Infinity;
   /** By Karn's rule a reply that went out twice, or inside a window, measures nothing. */
   #isMeasurable: boolean;
   /** Timeouts since the last progress. */
@@ -215,7 +190,7 @@ export class Receiver {
       return;
     }
     // While our own reply is still due the peer has nothing to answer: the wait is the kernel's.
-    if (!this.#isFirstReplyDue && !this.#isAckDue) this.#repeat();
+    if (!this.#isReplyDue()) this.#repeat();
     this.#armDeadline(nowUs);
   }
 
@@ -254,7 +229,7 @@ export class Receiver {
     this.#isDallying = true;
     this.#isPaused = false;
     this.#isAckDue = true;
-    this.#repeatedBlock = Infinity;
+    this.#lostAck.noteProgress();
     this.#deadlineUs = nowUs + this.#dallyUs;
   }
 
@@ -270,8 +245,14 @@ export class Receiver {
   /** We end the transfer. What the peer is told, if anything, is polled once. What is complete stays so. */
   abort(outcome: ReceiverAbort): void {
     if (this.#outcome !== "running") return;
-    if (this.#endDally()) return;
-    this.#sayGoodbye(receiverFarewells[outcome]);
+    const reply = receiverFarewells[outcome];
+    const isAckDue = this.#isAckDue && reply !== undefined;
+    if (this.#endDally()) {
+      // The final ACK did not go out yet; it is what the peer is told.
+      this.#isAckDue = isAckDue;
+      return;
+    }
+    this.#sayGoodbye(reply);
     this.#end(outcome);
   }
 
@@ -282,28 +263,41 @@ export class Receiver {
   pollTransmit(nowUs: number): Reply {
     if (this.#isErrorDue) {
       this.#isErrorDue = false;
+      this.#polled = Reply.error;
       return Reply.error;
     }
-    if (this.#outcome !== "running" || this.#isPaused) return Reply.none;
-    if (!this.#isFirstReplyDue && !this.#isAckDue) return Reply.none;
-    this.#wasFirstReplyPolled = this.#isFirstReplyDue;
+    if (this.#isPaused || !this.#isReplyDue()) return Reply.none;
+    this.#polled = this.#isFirstReplyDue && this.#firstReply === "oack" ? Reply.oack : Reply.ack;
+    this.#noteTransmit(nowUs);
     this.#isFirstReplyDue = false;
     this.#isAckDue = false;
     this.#ackedBefore = this.#ackedBlock;
     this.#ackedBlock = this.#acceptedBlock;
     this.#statistics.repliesSent++;
-    this.#transmitUs = nowUs;
     this.#armDeadline(nowUs);
-    return this.#wasFirstReplyPolled && this.#firstReply === "oack" ? Reply.oack : Reply.ack;
+    return this.#polled;
   }
 
-  /** The kernel did not take the OACK or ACK that was polled last: it is due again. */
+  /** The kernel did not take what was polled last: it is due again. */
   handleUnsent(): void {
+    if (this.#polled === Reply.error) this.#isErrorDue = true;
     if (this.#outcome !== "running") return;
     this.#statistics.repliesSent--;
     this.#ackedBlock = this.#ackedBefore;
-    if (this.#wasFirstReplyPolled) this.#isFirstReplyDue = !this.#hasHeard;
-    else this.#isAckDue = true;
+    if (this.#hasHeard) this.#isAckDue = true;
+    else this.#isFirstReplyDue = true;
+  }
+
+  #isReplyDue(): boolean {
+    return this.#isFirstReplyDue || this.#isAckDue;
+  }
+
+  #noteTransmit(nowUs: number): void {
+    this.#transmitUs = nowUs;
+    const blocks = this.#acceptedBlock - this.#ackedBlock;
+    if (blocks >= this.#windowBlocks || this.#isUnopened()) this.#lostAck.noteFirst(nowUs);
+    else if (blocks > 0) this.#lostAck.noteInside(nowUs);
+    else this.#lostAck.noteAgain(nowUs);
   }
 
   /** A peer that has not been answered cannot know how long a block is: what it sends means nothing. */
@@ -319,14 +313,17 @@ export class Receiver {
       this.#end("protocol-error");
       return Fate.ignored;
     }
-    if (this.#isMeasurable && this.#acceptedBlock === this.#ackedBlock) this.#measure(nowUs);
+    if (this.#acceptedBlock === this.#ackedBlock) {
+      this.#lostAck.noteAnswer(nowUs);
+      if (this.#isMeasurable) this.#measure(nowUs);
+    }
     this.#acceptedBlock++;
     this.#statistics.blocksAccepted++;
     this.#noteHeard();
     this.#repetitions = 0;
     this.#progressUs = nowUs;
     this.#mayNack = true;
-    this.#repeatedBlock = Infinity;
+    this.#lostAck.noteProgress();
     // Of a gap that was to be complained of, nothing is left.
     this.#isAckDue = false;
     if (payloadBytes < this.#blockBytes) {
@@ -359,27 +356,16 @@ export class Receiver {
     return Fate.gap;
   }
 
-  /**
-   * A block came again. If it follows our last ACK by more than a round trip, that ACK was lost. Sooner, it
-   * was sent before the ACK can have been seen; answering it would have every block and every ACK doubled
-   * from there on, where the peer is the Sorcerer's Apprentice (RFC 1123 §4.2.3.1). Of one repeated
-   * window only the first block is answered; inside a window, which has no ACK yet, none.
-   */
+  /** A block came again. If our last ACK was lost, it is repeated; inside a window there has been none yet. */
   #handleRepeated(block: number, nowUs: number): Fate {
     this.#statistics.blocksRepeated++;
     if (this.isHeld) {
       mark("repetition-while-held-ignored");
-      return Fate.duplicate;
-    }
-    const isAnotherBurst = block <= this.#repeatedBlock;
-    this.#repeatedBlock = block;
-    const isUnderWay = nowUs - this.#transmitUs <= this.#roundTrip.leastUs;
-    const isInsideWindow = this.#acceptedBlock > this.#ackedBlock;
-    if (isInsideWindow || isUnderWay || !isAnotherBurst) {
-      mark("repetition-not-acknowledged");
-    } else {
+    } else if (this.#lostAck.isLost(block, nowUs) && this.#acceptedBlock === this.#ackedBlock) {
       mark("repetition-acknowledged-once-a-burst");
       this.#repeatAck();
+    } else {
+      mark("repetition-not-acknowledged");
     }
     return Fate.duplicate;
   }
@@ -445,6 +431,8 @@ export class Receiver {
 
   #end(outcome: Outcome): void {
     this.#outcome = outcome;
+    this.#isFirstReplyDue = false;
+    this.#isAckDue = false;
     this.#deadlineUs = Infinity;
   }
 }

@@ -5,7 +5,8 @@ import { describe, expect, test } from "bun:test";
 
 import { marksOf } from "#base/mark.ts";
 
-import { type PairResult, runPair, type Scenario, scenarioOf } from "./pair.ts";
+import { type PairResult, runPair } from "./pair.ts";
+import { type Scenario, scenarioOf } from "./scenario.ts";
 import { forEachSeed } from "./seed.ts";
 import { type WireFaults } from "./wire.ts";
 

@@ -2,6 +2,7 @@
 // gets a file, stands. The disk may be behind, and may take its time over the whole file at the end.
 
 import { wireBlock } from "#protocol/blocks.ts";
+import type { ErrorReply } from "#protocol/error-reply.ts";
 import { NetasciiDecoder } from "#protocol/netascii.ts";
 import type { Grant } from "#protocol/options.ts";
 import { ackBytes, blockNumber, dataHeaderBytes, errorCode, writeAck } from "#protocol/packet.ts";
@@ -18,6 +19,8 @@ export interface ReceiverEndOptions {
   readonly stallUs?: () => number;
   /** How long the whole file takes to be safe. Where this is absent the test itself completes or refuses. */
   readonly holdUs?: () => number;
+  /** What the peer is told if the whole file cannot be kept after all. */
+  readonly refusal?: ErrorReply | undefined;
   readonly send: (datagram: Uint8Array, nowUs: number) => void;
 }
 
@@ -25,7 +28,7 @@ export interface ReceiverEndOptions {
 export interface Agreement {
   readonly mode: "octet" | "netascii";
   readonly firstReply: FirstReply;
-  readonly grant: Omit<Grant, "accepted">;
+  readonly grant: Pick<Grant, "blockBytes" | "windowBlocks" | "timeoutUs" | "rolloverTo">;
   readonly oack: Uint8Array | undefined;
 }
 
@@ -58,6 +61,10 @@ export class ReceiverEnd {
       ...(dallyUs === undefined ? {} : { dallyUs }),
     });
     this.receiver.start(nowUs);
+  }
+
+  get grant(): Agreement["grant"] {
+    return this.#agreement.grant;
   }
 
   /** The file once it is whole and safe; undefined before. */
@@ -97,9 +104,13 @@ export class ReceiverEnd {
     this.flush(nowUs);
   }
 
-  /** The file is published, unless the transfer ended first, and then acknowledged. */
+  /** The file is published or refused, unless the transfer ended first, and the peer is to be told. */
   complete(nowUs: number): void {
     if (!this.receiver.isHeld) return;
+    if (this.#options.refusal !== undefined) {
+      this.receiver.refuse(this.#options.refusal);
+      return;
+    }
     this.#published = Buffer.concat(this.#chunks);
     this.receiver.complete(nowUs);
   }

@@ -1,7 +1,14 @@
 // A reference receiver: the client's side of RFC 1350, 2347 and 7440, written from the RFCs and from captures
 // of real clients. It shares no code with the server, so that one mistake cannot be made on both sides.
 
-import { ackPacket, requestPacket } from "./packets.ts";
+import {
+  ackPacket,
+  type Agreed,
+  agreedBy,
+  agreedWithoutOptions,
+  requestPacket,
+  wireOf,
+} from "./packets.ts";
 
 /**
  * How a client answers a block that it did not expect, and silence.
@@ -34,9 +41,7 @@ const givesUpUs = 120_000_000;
 export class Receiver {
   readonly #options: ReceiverOptions;
   readonly #chunks: Uint8Array[] = [];
-  #blockBytes = 512;
-  #windowBlocks = 1;
-  #rolloverTo = 0;
+  #agreed: Agreed = agreedWithoutOptions;
   #hasAnswer = false;
   #expected = 1;
   /** The wire number of the last block in order, which every ACK names. */
@@ -61,11 +66,11 @@ export class Receiver {
   }
 
   get blockBytes(): number {
-    return this.#blockBytes;
+    return this.#agreed.blockBytes;
   }
 
   get windowBlocks(): number {
-    return this.#windowBlocks;
+    return this.#agreed.windowBlocks;
   }
 
   get deadlineUs(): number {
@@ -100,13 +105,7 @@ export class Receiver {
 
   #handleOack(datagram: Uint8Array, nowUs: number): void {
     if (!this.#hasAnswer) {
-      const strings = Buffer.from(datagram).toString("latin1", 2).split("\0");
-      for (let index = 0; index + 1 < strings.length; index += 2) {
-        const value = Number(strings[index + 1]);
-        if (strings[index] === "blksize") this.#blockBytes = value;
-        if (strings[index] === "windowsize") this.#windowBlocks = value;
-        if (strings[index] === "rollover") this.#rolloverTo = value;
-      }
+      this.#agreed = agreedBy(datagram);
       this.#progressUs = nowUs;
     }
     this.#hasAnswer = true;
@@ -116,22 +115,22 @@ export class Receiver {
 
   #handleBlock(datagram: Uint8Array, nowUs: number): void {
     this.#hasAnswer = true;
-    const wire = (datagram[2] ?? 0) * 256 + (datagram[3] ?? 0);
+    const wire = wireOf(datagram);
     if (this.#outcome === "complete" || wire !== this.#expected) {
       this.#handleUnexpected(wire, nowUs);
       return;
     }
     const payload = datagram.slice(4);
-    if (payload.length > this.#blockBytes) throw new Error("a block longer than negotiated");
+    if (payload.length > this.#agreed.blockBytes) throw new Error("a block longer than negotiated");
     this.#chunks.push(payload);
     this.#last = wire;
-    this.#expected = wire === 65_535 ? this.#rolloverTo : wire + 1;
+    this.#expected = wire === 65_535 ? this.#agreed.rolloverTo : wire + 1;
     this.#sinceAck++;
     this.#hasComplained = false;
     this.#progressUs = nowUs;
-    const isLast = payload.length < this.#blockBytes;
+    const isLast = payload.length < this.#agreed.blockBytes;
     if (isLast) this.#outcome = "complete";
-    if (isLast || this.#sinceAck >= this.#windowBlocks) this.#acknowledge(nowUs);
+    if (isLast || this.#sinceAck >= this.#agreed.windowBlocks) this.#acknowledge(nowUs);
   }
 
   #handleUnexpected(wire: number, nowUs: number): void {
@@ -139,7 +138,7 @@ export class Receiver {
     const { dialect } = this.#options;
     const answers =
       this.#outcome === "complete" ||
-      this.#windowBlocks === 1 ||
+      this.#agreed.windowBlocks === 1 ||
       dialect === "edk2" ||
       (dialect === "grub" ? !isAhead : !this.#hasComplained);
     if (!answers) return;

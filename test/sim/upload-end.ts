@@ -21,14 +21,14 @@ export class UploadEnd {
     this.#options = options;
   }
 
-  /** The receiver and its disk, once a request came. */
-  get end(): ReceiverEnd {
-    if (this.#end === undefined) throw new Error("no request came");
+  /** The receiver and its disk; undefined until a request came. */
+  get end(): ReceiverEnd | undefined {
     return this.#end;
   }
 
   get receiver(): Receiver {
-    return this.end.receiver;
+    if (this.#end === undefined) throw new Error("no request came");
+    return this.#end.receiver;
   }
 
   get deadlineUs(): number {

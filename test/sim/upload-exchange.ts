@@ -36,7 +36,7 @@ export class UploadExchange {
 
   /** The file, once it is published. */
   get published(): Uint8Array | undefined {
-    return this.#server.end.published;
+    return this.#server.end?.published;
   }
 
   /** The request comes, again. */
@@ -68,15 +68,15 @@ export class UploadExchange {
 
   /** The file is safe: the final ACK goes out. */
   complete(): this {
-    this.#server.end.complete(this.#nowUs);
-    this.#server.end.flush(this.#nowUs);
+    this.#server.end?.complete(this.#nowUs);
+    this.#server.end?.flush(this.#nowUs);
     return this;
   }
 
   /** Does something to the receiver, and sends what is due after it. */
   command(body: (receiver: Receiver, nowUs: number) => void): this {
     body(this.#server.receiver, this.#nowUs);
-    this.#server.end.flush(this.#nowUs);
+    this.#server.end?.flush(this.#nowUs);
     return this;
   }
 

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { errorReplies } from "#protocol/error-reply.ts";
+import type { Receiver } from "#protocol/receiver.ts";
 
 import { expectMark } from "../../marks.ts";
 import { UploadExchange } from "../../sim/upload-exchange.ts";
@@ -99,6 +100,28 @@ describe("RFC 1350 §6, dallying", () => {
       .complete()
       .command((receiver) => receiver.pause());
     expect(paused.wait(10_000).receiver.outcome).toBe("complete");
+  });
+
+  test("a final ACK that has not gone out yet goes out before the shutdown, and is not sent to a successor", () => {
+    const shutdown = held().command((receiver, nowUs) => {
+      receiver.complete(nowUs);
+      receiver.abort("shutdown");
+    });
+    expect(shutdown.data(2, 100).transcript(5)).toMatchInlineSnapshot(`
+      "0.020 → ACK 2
+      0.020 ← DATA 2 100 bytes
+      complete"
+    `);
+    for (const end of [
+      (receiver: Receiver) => receiver.abort("replaced"),
+      (receiver: Receiver) => receiver.handleError(0, 0),
+    ]) {
+      const exchange = held().command((receiver, nowUs) => {
+        receiver.complete(nowUs);
+        end(receiver);
+      });
+      expect(exchange.transcript(5)).toBe("complete");
+    }
   });
 
   test("is only for what is complete, and cannot be taken back", () => {
