@@ -150,7 +150,7 @@ function refuseOpen(request: Request, refusal: number): Refused {
         request,
         errorReplies.accessViolation,
         "traversal",
-        "a symbolic link leads outside the root",
+        "a symbolic link leads outside the root, or begins with /",
       );
     case OpenRefusal.busy:
       return refused(request, errorReplies.busy, "busy", "too many open files, or no memory");
