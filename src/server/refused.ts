@@ -64,7 +64,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
         request,
         accessViolation,
         "traversal",
-        "a symbolic link leads outside the root",
+        "a symbolic link leads outside the root, or begins with /",
       );
     case OpenRefusal.busy:
       return refused(request, busy, "busy", "too many open files, or no memory");
