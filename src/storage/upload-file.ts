@@ -4,7 +4,6 @@
 import { existsSync } from "node:fs";
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
 import { Statvfs } from "#ffi/abi.ts";
 import type { Arena } from "#ffi/arena.ts";
 import {
@@ -21,7 +20,7 @@ import { closeFd, openFolderBeneath } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
 import { DIGEST_BYTES } from "./disk-job.ts";
-import { openUploadFolder } from "./upload-folder.ts";
+import { type FolderFds, openUploadFolder } from "./upload-folder.ts";
 import { createHiddenName, isHiddenName, versionName } from "./upload-name.ts";
 import type { UploadPlan } from "./upload-plan.ts";
 import { UploadRefusal, uploadRefusalOf } from "./upload-refusal.ts";
@@ -67,7 +66,7 @@ export class UploadFile {
   /** Where versions go; the same as {@link folderFd} where they lie beside the file. */
   readonly versionsFd: number;
   /** Folders that must be synced because something new is in them, the target folder first. */
-  readonly folderFds: readonly number[];
+  readonly folderFds: FolderFds;
   readonly leaf: string;
   readonly hidden: string;
   /** Whether nothing had the name at the beginning. */
@@ -93,7 +92,7 @@ export class UploadFile {
   ) {
     this.plan = plan;
     this.fd = created.fd;
-    this.folderFd = at(folders.folderFds, 0);
+    [this.folderFd] = folders.folderFds;
     this.folderFds = folders.folderFds;
     this.versionsFd = folders.versionsFd;
     this.leaf = leafOf(plan.path);
@@ -138,7 +137,7 @@ const encoder = new TextEncoder();
 
 /** Folders that are open for an upload: see {@link UploadFile}. */
 interface Folders {
-  readonly folderFds: readonly number[];
+  readonly folderFds: FolderFds;
   readonly versionsFd: number;
 }
 
@@ -165,10 +164,11 @@ export function openUploadFile(
   if (isHiddenName(leaf)) return UploadRefusal.denied;
   const folderFds = openUploadFolder(rootFd, plan);
   if (typeof folderFds === "number") return uploadRefusalOf(folderFds);
+  const [folderFd] = folderFds;
   const previous = new FileStat();
-  const refusal = admit(at(folderFds, 0), leaf, plan, previous);
-  const versionsFd = refusal < 0 ? refusal : openVersionsFolder(at(folderFds, 0), plan);
-  const created = versionsFd < 0 ? versionsFd : createFile(at(folderFds, 0));
+  const refusal = admit(folderFd, leaf, plan, previous);
+  const versionsFd = refusal < 0 ? refusal : openVersionsFolder(folderFd, plan);
+  const created = versionsFd < 0 ? versionsFd : createFile(folderFd);
   if (typeof created !== "number") {
     const isNew = !previous.isRegular;
     const replacedBytes = isNew ? 0 : replacedBytesOf(versionsFd, leaf, plan, previous.bytes);

@@ -11,12 +11,14 @@ import type { UploadPlan } from "./upload-plan.ts";
 /** Most folders that one upload makes: a guess, deeper than anyone's tree of configurations. */
 const CREATED_MAX = 16;
 
+/** The target folder, then those in which one was made and which must be synced for that. */
+export type FolderFds = readonly [folderFd: number, ...parentFds: number[]];
+
 /**
- * Opens the folder that the segments of `plan.path` but the last one name. Returns its fd, then those of folders in which
- * one was made and which must be synced for that; or −errno, and nothing is open. What was made stays: another upload may
- * be on its way into it already.
+ * Opens the folder that the segments of `plan.path` but the last one name. Returns −errno if that fails, and nothing is open.
+ * What was made stays: another upload may be on its way into it already.
  */
-export function openUploadFolder(rootFd: number, plan: UploadPlan): readonly number[] | number {
+export function openUploadFolder(rootFd: number, plan: UploadPlan): FolderFds | number {
   const segments = plan.path.split("/").slice(0, -1);
   const fd = openFolderBeneath(rootFd, segments.join("/") || ".");
   if (fd >= 0) return [fd];
@@ -27,29 +29,25 @@ function makeFolders(
   rootFd: number,
   segments: readonly string[],
   plan: UploadPlan,
-): readonly number[] | number {
-  const opened = [openFolderBeneath(rootFd, ".")];
-  let isAllThere = true;
+): FolderFds | number {
+  let fd = openFolderBeneath(rootFd, ".");
+  const parents: number[] = [];
   for (const [index, segment] of segments.entries()) {
-    const [parentFd = -1] = opened;
-    if (parentFd < 0) break;
+    if (fd < 0) break;
+    const parentFd = fd;
     // From the root each time, so that symlinks inside are followed and none leads out.
     const path = segments.slice(0, index + 1).join("/");
-    let fd = openFolderBeneath(rootFd, path);
-    if (fd === -Errno.ENOENT) {
-      isAllThere = false;
-      fd =
-        opened.length > CREATED_MAX ? -Errno.EPERM : makeOne(rootFd, parentFd, path, segment, plan);
-    }
-    if (isAllThere) {
+    fd = openFolderBeneath(rootFd, path);
+    if (fd !== -Errno.ENOENT) {
       closeFd(parentFd);
-      opened.shift();
+      continue;
     }
-    opened.unshift(fd);
+    parents.push(parentFd);
+    const isAllowed = parents.length <= CREATED_MAX;
+    fd = isAllowed ? makeOne(rootFd, parentFd, path, segment, plan) : -Errno.EPERM;
   }
-  const [fd = -1] = opened;
-  if (fd >= 0) return opened;
-  for (const other of opened) if (other >= 0) closeFd(other);
+  if (fd >= 0) return [fd, ...parents];
+  for (const parentFd of parents) closeFd(parentFd);
   return fd;
 }
 

@@ -2,7 +2,7 @@
 // Nothing here is the client's to choose but the name and the size that it announced.
 
 export interface UploadPlan {
-  /** Relative to the upload root, clean: no empty segment, none that begins with a dot. */
+  /** Relative to the upload root, clean: no empty segment, no `..`, and the last one does not begin with a dot. */
   readonly path: string;
   /** The client's address, without its port. */
   readonly client: string;
