@@ -1,3 +1,4 @@
-// Memory with an address (io layer), for layers that hand bytes to storage without seeing the kernel's side of it.
+// Memory with an address (io layer), for layers that hand bytes to storage without seeing the kernel's side of it. The garbage
+// collector neither owns nor moves it.
 
 export { Arena as MappedMemory } from "#ffi/arena.ts";

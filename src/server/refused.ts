@@ -1,4 +1,5 @@
-// Requests that are not served (server layer): what the peer is told, in constant sentences, and what the log is told.
+// Requests that are not served (server layer): what the peer is told, in constant sentences, and what the log is told. One table
+// for reads, one for uploads, so that like causes are told alike.
 
 import type { RefusedName } from "#policy/path.ts";
 import { errorReplies, type ErrorReply } from "#protocol/error-reply.ts";

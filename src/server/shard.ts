@@ -11,7 +11,6 @@ import { silenceDoorbell } from "#io/start.ts";
 import { Waiter } from "#io/waiter.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
-import { Sender } from "#protocol/sender.ts";
 import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 import { Root } from "#storage/root.ts";
@@ -25,6 +24,7 @@ import {
   type ShardRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { readTransfer } from "./reads.ts";
 import {
   endCounter,
   Records,
@@ -354,32 +354,15 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
-    const { settings } = this.#init;
-    const { request, grant, oack, fileBytes, payload } = admitted;
     this.#records.add(requestRecord(exchange.name, admitted));
-    const sender = new Sender({
-      blockBytes: grant.blockBytes,
-      windowBlocks: grant.windowBlocks,
-      rolloverTo: grant.rolloverTo,
-      timeoutUs: grant.timeoutUs,
-      firstTimeoutUs: settings.timeoutMs * 1000,
-      patienceUs: settings.patienceMs * 1000,
-      hasOack: oack !== undefined,
-      lastBlock: payload.lastBlock,
-      lastIsEmpty: request.mode === "octet" && fileBytes % grant.blockBytes === 0,
-    });
-    sender.start(this.#nowUs);
     const { name, requestBytes } = exchange;
-    return {
-      ...exchange,
-      kind: "read",
-      fileBytes,
-      payload,
-      sender,
+    const transfer = readTransfer(admitted, exchange, {
+      settings: this.#init.settings,
       isRepetition: this.#transfers.wasServed(name, requestBytes, this.#nowUs),
-      blocksPerMessage: this.#transmitter.blocksPerMessage(grant.blockBytes),
-      isEndKnown: payload.lastBlock !== Infinity,
-    };
+      blocksPerMessage: this.#transmitter.blocksPerMessage(admitted.grant.blockBytes),
+    });
+    transfer.sender.start(this.#nowUs);
+    return transfer;
   }
 
   #readAddresses(index: number): void {

@@ -1,0 +1,46 @@
+// From an admitted read to a running transfer (server layer): how the grant and the settings make a sender.
+// Pure assembly; the shard starts it.
+
+import type { Settings } from "#config/settings.ts";
+import { Sender } from "#protocol/sender.ts";
+
+import type { AdmittedRead } from "./admission.ts";
+import type { Exchange, ReadTransfer } from "./transfer.ts";
+
+/** What the shard knows of a read besides what was admitted. */
+export interface ReadTerms {
+  readonly settings: Settings;
+  /** Whether the very same request was served in full a moment ago. */
+  readonly isRepetition: boolean;
+  readonly blocksPerMessage: number;
+}
+
+/** The transfer of an admitted read. Its sender has not been started. */
+export function readTransfer(
+  admitted: AdmittedRead,
+  exchange: Exchange,
+  { settings, isRepetition, blocksPerMessage }: ReadTerms,
+): ReadTransfer {
+  const { request, grant, oack, fileBytes, payload } = admitted;
+  const sender = new Sender({
+    blockBytes: grant.blockBytes,
+    windowBlocks: grant.windowBlocks,
+    rolloverTo: grant.rolloverTo,
+    timeoutUs: grant.timeoutUs,
+    firstTimeoutUs: settings.timeoutMs * 1000,
+    patienceUs: settings.patienceMs * 1000,
+    hasOack: oack !== undefined,
+    lastBlock: payload.lastBlock,
+    lastIsEmpty: request.mode === "octet" && fileBytes % grant.blockBytes === 0,
+  });
+  return {
+    ...exchange,
+    kind: "read",
+    fileBytes,
+    payload,
+    sender,
+    isRepetition,
+    blocksPerMessage,
+    isEndKnown: payload.lastBlock !== Infinity,
+  };
+}
