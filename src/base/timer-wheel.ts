@@ -42,9 +42,10 @@ export class TimerWheel {
     return this.isArmed(timer) ? f64At(this.#deadlinesUs, timer) : Infinity;
   }
 
-  /** Arms `timer` for `deadlineUs`, or moves it there. */
+  /** Arms `timer` for `deadlineUs`, or moves it there. Infinity is never: the timer is disarmed. */
   arm(timer: number, deadlineUs: number): void {
     this.cancel(timer);
+    if (deadlineUs === Infinity) return;
     const tick = Math.max(Math.ceil(deadlineUs / TICK_US), this.#tick + 1);
     const bucket = tick % BUCKETS;
     const head = i32At(this.#heads, bucket);

@@ -35,7 +35,7 @@ export interface Server extends AsyncDisposable {
   /** Everything printed so far, both streams. */
   log(): string;
   kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
-  /** Ends it at once and removes its folder. */
+  /** Ends it at once and removes its folder. An error if one of its workers had died. */
   stop(): Promise<void>;
 }
 
@@ -82,6 +82,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       for (const path of [folder, root, configuration]) {
         rmSync(path, { recursive: true, force: true });
       }
+      // A worker is replaced so quickly that most clients notice nothing; a test must.
+      const death = printed.split("\n").find((line) => /worker_(?:replaced|died)/.test(line));
+      if (death !== undefined) throw new Error(`a worker died: ${death}`);
     },
     [Symbol.asyncDispose]: () => server.stop(),
   };

@@ -60,7 +60,7 @@ describe("timer wheel", () => {
   test("fires no earlier than asked and at most one tick late, in any order of calls", () => {
     const step = fc.record({
       timer: fc.nat(7),
-      afterUs: fc.nat(12_000_000),
+      afterUs: fc.oneof({ weight: 7, arbitrary: fc.nat(12_000_000) }, fc.constant(Infinity)),
       aheadUs: fc.nat(3_000_000),
       isCancel: fc.boolean(),
     });
@@ -76,7 +76,8 @@ describe("timer wheel", () => {
             model.delete(timer);
           } else {
             wheel.arm(timer, nowUs + afterUs);
-            model.set(timer, nowUs + afterUs);
+            if (afterUs === Infinity) model.delete(timer);
+            else model.set(timer, nowUs + afterUs);
           }
           nowUs += aheadUs;
           const count = wheel.expire(nowUs, due, 8);
@@ -88,6 +89,9 @@ describe("timer wheel", () => {
             expect(deadlineUs).toBeGreaterThan(nowUs - 2 * TICK_US);
           }
           expect(wheel.armed).toBe(model.size);
+          for (let other = 0; other < 8; other += 1) {
+            expect(wheel.isArmed(other)).toBe(model.has(other));
+          }
           if (model.size > 0) {
             expect(wheel.nextUs()).toBeLessThanOrEqual(Math.min(...model.values()) + 2 * TICK_US);
           }
