@@ -76,9 +76,10 @@ async function runScenario(files: Files, scenario: Scenario, options: Options): 
       const whole = { ...answered, port: server.port };
       const warm = await measure(server, whole);
       const run = await measure(server, whole);
-      // Memory grows in the first run; what fails there counts like what fails in the second.
-      const { rssBytesBefore } = warm;
-      served.push({ ...run, rssBytesBefore, failed: run.failed + warm.failed });
+      // Memory is that of the first run, in which it grows; what fails there counts like what fails in the second.
+      const { rssBytesBefore, rssBytesPeak } = warm;
+      const failed = run.failed + warm.failed;
+      served.push({ ...run, rssBytesBefore, rssBytesPeak, failed });
       if (repeat === 0) syscalls = await countSyscalls(server, whole);
     } finally {
       await server.stop();
