@@ -5,6 +5,7 @@ import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
 import { TimerWheel } from "#base/timer-wheel.ts";
 import { monotonicUs } from "#io/clock.ts";
+import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Outbox } from "#io/outbox.ts";
 import { silenceDoorbell } from "#io/start.ts";
@@ -79,6 +80,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #records: Records;
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
+  readonly #garbage: Garbage = new Garbage();
   readonly #wheel: TimerWheel;
   readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
   /** The peer and the local address of the datagram in hand. */
@@ -220,6 +222,7 @@ export class Shard implements TransmitListener, WritesListener {
     else this.#writes.reap();
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
+    this.#garbage.collect(this.#transfers.count === 0);
     this.#counters.add(Counter.turns, 1);
   }
 
@@ -298,6 +301,7 @@ export class Shard implements TransmitListener, WritesListener {
       return;
     }
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
+    this.#garbage.noteRequest();
     const decision = this.#admission.decide(bytes, length, this.#name);
     if (decision.kind === "refused") this.#refuse(decision);
     else this.#begin(decision, bytes.slice());
