@@ -282,7 +282,8 @@ enable_cpu_affinity = false
   test("audit_file gets the events of a transfer, although the log is off", async () => {
     const auditFile = join(tmpdir(), `snow-owl-audit-${process.pid}.jsonl`);
     await using server = await startServer({
-      tables: ["[logging]", 'level = "off"', `audit_file = ${JSON.stringify(auditFile)}`],
+      // A second worker could serve before the first is ready, which is when the server has started.
+      tables: [...oneWorker, "[logging]", 'level = "off"', `audit_file = "${auditFile}"`],
     });
     try {
       server.put("file", content);
