@@ -6,7 +6,7 @@
 
 /** What one transfer knows of its last ACK. */
 export class LostAck {
-  /** When the last ACK went out; and when its first copy did, −Infinity if blocks were under way then. */
+  /** When the last ACK went out; and when the peer last had nothing to do but wait for one, −Infinity before. */
   #transmitUs = 0;
   #firstTransmitUs = -Infinity;
   /** The path takes no longer, there and back. Infinity before anything was answered. */
@@ -20,20 +20,14 @@ export class LostAck {
     this.#firstTransmitUs = nowUs;
   }
 
-  /** An ACK went out inside a window: what comes next may have been under way. */
-  noteInside(nowUs: number): void {
-    this.#transmitUs = nowUs;
-    this.#firstTransmitUs = -Infinity;
-  }
-
-  /** The last ACK went out again. */
+  /** An ACK went out again, or inside a window: what comes next need not be its answer. */
   noteAgain(nowUs: number): void {
     this.#transmitUs = nowUs;
   }
 
   /**
-   * The first block behind the last ACK has come. Whichever copy of that ACK it answers, the round trip is
-   * not longer than the time since the first copy.
+   * The first block behind the last ACK has come. Whichever ACK it answers, the round trip is not longer than
+   * the time since the peer could first know.
    */
   noteAnswer(nowUs: number): void {
     this.#roundTripUsMax = Math.min(this.#roundTripUsMax, nowUs - this.#firstTransmitUs);

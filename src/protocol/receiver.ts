@@ -64,8 +64,6 @@ export class Receiver {
   #mayNack = true;
   /** By Karn's rule a reply that went out twice, or inside a window, measures nothing. */
   #isMeasurable: boolean;
-  /** Timeouts since the last progress. */
-  #repetitions = 0;
   #transmitUs = 0;
   #progressUs = 0;
   #deadlineUs = Infinity;
@@ -183,7 +181,7 @@ export class Receiver {
     if (this.#endDally()) return;
     // The same sum as in `#armDeadline`: a difference rounds otherwise.
     const isSilent = nowUs >= this.#progressUs + this.#patienceUs;
-    if (isSilent || (!this.#hasHeard && this.#repetitions >= repetitionsMax)) {
+    if (isSilent || (!this.#hasHeard && this.#statistics.timeouts >= repetitionsMax)) {
       mark("receiver-gives-up-with-one-error");
       this.#sayGoodbye(errorReplies.timedOut);
       this.#end("gave-up");
@@ -229,7 +227,6 @@ export class Receiver {
     this.#isDallying = true;
     this.#isPaused = false;
     this.#isAckDue = true;
-    this.#lostAck.noteProgress();
     this.#deadlineUs = nowUs + this.#dallyUs;
   }
 
@@ -296,7 +293,6 @@ export class Receiver {
     this.#transmitUs = nowUs;
     const blocks = this.#acceptedBlock - this.#ackedBlock;
     if (blocks >= this.#windowBlocks || this.#isUnopened()) this.#lostAck.noteFirst(nowUs);
-    else if (blocks > 0) this.#lostAck.noteInside(nowUs);
     else this.#lostAck.noteAgain(nowUs);
   }
 
@@ -320,7 +316,6 @@ export class Receiver {
     this.#acceptedBlock++;
     this.#statistics.blocksAccepted++;
     this.#noteHeard();
-    this.#repetitions = 0;
     this.#progressUs = nowUs;
     this.#mayNack = true;
     this.#lostAck.noteProgress();
@@ -390,7 +385,6 @@ export class Receiver {
   /** Says again what the peer has, or how it may begin, with a longer timeout. */
   #repeat(): void {
     this.#statistics.timeouts++;
-    this.#repetitions++;
     this.#roundTrip.backOff();
     if (!this.#hasHeard) {
       mark("first-reply-repeated-on-timeout");

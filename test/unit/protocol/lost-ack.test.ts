@@ -42,9 +42,9 @@ describe("a repeated block", () => {
 
   test("before anything was measured is taken for a loss", () => {
     const lostAck = new LostAck();
-    lostAck.noteInside(100);
-    lostAck.noteAnswer(101);
-    expect(lostAck.isLost(1, 101)).toBe(true);
+    lostAck.noteAnswer(50);
+    lostAck.noteFirst(100);
+    expect(lostAck.isLost(1, 100)).toBe(true);
   });
 });
 
@@ -59,9 +59,19 @@ describe("the round trip", () => {
     expect(lostAck.isLost(1, 241)).toBe(true);
   });
 
-  test("is not told by a block that was under way when the ACK went out", () => {
+  test("is the shortest that was seen", () => {
     const lostAck = acknowledged();
-    lostAck.noteInside(200);
+    lostAck.noteAnswer(130);
+    lostAck.noteFirst(200);
+    expect(lostAck.isLost(1, 211)).toBe(true);
+    lostAck.noteAnswer(205);
+    expect(lostAck.isLost(1, 206)).toBe(true);
+  });
+
+  test("is not told shorter by a block that was under way when an ACK went out", () => {
+    const lostAck = acknowledged();
+    lostAck.noteAnswer(110);
+    lostAck.noteAgain(200);
     lostAck.noteAnswer(201);
     lostAck.noteFirst(300);
     expect(lostAck.isLost(1, 310)).toBe(false);

@@ -137,10 +137,13 @@ describe("a refusal", () => {
     expectMark("error-in-place-of-ack", () => {
       const exchange = held().command((receiver) => receiver.refuse(errorReplies.fileExists));
       exchange.command((receiver) => receiver.refuse(errorReplies.diskFull));
-      expect(exchange.data(2, 100).wait(60_000).transcript(4)).toMatchInlineSnapshot(`
+      exchange.data(2, 100).wait(60_000).error(0, "too late").request();
+      expect(exchange.transcript(4)).toMatchInlineSnapshot(`
         "0.020 ← DATA 2 100 bytes
         0.020 → ERROR 6 "File already exists"
         0.020 ← DATA 2 100 bytes
+        60.020 ← ERROR 0 "too late"
+        60.020 ← WRQ "f" octet
         refused"
       `);
       expect(exchange.receiver.deadlineUs).toBe(Infinity);

@@ -95,6 +95,17 @@ describe("replies", () => {
     expect(bare.ackedBlock).toBe(0);
   });
 
+  test("none after the end, be it never so soon", () => {
+    const receiver = new Receiver(usual);
+    receiver.start(0);
+    receiver.abort("replaced");
+    expect(receiver.pollTransmit(0)).toBe(Reply.none);
+    const windowed = begun();
+    take(windowed, 0, 1, 2, 3, 4);
+    windowed.abort("shutdown");
+    expect([windowed.pollTransmit(0), windowed.pollTransmit(0)]).toEqual([Reply.error, Reply.none]);
+  });
+
   test("a gap that is filled before anything was sent needs no reply", () => {
     const receiver = begun();
     take(receiver, 0, 1, 3, 2);
@@ -143,8 +154,11 @@ describe("replies that the kernel did not take", () => {
     expect(take(receiver, 1_000, 5)).toEqual([ignored]);
     expect(receiver.pollTransmit(1_500)).toBe(Reply.ack);
     expect(receiver).toMatchObject({ ackedBlock: 4, statistics: { repliesSent: 2 } });
-    expect(take(receiver, 2_500, 5)).toEqual([accepted]);
+    expect(take(receiver, 2_500, 5, 6, 7, 8)).not.toContain(ignored);
     expect(receiver.statistics.rttUs).toBe(1_000);
+    receiver.pollTransmit(2_500);
+    receiver.handleUnsent();
+    expect(receiver.ackedBlock).toBe(4);
   });
 
   test("the final ACK, too, and an ERROR; but no ACK after the end", () => {
@@ -189,6 +203,12 @@ describe("deadlines", () => {
     expect(receiver.pollTransmit(0)).toBe(Reply.none);
     receiver.handleTimeout(receiver.deadlineUs);
     expect(receiver.pollTransmit(1_000_000)).toBe(Reply.oack);
+  });
+
+  test("patience is counted from the start", () => {
+    const receiver = new Receiver({ ...usual, patienceUs: 500_000 });
+    receiver.start(10_000_000);
+    expect(receiver).toMatchObject({ deadlineUs: 10_500_000, progressUs: 10_000_000 });
   });
 
   test("each block that is accepted puts it off", () => {
@@ -263,6 +283,15 @@ describe("Karn's rule", () => {
     expect(receiver.pollTransmit(50_000)).toBe(Reply.ack);
     take(receiver, 51_000, 6);
     expect(receiver.statistics.rttUs).toBe(10_000);
+  });
+
+  test("a request that came twice before it was answered once spoils nothing", () => {
+    const receiver = new Receiver(usual);
+    receiver.start(0);
+    receiver.repeatFirstReply(0);
+    receiver.pollTransmit(0);
+    take(receiver, 200, 1);
+    expect(receiver.statistics.rttUs).toBe(200);
   });
 
   test("nor does a first reply that was asked for again", () => {
