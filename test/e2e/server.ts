@@ -17,13 +17,15 @@ export interface ServerOptions {
   readonly tables?: readonly string[];
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
+  /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
+  readonly root?: string;
   /** Where a client reaches it, to see that it is ready; undefined: the caller waits. */
   readonly readyHost?: string | undefined;
 }
 
 export interface Server extends AsyncDisposable {
   readonly port: number;
-  /** The served folder, empty at first. */
+  /** The served folder. */
   readonly root: string;
   /** The working folder, which holds the executable and nothing else that Bun would read. */
   readonly folder: string;
@@ -45,8 +47,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
   // Outside the working folder, so that this stays as empty as an administrator's would be.
-  const root = mkdtempSync(join(tmpdir(), "snow-owl-root-"));
-  chmodSync(root, 0o755);
+  const ownRoot = options.root === undefined ? temporaryFolder() : undefined;
+  const root = options.root ?? ownRoot?.path ?? "";
   const configuration = `${folder}.toml`;
   writeFileSync(configuration, configurationText(root, `${bind}:${port}`, options));
   const binary = placeBinary(folder);
@@ -79,9 +81,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
       child.kill("SIGKILL");
       await child.exited;
       await listening;
-      for (const path of [folder, root, configuration]) {
-        rmSync(path, { recursive: true, force: true });
-      }
+      for (const path of [folder, configuration]) rmSync(path, { recursive: true, force: true });
+      ownRoot?.[Symbol.dispose]();
       // A worker is replaced so quickly that most clients notice nothing; a test must.
       const death = printed.split("\n").find((line) => /worker_(?:replaced|died)/.test(line));
       if (death !== undefined) throw new Error(`a worker died: ${death}`);
@@ -91,6 +92,13 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   const readyHost = "readyHost" in options ? options.readyHost : hostOf(bind);
   if (readyHost !== undefined) await untilItAnswers(server, readyHost);
   return server;
+}
+
+/** An empty folder that others may read too; gone when it goes out of scope. */
+export function temporaryFolder(): Disposable & { readonly path: string } {
+  const path = mkdtempSync(join(tmpdir(), "snow-owl-root-"));
+  chmodSync(path, 0o755);
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 /** A UDP port that was free on every address a moment ago. */

@@ -14,8 +14,8 @@ export interface Datagram {
 export interface Peer extends Disposable {
   readonly port: number;
   send(bytes: Uint8Array, port: number, address?: string): void;
-  /** The next datagram; an error after 5 s without one. */
-  next(): Promise<Datagram>;
+  /** The next datagram; an error after `waitMs` (5 s) without one. */
+  next(waitMs?: number): Promise<Datagram>;
   /** What has arrived and was not taken with `next`. */
   waiting(): readonly Datagram[];
   close(): void;
@@ -42,13 +42,13 @@ export async function openPeer(host = "127.0.0.1"): Promise<Peer> {
   return {
     port: socket.port,
     send: (bytes, port, address = host) => void socket.send(bytes, port, address),
-    async next() {
-      const deadlineMs = performance.now() + 5000;
+    async next(waitMs = 5000) {
+      const deadlineMs = performance.now() + waitMs;
       for (;;) {
         const first = inbox.shift();
         if (first !== undefined) return first;
         const leftMs = deadlineMs - performance.now();
-        if (leftMs <= 0) throw new Error("no datagram within 5 s");
+        if (leftMs <= 0) throw new Error(`no datagram within ${waitMs} ms`);
         await Promise.race([new Promise<void>((resolve) => (wake = resolve)), Bun.sleep(leftMs)]);
       }
     },
@@ -67,9 +67,18 @@ export function readRequest(
   return request(1, name, options, mode);
 }
 
-/** A WRQ. */
-export function writeRequest(name: string): Uint8Array {
-  return request(2, name, [], "octet");
+/** A WRQ; options as in {@link readRequest}. */
+export function writeRequest(
+  name: string,
+  options: readonly (readonly [string, string | number])[] = [],
+  mode = "octet",
+): Uint8Array {
+  return request(2, name, options, mode);
+}
+
+/** DATA; `block` is cut to its 16 bits. */
+export function dataPacket(block: number, bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(0, 3, (block >>> 8) & 0xff, block & 0xff), bytes]);
 }
 
 export function ack(block: number): Uint8Array {
