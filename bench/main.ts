@@ -24,6 +24,8 @@ interface Row {
   readonly echoFloorSecondsPerGb: number;
   readonly sendFloorSecondsPerGb: number;
   readonly gatherFloorSecondsPerGb: number;
+  /** Of what the sending floor sent, how much its clients took; the rest was dropped, which costs the kernel less. */
+  readonly sendFloorTaken: number;
   readonly failed: number;
   readonly repeated: number;
 }
@@ -104,6 +106,7 @@ async function runScenario(files: Files, scenario: Scenario, options: Options): 
     echoFloorSecondsPerGb: Math.min(...echoed.map((run) => (run.cpuSeconds / run.bytes) * 1e9)),
     // What a full sink drops was sent all the same: the floor's work is what it sent.
     sendFloorSecondsPerGb: Math.min(...sent.map((run) => (run.cpuSeconds / bytes) * 1e9)),
+    sendFloorTaken: median(sent.map((run) => run.bytes / bytes)),
     gatherFloorSecondsPerGb: Math.min(...gathered.map((run) => (run.cpuSeconds / bytes) * 1e9)),
     failed: served.reduce((sum, run) => sum + run.failed, 0),
     repeated: served.reduce((sum, run) => sum + run.retransmits, 0),
@@ -139,6 +142,7 @@ function tableOf(rows: readonly Row[]): string {
     "ratio",
     "send floor",
     "ratio",
+    "taken",
     "send floor, gathered",
     "ratio",
     "failed",
@@ -156,6 +160,7 @@ function tableOf(rows: readonly Row[]): string {
     (row.cpuSecondsPerGb / row.echoFloorSecondsPerGb).toFixed(2),
     row.sendFloorSecondsPerGb.toFixed(3),
     (row.cpuSecondsPerGb / row.sendFloorSecondsPerGb).toFixed(2),
+    `${Math.min(100, row.sendFloorTaken * 100).toFixed(0)} %`,
     row.gatherFloorSecondsPerGb.toFixed(3),
     (row.cpuSecondsPerGb / row.gatherFloorSecondsPerGb).toFixed(2),
     String(row.failed),
