@@ -46,7 +46,10 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ],
     ["workers", `${workers.value} (${workers.reason})${settings.workerAffinity ? ", pinned" : ""}`],
     ["ports", describePorts(config, machine, settings)],
-    ["block size", `${upTo(`${block.value} bytes`)} (${block.reason}), 512 unless asked`],
+    [
+      "block size",
+      `${upTo(`${block.value} bytes`)} (${block.reason}), ${settings.clampsToMtu ? "and what the interface's MTU holds (mtu_clamp), " : ""}512 unless asked`,
+    ],
     [
       "window",
       `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked`,

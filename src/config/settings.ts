@@ -38,6 +38,8 @@ export interface Settings {
   readonly portRange: PortRange | undefined;
   /** The most that is granted to a client that asks (RFC 2348); never more than it asked for. */
   readonly blockBytesMax: number;
+  /** Whether a block must also fit in one packet of the interface that the request came in by. */
+  readonly clampsToMtu: boolean;
   /** The most that is granted to a client that asks (RFC 7440); never more than it asked for. */
   readonly windowBlocksMax: number;
   readonly windowBytesMax: number;
@@ -112,6 +114,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     singlePort: transfer.single_port,
     portRange: portRange(config),
     blockBytesMax: blockBytesMax(config).value,
+    clampsToMtu: transfer.mtu_clamp === "interface",
     windowBlocksMax: windowBlocksMax(config).value,
     windowBytesMax: transfer.max_window_bytes,
     refusedOptions: transfer.refuse_options,

@@ -11,6 +11,7 @@ import type { FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
 import type { Root } from "#storage/root.ts";
 
+import type { LinkLimit } from "./link-limit.ts";
 import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
 import { type Refused, refused, refuseName, refuseOpen } from "./refused.ts";
 import type { AdmittedWrite, Writes } from "./writes.ts";
@@ -36,10 +37,18 @@ export class Admission {
   readonly #cache: FileCache;
   readonly #limits: GrantLimits;
   readonly #netasciiLimits: GrantLimits;
+  readonly #link: LinkLimit;
 
   /** `writes` is undefined where nothing may be written. */
-  constructor(settings: Settings, root: Root, cache: FileCache, writes: Writes | undefined) {
+  constructor(
+    settings: Settings,
+    root: Root,
+    cache: FileCache,
+    writes: Writes | undefined,
+    link: LinkLimit,
+  ) {
     this.#settings = settings;
+    this.#link = link;
     this.#uploads = new UploadPolicy(settings.uploads);
     this.#writes = writes;
     this.#root = root;
@@ -58,16 +67,22 @@ export class Admission {
     this.#netasciiLimits = { ...this.#limits, windowBytesMax };
   }
 
-  /** Decides the request in the first `length` bytes, which came from `name` (a raw sockaddr). */
-  decide(bytes: Uint8Array, length: number, name: Uint8Array): Admitted | Refused {
+  /** Decides the request in the first `length` bytes, which came from `name` (a raw sockaddr) to the address `local`. */
+  decide(
+    bytes: Uint8Array,
+    length: number,
+    name: Uint8Array,
+    local: Uint8Array,
+  ): Admitted | Refused {
     const request = parseRequest(bytes, length);
     if (request.kind === "fault") {
       const reply = request.reply === "drop" ? undefined : request.reply;
       const { reason } = request;
       return { kind: "refused", reply, cause: "malformed", name: "", isWrite: false, reason };
     }
+    const blockBytesMax = this.#link.blockBytesMax(name, local);
     if (request.kind === "write") {
-      if (this.#writes !== undefined) return this.#writes.decide(request, name);
+      if (this.#writes !== undefined) return this.#writes.decide(request, name, blockBytesMax);
       const reason = "writes disabled in configuration";
       return refused(request, errorReplies.accessViolation, "write-disabled", reason);
     }
@@ -77,10 +92,10 @@ export class Admission {
       const reason = "uploads may not be read back, nor what is in quarantine";
       return refused(request, errorReplies.accessViolation, "denied", reason);
     }
-    return this.#open(request, clean.path);
+    return this.#open(request, clean.path, blockBytesMax);
   }
 
-  #open(request: Request, path: string): AdmittedRead | Refused {
+  #open(request: Request, path: string, blockBytesMax: number): AdmittedRead | Refused {
     const fd = this.#root.open(path);
     if (fd < 0) return refuseOpen(request, fd);
     const fileBytes = this.#root.stat.bytes;
@@ -92,7 +107,8 @@ export class Admission {
       return { ...refusal, fileBytes, fileBytesMax };
     }
     const isOctet = request.mode === "octet";
-    const grant = negotiate(request, isOctet ? this.#limits : this.#netasciiLimits, fileBytes);
+    const limits = isOctet ? this.#limits : this.#netasciiLimits;
+    const grant = negotiate(request, { ...limits, blockBytesMax }, fileBytes);
     const oack = encodeOack(grant);
     const { chunkBytes } = this.#cache;
     if (isOctet) {

@@ -25,6 +25,7 @@ import {
   type ShardRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { LinkLimit } from "./link-limit.ts";
 import { readTransfer } from "./reads.ts";
 import {
   endCounter,
@@ -121,7 +122,13 @@ export class Shard implements TransmitListener, WritesListener {
     if (init.writes !== undefined) {
       this.#writes = new Writes(settings, init.writes, this.#disk, init.shardIndex, this);
     }
-    this.#admission = new Admission(settings, new Root(init.rootFd), this.#cache, this.#writes);
+    this.#admission = new Admission(
+      settings,
+      new Root(init.rootFd),
+      this.#cache,
+      this.#writes,
+      new LinkLimit(settings, init.serviceFd),
+    );
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
     this.#transmitter = new Transmitter(
@@ -302,7 +309,7 @@ export class Shard implements TransmitListener, WritesListener {
     }
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
     this.#garbage.noteRequest();
-    const decision = this.#admission.decide(bytes, length, this.#name);
+    const decision = this.#admission.decide(bytes, length, this.#name, this.#local);
     if (decision.kind === "refused") this.#refuse(decision);
     else this.#begin(decision, bytes.slice());
   }

@@ -97,11 +97,11 @@ export class Writes implements UploadListener {
   }
 
   /** Decides a write request of the peer `name` (a raw sockaddr), and opens what it may write. */
-  decide(request: Request, name: Uint8Array): AdmittedWrite | Refused {
+  decide(request: Request, name: Uint8Array, blockBytesMax: number): AdmittedWrite | Refused {
     const { uploads } = this.#settings;
     const clean = cleanName(request.name, uploads.rootDir);
     if (!clean.isClean) return refuseName(request, clean.cause);
-    const grant = negotiate(request, this.#limits, undefined);
+    const grant = negotiate(request, { ...this.#limits, blockBytesMax }, undefined);
     const decision = this.#policy.decide(clean.path, grant.announcedBytes);
     if (!decision.isAllowed) {
       const { reply, cause, reason, fileBytes, fileBytesMax } = decision;
