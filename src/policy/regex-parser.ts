@@ -4,7 +4,6 @@
 import { byteStringOf } from "./names.ts";
 import { classNamed, parseBracket } from "./regex-class.ts";
 import {
-  type ByteSet,
   CAPTURES_MAX,
   foldedSet,
   type Node,
@@ -196,7 +195,7 @@ class Parser {
     if (isLook.test(this.#text)) {
       this.#refuse(
         "looks ahead or behind, which takes unbounded time",
-        "write two rules, the first with `not = true` or with `then`.",
+        "write two rules, the first with `not = true` or with an `action`.",
       );
     }
     return this.#refuse(
@@ -271,8 +270,7 @@ class Parser {
   }
 
   #byte(byte: number): Node {
-    const set: ByteSet = setOf(byte);
-    return { kind: "set", set: this.#ignoreCase ? foldedSet(set) : set };
+    return { kind: "set", set: setOf(byte, this.#ignoreCase) };
   }
 
   #sees(text: string): boolean {

@@ -77,9 +77,9 @@ class Assembler {
     this.#add(Op.match, 0);
     if (this.#ops.length > INSTRUCTIONS_MAX) return tooLarge;
     return {
-      ops: Uint8Array.from(this.#ops),
-      x: Uint16Array.from(this.#x),
-      y: Uint16Array.from(this.#y),
+      ops: new Uint8Array(this.#ops),
+      x: new Uint16Array(this.#x),
+      y: new Uint16Array(this.#y),
       sets: this.#sets,
     };
   }

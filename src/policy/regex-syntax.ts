@@ -41,10 +41,19 @@ export function setWhere(holds: (byte: number) => boolean): ByteSet {
   return Uint8Array.from({ length: 256 }, (_, byte) => Number(holds(byte)));
 }
 
-/** The set of one byte. */
-export function setOf(byte: number): ByteSet {
-  return setWhere((other) => other === byte);
+/** The set of one byte, or of both cases of a letter. Sets are shared: ten thousand patterns have few bytes of their own. */
+export function setOf(byte: number, ignoreCase: boolean): ByteSet {
+  const shared = ignoreCase ? foldedSingles : singles;
+  const known = shared[byte];
+  if (known !== undefined) return known;
+  const single = setWhere((other) => other === byte);
+  const set = ignoreCase ? foldedSet(single) : single;
+  shared[byte] = set;
+  return set;
 }
+
+const singles: ByteSet[] = [];
+const foldedSingles: ByteSet[] = [];
 
 /** `set` with the other case of each of its letters. */
 export function foldedSet(set: ByteSet): ByteSet {
@@ -194,6 +203,8 @@ export function requiredLiterals(node: Node): readonly string[] {
 
 /** The one byte of a set, or the lower case of its two if they are the cases of one letter. */
 function onlyByte(set: ByteSet): string | undefined {
+  const known = onlyBytes.get(set);
+  if (known !== undefined) return known;
   let found: string | undefined;
   for (let byte = 0; byte < 256; byte += 1) {
     if (u8(set, byte) === 0) continue;
@@ -202,5 +213,9 @@ function onlyByte(set: ByteSet): string | undefined {
     if (found !== undefined && found !== folded) return undefined;
     found = folded;
   }
+  if (found !== undefined) onlyBytes.set(set, found);
   return found;
 }
+
+/** What was found out, for the sets are shared. */
+const onlyBytes: WeakMap<ByteSet, string> = new WeakMap();

@@ -34,7 +34,11 @@ export function compileRegex(
 }
 
 /** Compiles a tree with `captures` captures. `isLongest`: POSIX's longest match instead of Perl's first one. */
-function compileNode(node: Node, captures: number, isLongest: boolean): Regex | PatternFault {
+export function compileNode(
+  node: Node,
+  captures: number,
+  isLongest: boolean,
+): Regex | PatternFault {
   const program = compileProgram(node, isLongest);
   return "message" in program ? program : new Regex(node, program, captures, isLongest);
 }
