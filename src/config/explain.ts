@@ -3,6 +3,7 @@
 
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainPolicy } from "./explain-policy.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes } from "./format.ts";
 import {
@@ -40,6 +41,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
   return [
     ["listen", `${formatListen(settings.listen)}${dualStack(settings.listen)}`],
     ["root", settings.rootDir],
+    ...explainPolicy(settings.policy),
     [
       "file size",
       settings.fileBytesMax === 0 ? "unlimited" : upTo(formatBytes(settings.fileBytesMax)),

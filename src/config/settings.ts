@@ -10,6 +10,7 @@ import {
 } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -74,6 +75,7 @@ export interface Settings {
   readonly cacheChunkBytes: number;
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
+  readonly policy: PolicySettings;
   readonly log: LogSettings;
 }
 
@@ -138,6 +140,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     cacheChunkBytes: CACHE_CHUNK_BYTES,
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
+    policy: resolvePolicy(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,

@@ -85,6 +85,17 @@ test("the defaults", () => {
       diskThreads: 2,
     },
     hooks: [],
+    policy: {
+      rootDir: "/var/lib/snow-owl/tftp",
+      folders: ["/var/lib/snow-owl/tftp"],
+      junk: "ff",
+      isTidiedFirst: true,
+      rules: [],
+      isAllowedByDefault: true,
+      roots: [{ folder: 0, path: "" }],
+      hosts: [],
+      templates: [],
+    },
     log: {
       level: "info",
       format: "text",
