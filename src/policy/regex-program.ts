@@ -9,7 +9,6 @@ import {
   type Node,
   type PatternFault,
   type Place,
-  widthOf,
 } from "./regex-syntax.ts";
 
 /** What an instruction does. The numbers are the machine's alone. */
@@ -50,9 +49,9 @@ export interface Program {
  */
 export const INSTRUCTIONS_MAX = 1024;
 
-/** Compiles a tree. `isLongest`: choices are arranged for the longest match rather than for the first one. */
-export function compileProgram(node: Node, isLongest: boolean): Program | PatternFault {
-  const assembler = new Assembler(isLongest);
+/** Compiles a tree. */
+export function compileProgram(node: Node): Program | PatternFault {
+  const assembler = new Assembler();
   if (!assembler.emit(node)) return tooLarge;
   return assembler.finish();
 }
@@ -63,15 +62,10 @@ const tooLarge: PatternFault = {
 };
 
 class Assembler {
-  readonly #isLongest: boolean;
   readonly #ops: number[] = [];
   readonly #x: number[] = [];
   readonly #y: number[] = [];
   readonly #sets: ByteSet[] = [];
-
-  constructor(isLongest: boolean) {
-    this.#isLongest = isLongest;
-  }
 
   finish(): Program | PatternFault {
     this.#add(Op.match, 0);
@@ -97,7 +91,7 @@ class Assembler {
       case "sequence":
         return node.nodes.every((part) => this.emit(part));
       case "choice":
-        return this.#emitChoice(this.#isLongest ? longestFirst(node.nodes) : node.nodes);
+        return this.#emitChoice(node.nodes);
       case "repeat":
         return this.#emitRepeat(node.node, node.min, node.max, node.isLazy);
       case "capture": {
@@ -191,17 +185,6 @@ class Assembler {
     this.#y.push(0);
     return this.#ops.length - 1;
   }
-}
-
-/**
- * POSIX wants each group, from the left, as long as the longest match allows. The machine finds the longest match, and among
- * its ways the one that comes first; so of branches with fixed widths the widest comes first. Other branches keep their
- * order: what (a*|ab) captures may differ from glibc, which has its own mistakes there. What is matched never differs.
- */
-function longestFirst(nodes: readonly Node[]): readonly Node[] {
-  const widths = new Map(nodes.map((node) => [node, widthOf(node)]));
-  if ([...widths.values()].includes(undefined)) return nodes;
-  return nodes.toSorted((a, b) => (widths.get(b) ?? 0) - (widths.get(a) ?? 0));
 }
 
 /** Whether byte number `index` of `name` belongs to a word; what lies outside the name does not. */

@@ -83,32 +83,6 @@ export function isNullable(node: Node): boolean {
   return node satisfies never;
 }
 
-/** How many bytes `node` matches, if it is always the same number. */
-export function widthOf(node: Node): number | undefined {
-  switch (node.kind) {
-    case "set":
-      return 1;
-    case "place":
-      return 0;
-    case "sequence":
-      return node.nodes.reduce<number | undefined>((sum, part) => {
-        const width = widthOf(part);
-        return sum === undefined || width === undefined ? undefined : sum + width;
-      }, 0);
-    case "choice": {
-      const widths = new Set(node.nodes.map(widthOf));
-      return widths.size === 1 ? [...widths][0] : undefined;
-    }
-    case "repeat": {
-      const width = widthOf(node.node);
-      return node.min === node.max && width !== undefined ? width * node.min : undefined;
-    }
-    case "capture":
-      return widthOf(node.node);
-  }
-  return node satisfies never;
-}
-
 /** Adds to `first` the bytes with which a match of `node` can begin. Returns whether it can be empty. */
 export function collectFirst(node: Node, first: ByteSet): boolean {
   switch (node.kind) {

@@ -39,7 +39,7 @@ export function compileNode(
   captures: number,
   isLongest: boolean,
 ): Regex | PatternFault {
-  const program = compileProgram(node, isLongest);
+  const program = compileProgram(node);
   return "message" in program ? program : new Regex(node, program, captures, isLongest);
 }
 
