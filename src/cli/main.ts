@@ -16,6 +16,7 @@ import { CONFIG_FILE_DEFAULT, configure, thisMachine } from "./configuration.ts"
 import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
 import { type CommandName, commands, flags, readCommandLine } from "./flags.ts";
 import { helpText } from "./help.ts";
+import { importCommand, type ImportFlags } from "./import.ts";
 import { commit, version } from "./version.ts";
 
 type Flags = ParsedArgs<typeof flags>;
@@ -34,6 +35,7 @@ export async function main(argv: readonly string[], workerUrls: WorkerUrls): Pro
     serve: (given) => serveCommand(given, workerUrls),
     check: checkCommand,
     probe: probeCommand,
+    import: (given) => importCommand(invocation.operands, importFlags(given)),
     help: helpCommand,
   };
   const command = commandOf(invocation.command, bodies[invocation.command]);
@@ -142,4 +144,8 @@ function initCommand(file: string): number {
 
 function configFlags(given: Flags): Parameters<typeof configure>[0] {
   return { ...given, "create-root-dir": given["create-root-dir"] ?? false };
+}
+
+function importFlags(given: Flags): ImportFlags {
+  return { "map-file": given["map-file"], pcre: given.pcre };
 }

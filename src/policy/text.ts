@@ -46,7 +46,7 @@ export const NO_CAPTURES = -1;
 /**
  * Reads a text. A variable is a name or a digit in braces, with `:lower` or `:upper` behind it if its letters shall change.
  * `{{` is a brace; a brace that no name follows stands for itself, and so does one behind `$`, for the sake of the `${…}` of
- * shells, GRUB and iPXE. `known` are the names that may stand there, `captures` the highest number, or {@link NO_CAPTURES}.
+ * shells, GRUB and iPXE. `$${` is a `$` and then whatever the brace is. `known` are the names that may stand there, `captures` the highest number, or {@link NO_CAPTURES}.
  */
 export function parseText(
   text: string,
@@ -56,12 +56,12 @@ export function parseText(
   const pieces: (ByteString | Variable)[] = [];
   let literal = "";
   let end = 0;
-  for (const found of text.matchAll(/\$\{|\{\{|\{([A-Za-z_]\w*|\d+)(?::(\w+))?\}/g)) {
+  for (const found of text.matchAll(/\$\$(?=\{)|\$\{|\{\{|\{([A-Za-z_]\w*|\d+)(?::(\w+))?\}/g)) {
     const [all, name, modifier] = found;
     literal += text.slice(end, found.index);
     end = found.index + all.length;
     if (name === undefined) {
-      literal += all === "{{" ? "{" : all;
+      literal += all === "{{" ? "{" : all === "$$" ? "$" : all;
       continue;
     }
     const fault = faultOf(name, modifier, known, captures);
@@ -94,6 +94,11 @@ export function renderText(text: Text, valueOf: ValueOf): ByteString | undefined
     rendered += cased(value, piece.letterCase);
   }
   return rendered;
+}
+
+/** A literal as a text that stands for it. */
+export function escapeText(literal: string): string {
+  return literal.replaceAll(/\$?\{/g, (found) => (found === "{" ? "{{" : "$${{"));
 }
 
 function cased(value: ByteString, letterCase: Variable["letterCase"]): ByteString {
