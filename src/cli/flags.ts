@@ -15,7 +15,7 @@ export const commands = {
 } as const;
 
 /** How many words may follow a command. */
-const operandsMax: Readonly<Partial<Record<CommandName, number>>> = { import: 2 };
+const operandsMax: Readonly<Partial<Record<CommandName, number>>> = { check: 1, import: 2 };
 
 export type CommandName = keyof typeof commands;
 
@@ -64,6 +64,13 @@ export const flags = {
     valueHint: "N",
     description: "multicast.retransmit_timeout_secs",
   },
+  explain: {
+    type: "boolean",
+    description: "check: tell what the rules make of the request for NAME, a read unless --write",
+  },
+  client: { type: "string", valueHint: "IP", description: "check --explain: the client's address" },
+  mac: { type: "string", valueHint: "MAC", description: "check --explain: its hardware address" },
+  write: { type: "boolean", description: "check --explain: an upload" },
   "map-file": {
     type: "string",
     valueHint: "FILE",

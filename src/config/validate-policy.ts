@@ -72,6 +72,11 @@ function checkHost(host: Entry<"host">): readonly Finding[] {
     const remedy = "write its mac, its ip or its serial.";
     findings.push(warning(place, "this host can never be found", remedy));
   }
+  const texts = [host.name, host.group, serial, ...Object.values(vars)];
+  if (texts.some((text) => text.includes("\0"))) {
+    const remedy = "no file name can hold one; remove it.";
+    findings.push(error(place, "a text of this host holds a NUL character", remedy));
+  }
   for (const name of Object.keys(vars)) {
     const isTaken = (requestVariables as readonly string[]).includes(name);
     if (!isTaken && /^[A-Za-z_]\w*$/u.test(name)) continue;

@@ -194,6 +194,11 @@ describe("mistakes", () => {
       "`ip` has a value for every",
     ],
     ["[[host]]\nname = 'a'\nserial = 's'\nvars = { 'a b' = 'x' }", "5:8", "`a b` is no name"],
+    [
+      '[[host]]\nname = "a"\nserial = "s"\nvars = { x = "\\u0000" }',
+      "2:3",
+      "holds a NUL character",
+    ],
     ["[[template]]\ntext = 'a'", "2:3", "this template has no pattern"],
     ["[[template]]\nglob = 'a'\ntext = 'a {kernel}'", "4:11", "`template.text` names the unknown"],
     ["[[template]]\nglob = 'a'\ntext = '''\na\n{1}'''", "4:8", "`template.text` names the capture"],
