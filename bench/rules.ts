@@ -104,6 +104,7 @@ function policyWith(rule: (index: number) => Partial<RuleSpec>): Policy {
   }));
   const spec: PolicySpec = {
     rootDir: "/srv/tftp",
+    uploadDir: "/srv/tftp",
     junk: "ff",
     isTidiedFirst: true,
     rules,

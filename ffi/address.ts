@@ -202,6 +202,11 @@ export function scopeIdOf(scope: string): number {
 
 /** The name of interface `index`, or its number where it has gone. */
 function scopeName(index: number): string {
+  return interfaceName(index) ?? String(index);
+}
+
+/** The name of interface `index`; undefined where there is none. Source: if_indextoname(3). */
+export function interfaceName(index: number): string | undefined {
   const found = libc.if_indextoname(index, scratchAddress(STRUCT));
-  return found === 0 ? String(index) : readText(STRUCT);
+  return found === 0 ? undefined : readText(STRUCT);
 }

@@ -51,6 +51,14 @@ export function readPktinfo(arena: Arena, offset: number, length: number, local:
   }
 }
 
+/** The 4 or 16 bytes of the address in `local`, as a copy; undefined when unknown. */
+export function localAddress(local: Uint8Array): Uint8Array | undefined {
+  const family = u8(local, LocalAddress.family);
+  if (family === 0) return undefined;
+  const { address } = LocalAddress;
+  return local.slice(address, address + (family === AF_INET ? 4 : 16));
+}
+
 /** Writes PKTINFO for `local` at `offset`; returns the bytes used, 0 when `local` is unknown. */
 export function writePktinfo(
   arena: Arena,

@@ -7,13 +7,17 @@ import type { PatternSpec } from "#policy/pattern.ts";
 import type { PolicySpec } from "#policy/policy.ts";
 import type { RootSpec } from "#policy/roots.ts";
 import type { RuleSpec } from "#policy/rule.ts";
+import type { UploadPlace } from "#policy/upload.ts";
 
 import type { Config } from "./config.ts";
 import type { Entry } from "./schema.ts";
+import { pathBelow, uploadRoot } from "./settings-uploads.ts";
 
 /** A policy, and the absolute paths of the folders that its roots count from; the first is `root_dir`. */
 export interface PolicySettings extends PolicySpec {
   readonly folders: readonly string[];
+  /** Where each of them stands to the upload root. */
+  readonly uploadPlaces: readonly UploadPlace[];
 }
 
 /** Resolves a configuration that loaded; what its rules mean together may still be wrong. */
@@ -21,8 +25,10 @@ export function resolvePolicy(config: Config): PolicySettings {
   const folders = new Folders(config.root_dir);
   const roots = config.roots.length === 0 ? [rootFolder] : folders.specs(config.roots);
   const rules = config.rule.map((rule, index) => ruleSpec(rule, index, folders));
+  const uploadDir = uploadRoot(config);
   return {
     rootDir: config.root_dir,
+    uploadDir,
     junk: config.names.junk,
     isTidiedFirst: !config.names.as_sent,
     rules,
@@ -36,6 +42,10 @@ export function resolvePolicy(config: Config): PolicySettings {
       text: template.text,
     })),
     folders: folders.paths,
+    uploadPlaces: folders.paths.map((folder) => ({
+      servedAs: pathBelow(folder, uploadDir),
+      within: pathBelow(uploadDir, folder),
+    })),
   };
 }
 

@@ -40,6 +40,16 @@ export function textOf(name: ByteString): string {
   }
 }
 
+/** A byte string as the kernel is told it: as text while it is ASCII, which costs least, else as its bytes. */
+export function kernelName(name: ByteString): string | Uint8Array {
+  return isAscii(name) ? name : bytesOf(name);
+}
+
+/** The text of a path, each segment as {@link textOf} has it: one that is no UTF-8 does not spoil its neighbours. */
+export function pathText(path: ByteString): string {
+  return isAscii(path) ? path : path.split("/").map(textOf).join("/");
+}
+
 /**
  * Cuts what does not belong to the name. HP's PXE firmware has sent 0xFF and random bytes behind the name, before the NUL;
  * 0xFF stands in no UTF-8 text. Others leave control characters there.

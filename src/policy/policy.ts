@@ -15,7 +15,7 @@ import {
   type RootSpec,
 } from "./roots.ts";
 import { type Asking, compileRule, type Rule, type RuleSpec } from "./rule.ts";
-import { RuleList, type Ruling, type Trace } from "./rules.ts";
+import { RuleList, type Ruling, type Trace, undisputed } from "./rules.ts";
 import { compileTemplate, type Template, type TemplateSpec } from "./template.ts";
 import { renderText, requestVariables, type ValueOf } from "./text.ts";
 
@@ -23,6 +23,8 @@ import { renderText, requestVariables, type ValueOf } from "./text.ts";
 export interface PolicySpec {
   /** Absolute path of the root folder: a name may spell it out. */
   readonly rootDir: string;
+  /** Absolute path of the folder that uploads go to: theirs may spell out that. */
+  readonly uploadDir: string;
   readonly junk: JunkRule;
   /** Whether the rules see a name without drive letter, backslashes and the like, or as the client sent it. */
   readonly isTidiedFirst: boolean;
@@ -39,9 +41,11 @@ export interface PolicySpec {
 export interface Permit {
   readonly isAllowed: true;
   readonly ruling: Ruling;
+  /** The name, clean: a write goes there, below the upload root. */
+  readonly path: ByteString;
   /** The text that answers instead of a file, if a template applies. */
   readonly virtual: Uint8Array<ArrayBuffer> | undefined;
-  /** The files to look for, in this order. */
+  /** The files to look for, in this order; none for a write. */
   readonly candidates: readonly Candidate[];
 }
 
@@ -56,6 +60,14 @@ export interface Denial {
 export interface PlacedFault extends PolicyFault {
   readonly table: "roots" | "rule" | "template";
   readonly index: number;
+}
+
+/** Whether a policy looks at nothing but the name: no rules, templates or roots besides the root folder. */
+export function isTrivialPolicy(spec: PolicySpec): boolean {
+  const { rules, templates, roots, isAllowedByDefault } = spec;
+  const [first] = roots;
+  const isPlain = roots.length === 1 && first?.folder === 0 && first.path === "";
+  return rules.length === 0 && templates.length === 0 && isAllowedByDefault && isPlain;
 }
 
 /** Checks and compiles. Where there are faults there is no policy. */
@@ -87,7 +99,9 @@ export function compilePolicy(spec: PolicySpec): Policy | readonly PlacedFault[]
 /** Decides on requests. One at a time. */
 export class Policy {
   readonly #spec: PolicySpec;
+  readonly #isTrivial: boolean;
   readonly #rootDir: ByteString;
+  readonly #uploadDir: ByteString;
   readonly #rules: RuleList;
   readonly #roots: RootChain;
   readonly #hosts: HostTable;
@@ -100,7 +114,9 @@ export class Policy {
     templates: readonly Template[],
   ) {
     this.#spec = spec;
+    this.#isTrivial = isTrivialPolicy(spec);
     this.#rootDir = byteStringOf(spec.rootDir);
+    this.#uploadDir = byteStringOf(spec.uploadDir);
     this.#rules = new RuleList(rules, spec.isAllowedByDefault);
     this.#roots = roots;
     this.#hosts = new HostTable(spec.hosts);
@@ -109,8 +125,12 @@ export class Policy {
 
   /** Decides. `trace` hears about every rule. */
   decide(asking: Asking, trace?: Trace): Permit | Denial {
-    const sent = cutJunk(asking.name, this.#spec.junk);
-    const tidy = tidyName(sent, this.#rootDir);
+    const { name, isWrite } = asking;
+    const sent = cutJunk(name, this.#spec.junk);
+    const rootDir = isWrite ? this.#uploadDir : this.#rootDir;
+    // Nothing of the client but its name is looked at, or looked up.
+    if (this.#isTrivial) return decideByName(sent, rootDir, isWrite);
+    const tidy = tidyName(sent, rootDir);
     const variables = new RequestVariables(asking, tidy, this.#hosts);
     const { valueOf } = variables;
     const ruling = this.#rules.decide(
@@ -120,17 +140,20 @@ export class Policy {
       trace,
     );
     if (ruling.verdict === "deny") return { isAllowed: false, ruling, cause: "denied" };
-    const clean = cleanName(ruling.name, this.#rootDir);
+    const clean = cleanName(ruling.name, rootDir);
     if (!clean.isClean) return { isAllowed: false, ruling, cause: clean.cause };
-    const names = [clean.path];
+    const { path } = clean;
+    if (isWrite) return { isAllowed: true, ruling, path, virtual: undefined, candidates: [] };
+    const names = [path];
     for (const fallback of ruling.fallbacks) {
-      const other = cleanName(fallback, this.#rootDir);
+      const other = cleanName(fallback, rootDir);
       if (other.isClean && !names.includes(other.path)) names.push(other.path);
     }
     return {
       isAllowed: true,
       ruling,
-      virtual: asking.isWrite ? undefined : this.#render(clean.path, valueOf),
+      path,
+      virtual: this.#render(path, valueOf),
       candidates: candidatesOf(names, ruling.roots ?? this.#roots, valueOf),
     };
   }
@@ -148,6 +171,16 @@ export class Policy {
     }
     return undefined;
   }
+}
+
+/** The decision where the name alone counts. */
+function decideByName(name: ByteString, rootDir: ByteString, isWrite: boolean): Permit | Denial {
+  const clean = cleanName(name, rootDir);
+  const ruling = undisputed(name);
+  if (!clean.isClean) return { isAllowed: false, ruling, cause: clean.cause };
+  const { path } = clean;
+  const candidates = isWrite ? [] : [{ folder: 0, path }];
+  return { isAllowed: true, ruling, path, virtual: undefined, candidates };
 }
 
 /** The names that texts may mention: what every request may have, and what some host has. */

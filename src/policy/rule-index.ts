@@ -49,7 +49,8 @@ export class RuleIndex {
     lists.length = 0;
     if (this.#always.length > 0) lists.push(this.#always);
     this.#networks.forEachAround(asking.client, (list) => lists.push(list));
-    const mac = asking.mac ?? "";
+    // Asking for it may cost a look-up in the kernel.
+    const mac = this.#macs.size === 0 ? "" : (asking.mac ?? "");
     // By its whole and by its first bytes: `b8`, `b8:27`, `b8:27:eb` and so on.
     for (let length = 2; length <= mac.length; length += 3) {
       const list = this.#macs.get(mac.slice(0, length));

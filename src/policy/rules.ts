@@ -32,6 +32,22 @@ export interface Ruling {
   readonly rate: string;
 }
 
+/** The ruling on a name where there are no rules. */
+export function undisputed(name: ByteString): Ruling {
+  return {
+    verdict: "allow",
+    code: DENIED_CODE,
+    decidedBy: "",
+    name,
+    fallbacks: [],
+    roots: undefined,
+    refusedOptions: [],
+    blockBytesMax: Infinity,
+    windowBlocksMax: Infinity,
+    rate: "",
+  };
+}
+
 /** Hears about each rule: whether it held, and why not or what it did. */
 export type Trace = (label: string, isMatch: boolean, text: string) => void;
 

@@ -25,6 +25,9 @@ function explained(given: Partial<TypedRequest>): readonly string[] | string {
   const text = `
     root_dir = "${root}"
     roots = ["clients/{mac_dash}", "hosts/{ip}", "common", ""]
+    [write_config]
+    enabled = true
+    allowed_patterns = ["*.cfg"]
     [[rule]]
     name = "lab"
     client = ["192.0.2.0/24"]
@@ -55,7 +58,8 @@ test("a file that is found", () => {
     'rule 2   holds: rewrites to "Boot/BCD"; refuses tsize; blksize up to 1428',
     "verdict  allowed by default",
     "file     ROOT/hosts/10.0.0.7/Boot/BCD: missing",
-    "file     ROOT/common/Boot/BCD: 5 bytes",
+    "file     ROOT/common/Boot/BCD: found",
+    "answer   5 bytes",
     "options  blksize up to 1428, windowsize up to 512; none of tsize",
   ]);
 });
@@ -65,14 +69,29 @@ test("a client that is denied, with its hardware address", () => {
     'request  write "a" from 192.0.2.9 (b8:27:eb:01:02:03)',
     "lab      holds: denies",
     "verdict  denied by lab, with ERROR 1",
+    "answer   ERROR 1 File not found",
   ]);
 });
 
+test("an upload, and one that its patterns do not allow", () => {
+  const upload = explained({ name: "sw1.cfg", isWrite: true });
+  expect(upload.slice(-2)).toEqual([
+    "upload   ROOT/sw1.cfg",
+    "options  blksize up to 65464, windowsize up to 512",
+  ]);
+  const refused = explained({ name: "kernel", isWrite: true });
+  expect(refused).toContain("upload   refused: file not in allowed_patterns");
+  expect(refused).toContain("answer   ERROR 2 Access violation");
+});
+
 test("a name that is refused, a folder, and a template", () => {
-  expect(explained({ name: "../a" }).at(-1)).toBe(
+  expect(explained({ name: "../a" }).slice(-2)).toEqual([
     "verdict  refused: a segment of the name is `..`",
-  );
-  expect(explained({ name: "Boot" })).toContain("file     ROOT/common/Boot: no regular file");
+    "answer   ERROR 2 Access violation",
+  ]);
+  const folder = explained({ name: "Boot" });
+  expect(folder).toContain("file     ROOT/common/Boot: no regular file, or not readable");
+  expect(folder).toContain("answer   ERROR 2 Access violation");
   expect(explained({ name: "hello" })).toContain("answer   14 bytes from a template");
 });
 

@@ -87,7 +87,9 @@ test("the defaults", () => {
     hooks: [],
     policy: {
       rootDir: "/var/lib/snow-owl/tftp",
+      uploadDir: "/var/lib/snow-owl/tftp",
       folders: ["/var/lib/snow-owl/tftp"],
+      uploadPlaces: [{ servedAs: "", within: "" }],
       junk: "ff",
       isTidiedFirst: true,
       rules: [],

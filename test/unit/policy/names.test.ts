@@ -9,7 +9,9 @@ import {
   byteString,
   byteStringOf,
   cutJunk,
+  kernelName,
   lowerCase,
+  pathText,
   textOf,
   upperCase,
 } from "#policy/names.ts";
@@ -80,4 +82,10 @@ describe("names as rules see them", () => {
       }),
     );
   });
+});
+
+test("the kernel is told text or bytes, and a segment that is no UTF-8 leaves its neighbours as they are", () => {
+  expect(kernelName("a/b")).toBe("a/b");
+  expect(kernelName("caf\u00e9")).toEqual(Uint8Array.of(0x63, 0x61, 0x66, 0xe9));
+  expect(pathText(`${byteStringOf("é")}/\u00ff`)).toBe("é/\u00ff");
 });

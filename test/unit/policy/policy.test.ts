@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "bun:test";
 
+import * as fc from "fast-check";
+
 import { parseAddress } from "#policy/address.ts";
 import type { HostSpec } from "#policy/hosts.ts";
 import { parseMac } from "#policy/hosts.ts";
@@ -362,4 +364,33 @@ describe("faults", () => {
       { table: "roots", key: "roots", element: 0 },
     ]);
   });
+});
+
+test("without rules the short way comes to the same as the long one", () => {
+  // A rule that holds for nobody makes the policy look at everything.
+  const idle = ruleSpec({ client: ["192.0.2.1"], action: "deny" });
+  const short = policyOf({});
+  const long = policyOf({ rules: [idle] });
+  const start = fc.constantFrom("", "/", "C:\\", "/srv/tftp/");
+  const piece = fc.constantFrom("/", "\\", "a", "..", ".", ".h", "srv", "tftp", "\u00ff", "b");
+  const pieces = fc.array(piece, { minLength: 1, maxLength: 8 });
+  const names = fc.tuple(start, pieces).map(([first, rest]) => first + rest.join(""));
+  fc.assert(
+    fc.property(names, fc.boolean(), (name, isWrite) => {
+      const one = short.decide(asking(name, { isWrite }));
+      const other = long.decide(asking(name, { isWrite }));
+      expect({ ...one, ruling: undefined }).toEqual({ ...other, ruling: undefined });
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("a write goes below the upload root, which its name may spell out, and looks in no folder", () => {
+  const policy = policyOf({
+    uploadDir: "/srv/uploads",
+    rules: [ruleSpec({ client: ["192.0.2.1"] })],
+    roots: [{ folder: 0, path: "clients/{ip}" }],
+  });
+  const decision = policy.decide(asking("/srv/uploads/a.cfg", { isWrite: true }));
+  expect(decision).toMatchObject({ isAllowed: true, path: "a.cfg", candidates: [] });
 });

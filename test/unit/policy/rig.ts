@@ -49,6 +49,7 @@ export function ere(text: string, ignoreCase = false): PatternSpec {
 export function policySpec(given: Partial<PolicySpec>): PolicySpec {
   return {
     rootDir: "/srv/tftp",
+    uploadDir: "/srv/tftp",
     junk: "ff",
     isTidiedFirst: true,
     rules: [],
