@@ -119,8 +119,8 @@ function initOf(root: string): ShardInit {
     settings,
     serviceFd: shard.serviceFd,
     transferFds: shard.transferFds,
-    isWildcard: sockets.isWildcard,
-    rootFd,
+    tellsLocal: sockets.tellsLocal,
+    folderFds: [rootFd],
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2),

@@ -127,6 +127,10 @@ function typeOf(key: Key): string {
       return key.values.map((value) => `\`"${value}"\``).join(" or ");
     case "texts":
       return "array of strings";
+    case "text":
+      return "string";
+    case "variables":
+      return "table of strings";
     case "path":
       return "path";
     case "folder-below":

@@ -100,6 +100,21 @@ export const Statvfs = { fragmentBytes: 8, freeFragments: 32, size: 112 } as con
 /** struct io_uring_params, linux/io_uring.h. Only its size is used: the probe passes zeros. */
 export const IoUringParams = { size: 120 } as const;
 
+/** struct nlmsghdr, linux/netlink.h: before every message; messages and attributes begin at multiples of 4. */
+export const Nlmsghdr = { length: 0, type: 4, flags: 6, sequence: 8, port: 12, size: 16 } as const;
+
+/** struct nlmsgerr, linux/netlink.h: −errno, then the header of the message that it is about. */
+export const Nlmsgerr = { error: 0, request: 4, size: 20 } as const;
+
+/** struct ndmsg, linux/neighbour.h: one entry of the neighbour table; attributes follow. */
+export const Ndmsg = { family: 0, ifindex: 4, state: 8, flags: 10, type: 11, size: 12 } as const;
+
+/** struct rtattr, linux/rtnetlink.h: its length counts itself, but not the padding behind it. */
+export const Rtattr = { length: 0, type: 2, size: 4 } as const;
+
+/** struct ifreq, net/if.h, as far as SIOCGIFMTU uses it. */
+export const Ifreq = { name: 0, mtu: 16, size: 40 } as const;
+
 /** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
 export const Syscall: {
   readonly fstat: number;
@@ -129,6 +144,7 @@ export const O_CLOEXEC = 0o2000000;
 export const O_PATH = 0o10000000;
 export const O_TMPFILE: number = 0o20000000 | O_DIRECTORY;
 export const RESOLVE_NO_MAGICLINKS = 0x02;
+export const RESOLVE_NO_SYMLINKS = 0x04;
 export const RESOLVE_BENEATH = 0x08;
 export const AT_FDCWD = -100;
 export const AT_SYMLINK_FOLLOW = 0x400;
@@ -139,7 +155,9 @@ export const LOCK_NB = 4;
 export const RWF_NOWAIT = 0x08;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_NETLINK = 16;
 export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_IP = 0;
@@ -152,6 +170,22 @@ export const MSG_CTRUNC = 0x08;
 export const UDP_SEGMENT = 103;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;
+export const NETLINK_ROUTE = 0;
+export const NLM_F_REQUEST = 0x1;
+export const NLM_F_MULTI = 0x2;
+export const NLM_F_DUMP = 0x300;
+export const NLMSG_ERROR = 0x2;
+export const NLMSG_DONE = 0x3;
+export const RTM_NEWNEIGH = 28;
+export const RTM_GETNEIGH = 30;
+export const NDA_DST = 1;
+export const NDA_LLADDR = 2;
+export const NUD_REACHABLE = 0x02;
+export const NUD_STALE = 0x04;
+export const NUD_DELAY = 0x08;
+export const NUD_PROBE = 0x10;
+export const NUD_PERMANENT = 0x80;
+export const SIOCGIFMTU = 0x8921;
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;

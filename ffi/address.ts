@@ -194,7 +194,7 @@ export function decodeSockaddr(from: Uint8Array, offset: number): SocketAddress 
 }
 
 /** The index of an interface given by name or by number; 0 if there is none (a name is looked up, a number believed). */
-function scopeIdOf(scope: string): number {
+export function scopeIdOf(scope: string): number {
   if (/^[0-9]{1,9}$/.test(scope)) return Number(scope);
   if (writeText(scope) < 0) return 0;
   return libc.if_nametoindex(scratchAddress(TEXT));
@@ -202,6 +202,11 @@ function scopeIdOf(scope: string): number {
 
 /** The name of interface `index`, or its number where it has gone. */
 function scopeName(index: number): string {
+  return interfaceName(index) ?? String(index);
+}
+
+/** The name of interface `index`; undefined where there is none. Source: if_indextoname(3). */
+export function interfaceName(index: number): string | undefined {
   const found = libc.if_indextoname(index, scratchAddress(STRUCT));
-  return found === 0 ? String(index) : readText(STRUCT);
+  return found === 0 ? undefined : readText(STRUCT);
 }

@@ -51,6 +51,14 @@ export function readPktinfo(arena: Arena, offset: number, length: number, local:
   }
 }
 
+/** The 4 or 16 bytes of the address in `local`, as a copy; undefined when unknown. */
+export function localAddress(local: Uint8Array): Uint8Array | undefined {
+  const family = u8(local, LocalAddress.family);
+  if (family === 0) return undefined;
+  const { address } = LocalAddress;
+  return local.slice(address, address + (family === AF_INET ? 4 : 16));
+}
+
 /** Writes PKTINFO for `local` at `offset`; returns the bytes used, 0 when `local` is unknown. */
 export function writePktinfo(
   arena: Arena,
@@ -66,7 +74,7 @@ export function writePktinfo(
     // The index matters for link-local destinations alone; elsewhere routing chooses the way out.
     const isLinkLocal =
       local[LocalAddress.address] === 0xfe && (u8(local, LocalAddress.address + 1) & 0xc0) === 0x80;
-    arena.u32[(body + In6Pktinfo.ifindex) >>> 2] = isLinkLocal ? ifindexOf(local) : 0;
+    arena.u32[(body + In6Pktinfo.ifindex) >>> 2] = isLinkLocal ? localIfindex(local) : 0;
     return controlSpace(In6Pktinfo.size);
   }
   writeHeader(arena, offset, InPktinfo.size, IPPROTO_IP, IP_PKTINFO);
@@ -110,6 +118,7 @@ function copyLocal(
   for (let i = 0; i < bytes; i += 1) local[LocalAddress.address + i] = u8(arena.u8, address + i);
 }
 
-function ifindexOf(local: Uint8Array): number {
+/** The index of the interface in a local address: the one that its datagram came in by; 0 when unknown. */
+export function localIfindex(local: Uint8Array): number {
   return u8(local, 0) | (u8(local, 1) << 8) | (u8(local, 2) << 16) | (u8(local, 3) << 24);
 }

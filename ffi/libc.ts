@@ -13,6 +13,7 @@ const symbols = {
   getsockname: { args: ["i32", "u64", "u64"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "u64", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "u64", "u64"], returns: "i32" },
+  ioctl: { args: ["i32", "u64", "u64"], returns: "i32" },
   recvmsg: { args: ["i32", "u64", "i32"], returns: "i64_fast" },
   sendmsg: { args: ["i32", "u64", "i32"], returns: "i64_fast" },
   recvmmsg: { args: ["i32", "u64", "u32", "i32", "u64"], returns: "i32" },

@@ -21,6 +21,28 @@ export function setU16(bytes: Uint8Array, offset: number, value: number): void {
   bytes[offset + 1] = value & 0xff;
 }
 
+/** The unsigned 16-bit little-endian integer at `offset`. */
+export function u16le(bytes: Uint8Array, offset: number): number {
+  return bytes[offset]! | (bytes[offset + 1]! << 8);
+}
+
+/** The unsigned 32-bit little-endian integer at `offset`. */
+export function u32le(bytes: Uint8Array, offset: number): number {
+  return u16le(bytes, offset) + u16le(bytes, offset + 2) * 0x1_0000;
+}
+
+/** Writes `value` (0–65,535) at `offset`, little-endian. */
+export function setU16le(bytes: Uint8Array, offset: number, value: number): void {
+  bytes[offset] = value & 0xff;
+  bytes[offset + 1] = value >>> 8;
+}
+
+/** Writes `value` (0 to 2³² − 1) at `offset`, little-endian. */
+export function setU32le(bytes: Uint8Array, offset: number, value: number): void {
+  setU16le(bytes, offset, value & 0xffff);
+  setU16le(bytes, offset + 2, value >>> 16);
+}
+
 // One function per kind of array: the engine compiles a read for the kinds that its line has seen, and a line that has
 // seen several is ten times slower.
 

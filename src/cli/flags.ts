@@ -10,8 +10,12 @@ export const commands = {
   serve: "serve files until SIGTERM or SIGINT; what happens without a command",
   check: "load the configuration, print what it resolves to and why, and exit",
   probe: "print which features this kernel grants, why not, and what to do",
+  import: "translate another server's configuration: import tftpd-hpa|dnsmasq|atftpd FILE",
   help: "print this text",
 } as const;
+
+/** How many words may follow a command. */
+const operandsMax: Readonly<Partial<Record<CommandName, number>>> = { check: 1, import: 2 };
 
 export type CommandName = keyof typeof commands;
 
@@ -60,6 +64,24 @@ export const flags = {
     valueHint: "N",
     description: "multicast.retransmit_timeout_secs",
   },
+  explain: {
+    type: "boolean",
+    description: "check: tell what the rules make of the request for NAME, a read unless --write",
+  },
+  client: { type: "string", valueHint: "IP", description: "check --explain: the client's address" },
+  mac: { type: "string", valueHint: "MAC", description: "check --explain: its hardware address" },
+  write: { type: "boolean", description: "check --explain: an upload" },
+  "map-file": {
+    type: "string",
+    valueHint: "FILE",
+    description: "import tftpd-hpa: the map file, where it is another than the options name",
+  },
+  pcre: {
+    type: "string",
+    valueHint: "FILE",
+    description:
+      "import atftpd: the file of expressions, where it is another than the options name",
+  },
   help: { type: "boolean", alias: "h", description: "print this text" },
   version: { type: "boolean", alias: "V", description: "print version, commit and runtime" },
 } as const;
@@ -69,6 +91,8 @@ type FlagName = keyof typeof flags;
 /** A command line that is well formed: a command, and the arguments that citty parses. */
 export interface Invocation {
   readonly command: CommandName;
+  /** The words behind the command. */
+  readonly operands: readonly string[];
   readonly rawArgs: string[];
 }
 
@@ -82,13 +106,19 @@ export interface UsageFault {
 export function readCommandLine(argv: readonly string[]): Invocation | UsageFault {
   const rawArgs: string[] = [];
   const seen = new Set<string>();
+  const operands: string[] = [];
   let command: CommandName | undefined;
   for (let index = 0; index < argv.length; index++) {
     const word = argv[index] ?? "";
     if (!word.startsWith("-") || word === "-") {
-      const fault = command === undefined ? commandFault(word) : extraFault(word);
-      if (fault !== undefined) return fault;
-      command = word as CommandName;
+      if (command === undefined) {
+        const fault = commandFault(word);
+        if (fault !== undefined) return fault;
+        command = word as CommandName;
+      } else {
+        if (operands.length >= (operandsMax[command] ?? 0)) return extraFault(word);
+        operands.push(word);
+      }
       continue;
     }
     const equals = word.indexOf("=");
@@ -109,7 +139,7 @@ export function readCommandLine(argv: readonly string[]): Invocation | UsageFaul
     }
     rawArgs.push(`--${name}=${value}`);
   }
-  return { command: command ?? "serve", rawArgs };
+  return { command: command ?? "serve", operands, rawArgs };
 }
 
 function flagNamed(typed: string): FlagName | undefined {

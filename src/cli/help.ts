@@ -11,6 +11,8 @@ export function helpText(version: string): string {
     "",
     "usage:",
     "  snow-owl-tftp [serve|check|probe] [-c FILE] [flags]",
+    "  snow-owl-tftp check [-c FILE] --explain --client IP [--mac MAC] [--write] NAME",
+    "  snow-owl-tftp import tftpd-hpa|dnsmasq|atftpd FILE [--map-file FILE] [--pcre FILE]",
     "",
     "commands:",
     ...table(Object.entries(commands)),

@@ -5,6 +5,7 @@ import { existsSync, writeFileSync } from "node:fs";
 
 import { type CommandDef, defineCommand, type ParsedArgs, runCommand } from "citty";
 
+import type { Config } from "#config/config.ts";
 import { explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
@@ -14,8 +15,10 @@ import { type Host, serve } from "#supervisor/supervisor.ts";
 
 import { CONFIG_FILE_DEFAULT, configure, thisMachine } from "./configuration.ts";
 import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
+import { explainRequest } from "./explain-request.ts";
 import { type CommandName, commands, flags, readCommandLine } from "./flags.ts";
 import { helpText } from "./help.ts";
+import { importCommand, type ImportFlags } from "./import.ts";
 import { commit, version } from "./version.ts";
 
 type Flags = ParsedArgs<typeof flags>;
@@ -32,8 +35,9 @@ export async function main(argv: readonly string[], workerUrls: WorkerUrls): Pro
   }
   const bodies: Readonly<Record<CommandName, (given: Flags) => number | Promise<number>>> = {
     serve: (given) => serveCommand(given, workerUrls),
-    check: checkCommand,
+    check: (given) => checkCommand(given, invocation.operands),
     probe: probeCommand,
+    import: (given) => importCommand(invocation.operands, importFlags(given)),
     help: helpCommand,
   };
   const command = commandOf(invocation.command, bodies[invocation.command]);
@@ -59,7 +63,7 @@ function commandOf(
 }
 
 async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<number> {
-  if (given["check-config"]) return checkCommand(given);
+  if (given["check-config"]) return checkCommand(given, []);
   const configured = configure(configFlags(given));
   if ("exitCode" in configured) {
     for (const text of configured.texts) complain(text);
@@ -81,12 +85,20 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
 }
 
 /** Prints what the configuration resolves to, with reasons, then what deserves attention. */
-function checkCommand(given: Flags): number {
+function checkCommand(given: Flags, operands: readonly string[]): number {
+  const [name] = operands;
+  if (name !== undefined && !(given.explain ?? false)) {
+    complain(
+      failureText(`unexpected argument ${name}`, "write --explain to ask what becomes of it"),
+    );
+    return ExitCode.usage;
+  }
   const configured = configure(configFlags(given));
   if ("exitCode" in configured) {
     for (const text of configured.texts) complain(text);
     return configured.exitCode;
   }
+  if (given.explain ?? false) return explainCommand(given, configured.config, name);
   show(`file        ${configured.source}`);
   for (const line of explainSettings(configured.config, thisMachine())) show(line);
   for (const finding of configured.findings) show(renderProblem(finding));
@@ -96,6 +108,19 @@ function checkCommand(given: Flags): number {
       ? "the configuration is good"
       : `the configuration serves; warnings: ${warnings}`,
   );
+  return ExitCode.ok;
+}
+
+/** Prints what the rules make of one request. */
+function explainCommand(given: Flags, config: Config, name: string | undefined): number {
+  const { client, mac, write = false } = given;
+  const settings = resolveSettings(config, thisMachine());
+  const lines = explainRequest(settings, { name, client, mac, isWrite: write });
+  if ("fault" in lines) {
+    complain(failureText(lines.fault, lines.remedy));
+    return ExitCode.usage;
+  }
+  for (const line of lines) show(line);
   return ExitCode.ok;
 }
 
@@ -142,4 +167,8 @@ function initCommand(file: string): number {
 
 function configFlags(given: Flags): Parameters<typeof configure>[0] {
   return { ...given, "create-root-dir": given["create-root-dir"] ?? false };
+}
+
+function importFlags(given: Flags): ImportFlags {
+  return { "map-file": given["map-file"], pcre: given.pcre };
 }

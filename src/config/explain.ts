@@ -3,6 +3,7 @@
 
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainPolicy } from "./explain-policy.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes } from "./format.ts";
 import {
@@ -40,13 +41,17 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
   return [
     ["listen", `${formatListen(settings.listen)}${dualStack(settings.listen)}`],
     ["root", settings.rootDir],
+    ...explainPolicy(settings.policy),
     [
       "file size",
       settings.fileBytesMax === 0 ? "unlimited" : upTo(formatBytes(settings.fileBytesMax)),
     ],
     ["workers", `${workers.value} (${workers.reason})${settings.workerAffinity ? ", pinned" : ""}`],
     ["ports", describePorts(config, machine, settings)],
-    ["block size", `${upTo(`${block.value} bytes`)} (${block.reason}), 512 unless asked`],
+    [
+      "block size",
+      `${upTo(`${block.value} bytes`)} (${block.reason}), ${settings.clampsToMtu ? "and what the interface's MTU holds (mtu_clamp), " : ""}512 unless asked`,
+    ],
     [
       "window",
       `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked`,

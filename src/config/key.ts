@@ -6,6 +6,7 @@ type Origin = "snow-owl" | "ours";
 
 /** The formats of string keys: what the text must be able to mean, beyond being a string. */
 export type TextKind =
+  | "text"
   | "path"
   | "folder-below"
   | "file-name"
@@ -82,7 +83,14 @@ export interface TextsKey extends Row {
   readonly of?: ElementKind;
 }
 
-export type Key = IntegerKey | DecimalKey | BooleanKey | ChoiceKey | TextKey | TextsKey;
+/** A table of strings under names of the administrator's choice. */
+interface VariablesKey extends Row {
+  readonly kind: "variables";
+  readonly default: Readonly<Record<string, string>>;
+}
+
+export type Key =
+  IntegerKey | DecimalKey | BooleanKey | ChoiceKey | TextKey | TextsKey | VariablesKey;
 
 /** Dotted TOML path → row, or name → row for a table that repeats, in the order in which documents print them. */
 export type KeyTable = Readonly<Record<string, Key>>;

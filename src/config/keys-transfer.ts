@@ -32,6 +32,17 @@ export const transferKeys = {
       "1428 keeps each block within one Ethernet frame, over IPv6 too.",
     ],
   },
+  "transfer.mtu_clamp": {
+    kind: "choice",
+    values: ["off", "interface"],
+    default: "off",
+    origin: "ours",
+    about: [
+      "`interface` grants no block that needs more than one packet on the interface where the request came in: at most its MTU less 32 bytes, or 52 over IPv6.",
+      "It is for clients that cannot put fragments together. `off` leaves block sizes as the other keys have them, so that a file from Snow-Owl grants what it did.",
+      "The path beyond that interface is not measured: for a smaller MTU there, write `max_block_size`.",
+    ],
+  },
   "transfer.max_windowsize": {
     kind: "integer",
     default: 512,

@@ -8,7 +8,7 @@ import { type Config, makeConfig } from "./config.ts";
 import type { Key, KeyTable } from "./key.ts";
 import { nearest } from "./nearest.ts";
 import { join, locate, type Position, type Span } from "./positions.ts";
-import type { Place, Problem, Severity } from "./problem.ts";
+import { type Place, placeInside, type Problem, type Severity } from "./problem.ts";
 import { remarkOn } from "./remark.ts";
 import {
   type EntryPlaces,
@@ -165,6 +165,9 @@ class Loader {
       if (reading === undefined) continue;
       values[name] = reading.value;
       sources.set(name, this.#valuePlace(path));
+      for (const index of Array.isArray(raw) ? raw.keys() : []) {
+        sources.set(`${name}[${index}]`, this.#valuePlace(`${path}[${index}]`));
+      }
     }
     return { ...values, place: this.#keyPlace(own), sources };
   }
@@ -190,7 +193,7 @@ class Loader {
   #blame(severity: Severity, name: string, path: string, { fault, element }: Blame): void {
     const place = this.#valuePlace(element === undefined ? path : `${path}[${element}]`);
     const message = `\`${name}\` ${fault.message}`;
-    const closest = fault.at === undefined ? place : placeInside(place, fault.at);
+    const closest = fault.at === undefined ? place : placeInside(place, fault.at, 1);
     this.#report(severity, closest, { message, remedy: fault.remedy });
   }
 
@@ -232,13 +235,6 @@ class Source {
     const length = Math.max(1, Math.min(end - start, sourceLine.length - offset));
     return { file: this.#file, line: index + 1, column: offset + 1, length, sourceLine };
   }
-}
-
-/** The character at offset `at` of a string; all of the string if escapes make offsets uncertain. */
-function placeInside(place: Place, at: number): Place {
-  const written = place.sourceLine.slice(place.column - 1, place.column - 1 + place.length);
-  const isPlain = /^(?:"[^"\\]*"|'[^']*')$/u.test(written);
-  return isPlain ? { ...place, column: place.column + 1 + at, length: 1 } : place;
 }
 
 /** What the parser refused, in the same form as everything else. */

@@ -31,6 +31,13 @@ export function nowhere(file: string): Place {
   return { file, line: 0, column: 0, length: 0, sourceLine: "" };
 }
 
+/** A stretch of a string, `start` units from its first; all of the string if escapes make offsets uncertain. */
+export function placeInside(place: Place, start: number, length: number): Place {
+  const written = place.sourceLine.slice(place.column - 1, place.column - 1 + place.length);
+  const isPlain = /^(?:"[^"\\]*"|'[^']*')$/u.test(written);
+  return isPlain ? { ...place, column: place.column + 1 + start, length } : place;
+}
+
 /**
  * The problem as text of one or several lines, without a line end:
  *

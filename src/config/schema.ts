@@ -3,17 +3,31 @@
 
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { performanceKeys } from "./keys-performance.ts";
+import { hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
 import { transferKeys } from "./keys-transfer.ts";
 import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
 import type { Place } from "./problem.ts";
 
-type Rows = typeof serviceKeys & typeof performanceKeys & typeof transferKeys & typeof uploadKeys;
+type Rows = typeof serviceKeys &
+  typeof performanceKeys &
+  typeof transferKeys &
+  typeof uploadKeys &
+  typeof policyKeys;
 
 /** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
-export const lists: Lists = { "uploads.pattern": uploadPatternKeys, hook: hookKeys };
+export const lists: Lists = {
+  rule: ruleKeys,
+  host: hostKeys,
+  template: templateKeys,
+  "uploads.pattern": uploadPatternKeys,
+  hook: hookKeys,
+};
 
 interface Lists {
+  readonly rule: typeof ruleKeys;
+  readonly host: typeof hostKeys;
+  readonly template: typeof templateKeys;
   readonly "uploads.pattern": typeof uploadPatternKeys;
   readonly hook: typeof hookKeys;
 }
@@ -33,7 +47,9 @@ type ValueOf<Row> = Row extends { kind: "boolean" }
       ? Word
       : Row extends { kind: "texts" }
         ? readonly string[]
-        : string;
+        : Row extends { kind: "variables" }
+          ? Readonly<Record<string, string>>
+          : string;
 
 /** Turns dotted paths into nested objects. */
 type Nest<Flat> = {
@@ -67,6 +83,7 @@ export type Values = Nest<
 /** Every key in the order in which documents print them. */
 export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...serviceKeys,
+  ...policyKeys,
   ...uploadKeys,
   ...transferKeys,
   ...performanceKeys,
@@ -83,6 +100,35 @@ export const sections: readonly Section[] = [
     path: "logging",
     title: "Logging",
     about: ["What is written down, and where to."],
+  },
+  {
+    path: "names",
+    title: "Names",
+    about: ["What is made of the names that clients send, before anything looks at them."],
+  },
+  {
+    path: "access",
+    title: "Access",
+    about: ["Who may do what, apart from rules."],
+  },
+  {
+    path: "rule",
+    title: "Rules",
+    about: [
+      "Who gets what. Rules are asked in the order of the file, and each that holds does what it says; the next sees the name that it left.",
+      "A rule holds if all of its conditions do: `client`, `local`, `interface`, `mac`, `request`, `mode` and a pattern of names. Of several clients, addresses and so on one is enough.",
+      "`snow-owl-tftp check --explain` shows what the rules make of a request.",
+    ],
+  },
+  {
+    path: "host",
+    title: "Hosts",
+    about: ["Clients that have a name, a group and variables of their own."],
+  },
+  {
+    path: "template",
+    title: "Templates",
+    about: ["Small text files that exist for whoever asks, filled in for each client."],
   },
   {
     path: "write_config",

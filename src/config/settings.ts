@@ -10,6 +10,7 @@ import {
 } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -38,6 +39,8 @@ export interface Settings {
   readonly portRange: PortRange | undefined;
   /** The most that is granted to a client that asks (RFC 2348); never more than it asked for. */
   readonly blockBytesMax: number;
+  /** Whether a block must also fit in one packet of the interface that the request came in by. */
+  readonly clampsToMtu: boolean;
   /** The most that is granted to a client that asks (RFC 7440); never more than it asked for. */
   readonly windowBlocksMax: number;
   readonly windowBytesMax: number;
@@ -72,6 +75,7 @@ export interface Settings {
   readonly cacheChunkBytes: number;
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
+  readonly policy: PolicySettings;
   readonly log: LogSettings;
 }
 
@@ -112,6 +116,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     singlePort: transfer.single_port,
     portRange: portRange(config),
     blockBytesMax: blockBytesMax(config).value,
+    clampsToMtu: transfer.mtu_clamp === "interface",
     windowBlocksMax: windowBlocksMax(config).value,
     windowBytesMax: transfer.max_window_bytes,
     refusedOptions: transfer.refuse_options,
@@ -135,6 +140,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     cacheChunkBytes: CACHE_CHUNK_BYTES,
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
+    policy: resolvePolicy(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,

@@ -10,6 +10,7 @@ import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { listenAddress, portRange } from "./settings.ts";
+import { checkPolicy } from "./validate-policy.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
 type Rule = (config: Config, files: Files) => Finding | undefined;
@@ -32,9 +33,8 @@ const rules: readonly Rule[] = [
  */
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
-  return [...found, ...checkUploads(config, files)].map((finding) =>
-    problemOf(finding, config, file),
-  );
+  const more = [...checkPolicy(config, files), ...checkUploads(config, files)];
+  return [...found, ...more].map((finding) => problemOf(finding, config, file));
 }
 
 function problemOf(finding: Finding, config: Config, file: string): Problem {

@@ -44,6 +44,9 @@ export function readValue(key: Key, raw: unknown): Reading {
       return typeof raw === "string" ? readWord(key.values, raw) : mistyped("a string", raw);
     case "texts":
       return Array.isArray(raw) ? readTexts(key, raw) : mistyped("an array of strings", raw);
+    case "variables":
+      return describe(raw) === "a table" ? readVariables(raw) : mistyped("a table of strings", raw);
+    case "text":
     case "path":
     case "folder-below":
     case "file-name":
@@ -115,6 +118,15 @@ function readWord(values: readonly string[], raw: string): Reading {
   return failed(`cannot be ${JSON.stringify(raw)}`, remedy);
 }
 
+function readVariables(raw: unknown): Reading {
+  for (const [name, value] of Object.entries(raw as Readonly<Record<string, unknown>>)) {
+    if (typeof value === "string") continue;
+    const message = `must hold strings alone, but \`${name}\` is ${describe(value)}`;
+    return failed(message, `put it in quotes: ${name} = "…".`);
+  }
+  return { value: raw };
+}
+
 function readTexts(key: TextsKey, raw: readonly unknown[]): Reading {
   const warnings: Blame[] = [];
   for (const [element, text] of raw.entries()) {
@@ -152,6 +164,8 @@ function readText(kind: TextKind, raw: string): Reading {
 /** What is wrong with a string of this format. */
 function textFault(kind: TextKind, raw: string): PlacedFault | undefined {
   switch (kind) {
+    case "text":
+      return undefined;
     case "path":
       return raw.includes("\0")
         ? { message: "holds a NUL character", remedy: "no file name can hold one; remove it." }

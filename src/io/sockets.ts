@@ -43,10 +43,19 @@ export interface SocketSet {
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
   readonly isWildcard: boolean;
+  /** Whether datagrams come with the address that was asked, and the interface. */
+  readonly tellsLocal: boolean;
 }
 
-/** Opens the sockets of `shardCount` shards as `plan` says. Source: socket(7), udp(7), ipv6(7). */
-export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSet | StartFault {
+/**
+ * Opens the sockets of `shardCount` shards as `plan` says. `isLocalWanted`: even a socket bound to one address shall tell where
+ * datagrams came in. Source: socket(7), udp(7), ipv6(7).
+ */
+export function openShardSockets(
+  plan: SocketPlan,
+  shardCount: number,
+  isLocalWanted = false,
+): SocketSet | StartFault {
   const { address, scope } = plan.listen;
   const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
   if ("fault" in ip) {
@@ -56,7 +65,7 @@ export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSe
   const busy = probePort(service);
   if (busy !== undefined) return busy;
   const opened: number[] = [];
-  const result = openAll(plan, service, shardCount, opened);
+  const result = openAll(plan, service, shardCount, isLocalWanted, opened);
   if ("fault" in result) for (const fd of opened) closeSocket(fd);
   return result;
 }
@@ -86,12 +95,14 @@ function openAll(
   plan: SocketPlan,
   service: SocketAddress,
   shardCount: number,
+  isLocalWanted: boolean,
   opened: number[],
 ): SocketSet | StartFault {
   const isWildcard = service.bytes.every((byte) => byte === 0);
+  const tellsLocal = isWildcard || isLocalWanted;
   const serviceFds: number[] = [];
   for (let shard = 0; shard < shardCount; shard++) {
-    const fd = openConfigured(plan, service, isWildcard, shardCount > 1, opened);
+    const fd = openConfigured(plan, service, tellsLocal, shardCount > 1, opened);
     if (typeof fd !== "number") return fd;
     serviceFds.push(fd);
   }
@@ -104,7 +115,7 @@ function openAll(
   const [first] = serviceFds;
   const name = first === undefined ? service : socketName(first);
   const address = formatPeer(typeof name === "number" ? service : name);
-  return { shards, address, isWildcard };
+  return { shards, address, isWildcard, tellsLocal };
 }
 
 /** The transfer sockets, shard by shard: from the port range in turn, or on ports that the kernel chooses. */
@@ -155,7 +166,7 @@ interface BindFault extends StartFault {
 function openConfigured(
   plan: SocketPlan,
   local: SocketAddress,
-  isWildcard: boolean,
+  tellsLocal: boolean,
   isShared: boolean,
   opened: number[],
 ): number | BindFault {
@@ -165,7 +176,7 @@ function openConfigured(
   // SO_REUSEADDR is left alone whatever reuse_address says: on UDP it helps no restart, and lets
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
-  options.push(...familyOptions(local.family, isWildcard));
+  options.push(...familyOptions(local.family, tellsLocal));
   for (const [name, value] of options) {
     const set = setOption(fd, name, value);
     if (set < 0) return optionFault(name, set);
@@ -179,15 +190,15 @@ function openConfigured(
   return bindFault(bound, local);
 }
 
-function familyOptions(family: 4 | 6, isWildcard: boolean): [OptionName, number][] {
+function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
   const options: [OptionName, number][] = [["IP_MTU_DISCOVER", PMTUDISC_DONT]];
   if (family === 4) {
-    if (isWildcard) options.push(["IP_PKTINFO", 1]);
+    if (tellsLocal) options.push(["IP_PKTINFO", 1]);
     return options;
   }
   // A dual-stack socket sends to v4-mapped peers through IPv4, so it needs both families' setting.
   options.push(["IPV6_V6ONLY", 0], ["IPV6_MTU_DISCOVER", PMTUDISC_DONT]);
-  if (isWildcard) options.push(["IPV6_RECVPKTINFO", 1]);
+  if (tellsLocal) options.push(["IPV6_RECVPKTINFO", 1]);
   return options;
 }
 

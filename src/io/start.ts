@@ -21,6 +21,16 @@ export function openRootFolder(path: string): number | StartFault {
   };
 }
 
+/** Opens one more folder whose files are served, an absolute path among the `roots`; likewise. */
+export function openServedFolder(path: string): number | StartFault {
+  const fd = openRoot(path);
+  if (fd >= 0) return fd;
+  return {
+    fault: `cannot open ${path}, a folder of the roots: ${rootCause(fd)}`,
+    remedy: "see that it is a folder and that this user may read it, or take it out of `roots`",
+  };
+}
+
 /** Creates a doorbell, which wakes a shard; its fd stays open for the life of the process. */
 export function createDoorbell(): number | StartFault {
   const fd = createEventfd();

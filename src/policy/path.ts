@@ -23,10 +23,11 @@ const tooLong: RefusedName = Object.freeze({ isClean: false, cause: "too-long" }
 
 /**
  * Cleans `name`: `\` becomes `/`, a drive letter and leading slashes go, empty and `.` segments go, and a name that
- * spells out the whole `rootDir` loses it. Only a whole segment `..` is traversal: `a..b` is a legal name.
+ * spells out the whole `rootDir` loses it. Only a whole segment `..` is traversal: `a..b` is a legal name. Hidden names
+ * are refused, and with them the temporary files of uploads, whose names begin with a dot.
  */
 export function cleanName(name: string, rootDir: string): CleanName | RefusedName {
-  const slashed = name.replaceAll("\\", "/").replace(/^[A-Za-z]:(?=\/)/, "");
+  const slashed = slashedName(name);
   const segments = withoutRoot(segmentsOf(slashed), segmentsOf(rootDir), slashed.startsWith("/"));
   if (segments.includes("..")) return traversal;
   if (segments.length === 0) return empty;
@@ -34,6 +35,20 @@ export function cleanName(name: string, rootDir: string): CleanName | RefusedNam
   const path = segments.join("/");
   // A character is at most three bytes of UTF-8 per UTF-16 unit; the kernel refuses the few that slip through.
   return path.length > PATH_BYTES_MAX ? tooLong : { isClean: true, path };
+}
+
+/**
+ * The name as rules see it: cleaned as by {@link cleanName}, but nothing is refused yet, for a rule may mend it.
+ * `..` segments stay.
+ */
+export function tidyName(name: string, rootDir: string): string {
+  const slashed = slashedName(name);
+  return withoutRoot(segmentsOf(slashed), segmentsOf(rootDir), slashed.startsWith("/")).join("/");
+}
+
+/** With slashes that lean forward, and no drive letter: `C:\Boot\BCD` is `/Boot/BCD`. */
+function slashedName(name: string): string {
+  return name.replaceAll("\\", "/").replace(/^[A-Za-z]:(?=\/)/, "");
 }
 
 function segmentsOf(path: string): string[] {

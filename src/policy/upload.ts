@@ -38,6 +38,14 @@ export interface UploadRules {
   readonly servedAs: string | undefined;
 }
 
+/** Where a folder that is served stands to the upload root. */
+export interface UploadPlace {
+  /** The upload root's path below the folder: empty where they are one, undefined where it lies elsewhere. */
+  readonly servedAs: string | undefined;
+  /** The folder's path below the upload root, likewise. */
+  readonly within: string | undefined;
+}
+
 /** An upload that may begin. */
 export interface AllowedUpload {
   readonly isAllowed: true;
@@ -91,13 +99,12 @@ export class UploadPolicy {
   }
 
   /**
-   * Whether `path`, a cleaned name below the served folder, may be read: not from quarantine, and not what a write-only
+   * Whether `path`, a cleaned name below the folder at `place`, may be read: not from quarantine, and not what a write-only
    * server took in. Kept versions are judged by the name that they are versions of.
    */
-  mayRead(path: string): boolean {
+  mayRead(path: string, place: UploadPlace): boolean {
     const { servedAs, isWriteOnly, quarantineFolder } = this.#rules;
-    if (servedAs === undefined) return true;
-    const inner = servedAs === "" ? path : innerPath(path, servedAs);
+    const inner = pathInUploads(path, place);
     if (inner === undefined) return true;
     if (innerPath(inner, quarantineFolder) !== undefined) return false;
     if (!isWriteOnly) return true;
@@ -170,6 +177,12 @@ function tooLarge(fileBytes: number, fileBytesMax: number): RefusedUpload {
 
 function parsePattern(pattern: string): ReturnType<typeof parseGlob> {
   return parseGlob(rootedPattern(pattern));
+}
+
+/** The path below the upload root of what has `path` below the folder at `place`; undefined if it lies elsewhere. */
+function pathInUploads(path: string, { servedAs, within }: UploadPlace): string | undefined {
+  if (servedAs !== undefined) return servedAs === "" ? path : innerPath(path, servedAs);
+  return within === undefined ? undefined : `${within}/${path}`;
 }
 
 /** What follows `folder/` in `path`; undefined if it does not lie in there, or if there is no such folder. */

@@ -18,6 +18,7 @@ export type ErrorCause =
   | "readFailed"
   | "writeFailed"
   | "shuttingDown"
+  | "denied"
   | "notFound"
   | "accessViolation"
   | "diskFull"
@@ -26,6 +27,7 @@ export type ErrorCause =
   | "modeNotSupported"
   | "unknownTransfer"
   | "fileExists"
+  | "noSuchUser"
   | "optionRefused";
 
 /**
@@ -40,6 +42,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   readFailed: reply(0, "Read error"),
   writeFailed: reply(0, "Write error"),
   shuttingDown: reply(0, "Server is shutting down"),
+  denied: reply(0, "Request denied"),
   notFound: reply(1, "File not found"),
   accessViolation: reply(2, "Access violation"),
   diskFull: reply(3, "Disk full or allocation exceeded"),
@@ -48,6 +51,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   modeNotSupported: reply(4, "Transfer mode not supported"),
   unknownTransfer: reply(5, "Unknown transfer ID"),
   fileExists: reply(6, "File already exists"),
+  noSuchUser: reply(7, "No such user"),
   optionRefused: reply(8, "Option refused"),
 };
 

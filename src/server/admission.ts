@@ -1,18 +1,23 @@
-// From a request to a decision (server layer): parse, clean the name, open the file, negotiate. Everything that can
+// From a request to a decision (server layer): parse, ask the policy, open the file, negotiate. Everything that can
 // be refused is refused here, before the first reply (RFC 2347: no ERROR after an OACK for what was known before it).
 
+import { assert } from "#base/assert.ts";
 import type { Settings } from "#config/settings.ts";
-import { cleanName } from "#policy/path.ts";
+import { compilePolicy, Policy } from "#policy/policy.ts";
 import { UploadPolicy } from "#policy/upload.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
 import { parseRequest, type Request } from "#protocol/request.ts";
-import type { FileCache } from "#storage/file-cache.ts";
+import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
-import type { Root } from "#storage/root.ts";
 
+import type { ShardInit } from "./contract.ts";
+import { Finder, UNREADABLE } from "./finder.ts";
+import { limitsUnder } from "./limits.ts";
+import type { LinkLimit } from "./link-limit.ts";
 import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
-import { type Refused, refused, refuseName, refuseOpen } from "./refused.ts";
+import { type Arrival, type Lookups, Question } from "./question.ts";
+import { refuseByPolicy, type Refused, refused, refuseOpen } from "./refused.ts";
 import type { AdmittedWrite, Writes } from "./writes.ts";
 
 /** A read request that will be served. */
@@ -27,22 +32,42 @@ export interface AdmittedRead {
 
 export type Admitted = AdmittedRead | AdmittedWrite;
 
+/** What is to be sent: a file that was opened and its size, or a text. */
+interface Source {
+  readonly fd: number;
+  readonly bytes: number;
+  readonly text: Uint8Array | undefined;
+}
+
 /** Decides requests for one shard. */
 export class Admission {
   readonly #settings: Settings;
-  readonly #uploads: UploadPolicy;
+  readonly #policy: Policy;
+  readonly #lookups: Lookups;
+  readonly #finder: Finder;
   readonly #writes: Writes | undefined;
-  readonly #root: Root;
   readonly #cache: FileCache;
   readonly #limits: GrantLimits;
   readonly #netasciiLimits: GrantLimits;
+  readonly #link: LinkLimit;
 
   /** `writes` is undefined where nothing may be written. */
-  constructor(settings: Settings, root: Root, cache: FileCache, writes: Writes | undefined) {
+  constructor(
+    { settings, folderFds }: Pick<ShardInit, "settings" | "folderFds">,
+    lookups: Lookups,
+    cache: FileCache,
+    writes: Writes | undefined,
+    link: LinkLimit,
+  ) {
+    const { policy, uploads } = settings;
+    const compiled = compilePolicy(policy);
+    assert(compiled instanceof Policy, "a configuration that loaded has a policy");
     this.#settings = settings;
-    this.#uploads = new UploadPolicy(settings.uploads);
+    this.#policy = compiled;
+    this.#lookups = lookups;
+    this.#link = link;
+    this.#finder = new Finder(folderFds, new UploadPolicy(uploads), policy.uploadPlaces);
     this.#writes = writes;
-    this.#root = root;
     this.#cache = cache;
     this.#limits = {
       blockBytesMax: settings.blockBytesMax,
@@ -58,56 +83,76 @@ export class Admission {
     this.#netasciiLimits = { ...this.#limits, windowBytesMax };
   }
 
-  /** Decides the request in the first `length` bytes, which came from `name` (a raw sockaddr). */
-  decide(bytes: Uint8Array, length: number, name: Uint8Array): Admitted | Refused {
+  /** Decides the request in the first `length` bytes, which came in as `arrival` says. */
+  decide(bytes: Uint8Array, length: number, arrival: Arrival): Admitted | Refused {
     const request = parseRequest(bytes, length);
     if (request.kind === "fault") {
       const reply = request.reply === "drop" ? undefined : request.reply;
       const { reason } = request;
       return { kind: "refused", reply, cause: "malformed", name: "", isWrite: false, reason };
     }
-    if (request.kind === "write") {
-      if (this.#writes !== undefined) return this.#writes.decide(request, name);
+    const isWrite = request.kind === "write";
+    if (isWrite && this.#writes === undefined) {
       const reason = "writes disabled in configuration";
       return refused(request, errorReplies.accessViolation, "write-disabled", reason);
     }
-    const clean = cleanName(request.name, this.#settings.rootDir);
-    if (!clean.isClean) return refuseName(request, clean.cause);
-    if (!this.#uploads.mayRead(clean.path)) {
-      const reason = "uploads may not be read back, nor what is in quarantine";
-      return refused(request, errorReplies.accessViolation, "denied", reason);
+    const decision = this.#policy.decide(new Question(request, arrival, this.#lookups));
+    if (!decision.isAllowed) return refuseByPolicy(request, decision);
+    const linkBytesMax = this.#link.blockBytesMax(arrival.name, arrival.local);
+    if (isWrite && this.#writes !== undefined) {
+      return this.#writes.decide(request, decision, arrival.name, linkBytesMax);
     }
-    return this.#open(request, clean.path);
+    const { ruling, virtual: text, candidates } = decision;
+    const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
+    const narrowed = limitsUnder(limits, ruling, linkBytesMax);
+    if (text !== undefined) {
+      return this.#serve(request, narrowed, { fd: NO_FD, bytes: text.length, text });
+    }
+    const fd = this.#finder.open(candidates);
+    if (fd >= 0) {
+      return this.#serve(request, narrowed, { fd, bytes: this.#finder.stat.bytes, text });
+    }
+    if (fd !== UNREADABLE) return refuseOpen(request, fd);
+    const reason = "uploads may not be read back, nor what is in quarantine";
+    return refused(request, errorReplies.accessViolation, "denied", reason);
   }
 
-  #open(request: Request, path: string): AdmittedRead | Refused {
-    const fd = this.#root.open(path);
-    if (fd < 0) return refuseOpen(request, fd);
-    const fileBytes = this.#root.stat.bytes;
+  #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
+    const { bytes: fileBytes } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
-      this.#root.close(fd);
+      this.#drop(source);
       const reason = `file of ${fileBytes} bytes, limit ${fileBytesMax}`;
       const refusal = refused(request, errorReplies.accessViolation, "too-large", reason);
       return { ...refusal, fileBytes, fileBytesMax };
     }
-    const isOctet = request.mode === "octet";
-    const grant = negotiate(request, isOctet ? this.#limits : this.#netasciiLimits, fileBytes);
+    const grant = negotiate(request, limits, fileBytes);
     const oack = encodeOack(grant);
     const { chunkBytes } = this.#cache;
-    if (isOctet) {
+    if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
-      const file = this.#cache.hold(fd, this.#root.stat, framing);
-      const payload = new OctetPayload(this.#cache, file);
+      const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
       return { kind: "read", request, grant, oack, fileBytes, payload };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
-      this.#root.close(fd);
+      this.#drop(source);
       return refused(request, errorReplies.busy, "busy", "no memory for a netascii transfer");
     }
-    const file = this.#cache.hold(fd, this.#root.stat, Framing.raw(chunkBytes));
+    const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
     return { kind: "read", request, grant, oack, fileBytes, payload };
   }
+
+  #hold({ fd, text }: Source, framing: Framing): CachedFile {
+    if (text !== undefined) return this.#cache.holdText(text, framing);
+    return this.#cache.hold(fd, this.#finder.stat, framing);
+  }
+
+  #drop({ fd }: Source): void {
+    if (fd !== NO_FD) this.#finder.close(fd);
+  }
 }
+
+/** Instead of a file's fd, where a text is sent. */
+const NO_FD = -1;

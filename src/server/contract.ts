@@ -12,12 +12,12 @@ export interface ShardInit {
   readonly serviceFd: number;
   /** Non-blocking UDP sockets for transfers; empty in single-port mode. */
   readonly transferFds: readonly number[];
-  /** Whether the sockets are bound to the wildcard address, so that replies must name their source. */
-  readonly isWildcard: boolean;
+  /** Whether datagrams come with the address that was asked, which replies then name as their source. */
+  readonly tellsLocal: boolean;
   /** Undefined where nothing may be written. */
   readonly writes: WritesInit | undefined;
-  /** The root folder, opened with O_PATH or O_RDONLY | O_DIRECTORY. */
-  readonly rootFd: number;
+  /** The folders of `settings.policy.folders`, the root folder first, opened with O_PATH. */
+  readonly folderFds: readonly number[];
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
   /** The rings of this shard's disk threads. */

@@ -2,6 +2,7 @@
 // for reads, one for uploads, so that like causes are told alike.
 
 import type { RefusedName } from "#policy/path.ts";
+import type { Denial } from "#policy/policy.ts";
 import { errorReplies, type ErrorReply } from "#protocol/error-reply.ts";
 import type { Request } from "#protocol/request.ts";
 import { OpenRefusal } from "#storage/root.ts";
@@ -42,10 +43,31 @@ const nameRefusals: Readonly<
   "too-long": [errorReplies.notFound, "not-found", "name too long"],
 };
 
-export function refuseName(request: Request, name: RefusedName["cause"]): Refused {
-  const [reply, cause, reason] = nameRefusals[name];
-  return refused(request, reply, cause, reason);
+/** A request that the policy denies: with the code that a rule has chosen, and the rule's name in the log. */
+export function refuseByPolicy(request: Request, { ruling, cause }: Denial): Refused {
+  if (cause !== "denied") {
+    const [reply, logged, reason] = nameRefusals[cause];
+    return refused(request, reply, logged, reason);
+  }
+  const { code, decidedBy } = ruling;
+  // A name may hold anything that TOML can write.
+  const by = decidedBy === "" ? "access.default" : `the rule ${JSON.stringify(decidedBy)}`;
+  const reply = denials[code] ?? errorReplies.accessViolation;
+  return refused(request, reply, code === 1 ? "not-found" : "denied", `denied by ${by}`);
 }
+
+/** By the code that a rule denies with (RFC 1350, appendix; 8 is RFC 2347's): a sentence for each. */
+const denials: readonly ErrorReply[] = [
+  errorReplies.denied,
+  errorReplies.notFound,
+  errorReplies.accessViolation,
+  errorReplies.diskFull,
+  errorReplies.illegalOperation,
+  errorReplies.unknownTransfer,
+  errorReplies.fileExists,
+  errorReplies.noSuchUser,
+  errorReplies.optionRefused,
+];
 
 /** Why a file could not be opened, a value of {@link OpenRefusal}. */
 export function refuseOpen(request: Request, refusal: number): Refused {

@@ -7,6 +7,8 @@ import { TimerWheel } from "#base/timer-wheel.ts";
 import { monotonicUs } from "#io/clock.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
+import { Interfaces } from "#io/interfaces.ts";
+import { Neighbours } from "#io/neighbours.ts";
 import { Outbox } from "#io/outbox.ts";
 import { silenceDoorbell } from "#io/start.ts";
 import { Waiter } from "#io/waiter.ts";
@@ -14,7 +16,6 @@ import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
-import { Root } from "#storage/root.ts";
 
 import { Admission, type Admitted, type AdmittedRead } from "./admission.ts";
 import {
@@ -25,6 +26,7 @@ import {
   type ShardRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { LinkLimit } from "./link-limit.ts";
 import { readTransfer } from "./reads.ts";
 import {
   endCounter,
@@ -121,7 +123,13 @@ export class Shard implements TransmitListener, WritesListener {
     if (init.writes !== undefined) {
       this.#writes = new Writes(settings, init.writes, this.#disk, init.shardIndex, this);
     }
-    this.#admission = new Admission(settings, new Root(init.rootFd), this.#cache, this.#writes);
+    this.#admission = new Admission(
+      init,
+      { interfaces: new Interfaces(), neighbours: new Neighbours() },
+      this.#cache,
+      this.#writes,
+      new LinkLimit(settings, init.serviceFd),
+    );
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
     this.#transmitter = new Transmitter(
@@ -302,7 +310,8 @@ export class Shard implements TransmitListener, WritesListener {
     }
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
     this.#garbage.noteRequest();
-    const decision = this.#admission.decide(bytes, length, this.#name);
+    const arrival = { name: this.#name, local: this.#local, nowUs: this.#nowUs };
+    const decision = this.#admission.decide(bytes, length, arrival);
     if (decision.kind === "refused") this.#refuse(decision);
     else this.#begin(decision, bytes.slice());
   }
@@ -372,7 +381,7 @@ export class Shard implements TransmitListener, WritesListener {
   #readAddresses(index: number): void {
     const start = this.#inbox.name(index);
     this.#name.set(this.#inbox.u8.subarray(start, start + NAME_BYTES));
-    if (this.#init.isWildcard) this.#inbox.readLocal(index, this.#local);
+    if (this.#init.tellsLocal) this.#inbox.readLocal(index, this.#local);
   }
 
   #expire(): void {

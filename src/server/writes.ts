@@ -4,7 +4,8 @@
 import type { Settings } from "#config/settings.ts";
 import { peerAddressText } from "#io/inbox.ts";
 import { MappedMemory } from "#io/memory.ts";
-import { cleanName } from "#policy/path.ts";
+import { pathText } from "#policy/names.ts";
+import type { Permit } from "#policy/policy.ts";
 import { type AllowedUpload, UploadPolicy } from "#policy/upload.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
@@ -19,7 +20,8 @@ import { Uploads } from "#storage/uploads.ts";
 
 import type { WritesInit } from "./contract.ts";
 import { Intake, TEXT_BYTES } from "./intake.ts";
-import { type Refused, refused, refuseName, uploadFate } from "./refused.ts";
+import { limitsUnder } from "./limits.ts";
+import { type Refused, refused, uploadFate } from "./refused.ts";
 import type { Exchange, WriteTransfer } from "./transfer.ts";
 
 /** A write request that will be served. Its upload is open, and must be given to {@link Writes.begin} or aborted. */
@@ -96,13 +98,20 @@ export class Writes implements UploadListener {
     return this.#uploads.count;
   }
 
-  /** Decides a write request of the peer `name` (a raw sockaddr), and opens what it may write. */
-  decide(request: Request, name: Uint8Array): AdmittedWrite | Refused {
-    const { uploads } = this.#settings;
-    const clean = cleanName(request.name, uploads.rootDir);
-    if (!clean.isClean) return refuseName(request, clean.cause);
-    const grant = negotiate(request, this.#limits, undefined);
-    const decision = this.#policy.decide(clean.path, grant.announcedBytes);
+  /**
+   * Decides a write request of the peer `name` (a raw sockaddr) that rules permit, and opens what it may write. Blocks of
+   * `linkBytesMax` fit its link.
+   */
+  decide(
+    request: Request,
+    permit: Permit,
+    name: Uint8Array,
+    linkBytesMax: number,
+  ): AdmittedWrite | Refused {
+    const path = pathText(permit.path);
+    const limits = limitsUnder(this.#limits, permit.ruling, linkBytesMax);
+    const grant = negotiate(request, limits, undefined);
+    const decision = this.#policy.decide(path, grant.announcedBytes);
     if (!decision.isAllowed) {
       const { reply, cause, reason, fileBytes, fileBytesMax } = decision;
       const refusal = refused(request, errorReplies[reply], cause, reason);
@@ -115,7 +124,6 @@ export class Writes implements UploadListener {
       const { reply, cause, reason } = uploadFate(upload);
       return refused(request, reply, cause, reason);
     }
-    const { path } = clean;
     return { kind: "write", request, grant, oack: encodeOack(grant), path, upload };
   }
 

@@ -43,7 +43,7 @@ const LOADING = -2;
 /** The token of a job whose result does not matter. */
 const NO_MATTER = -1;
 
-/** A file that transfers share. It holds an fd as long as a transfer holds the file. */
+/** A file that transfers share, or a text that one of them is sent. A file holds an fd as long as a transfer holds it. */
 export class CachedFile {
   readonly key: string;
   readonly bytes: number;
@@ -57,15 +57,18 @@ export class CachedFile {
   /** Chunks that disk threads are filling. The fd stays open for them. */
   loading = 0;
   readonly framing: Framing;
+  /** The contents, where there is no file. */
+  readonly text: Uint8Array | undefined;
   /** The chunk that holds each {@link Framing.payloadBytes} of the file, or {@link NONE} or {@link LOADING}. */
   readonly chunks: Int32Array;
 
-  constructor(key: string, version: FileStat, fd: number, framing: Framing) {
+  constructor(key: string, version: FileStat, fd: number, framing: Framing, text?: Uint8Array) {
     this.key = key;
     this.bytes = version.bytes;
     this.version = version;
     this.fd = fd;
     this.framing = framing;
+    this.text = text;
     this.chunks = new Int32Array(framing.chunkCount(version.bytes)).fill(NONE);
   }
 }
@@ -140,6 +143,15 @@ export class FileCache implements DiskOwner {
     return file;
   }
 
+  /** {@link hold} for contents that are in no file. They are the caller's alone, and forgotten when it closes them. */
+  holdText(text: Uint8Array, framing: Framing): CachedFile {
+    const version = new FileStat();
+    version.bytes = text.length;
+    const file = new CachedFile("", version, NONE, framing, text);
+    file.holders = 1;
+    return file;
+  }
+
   /** Ends one hold. The contents stay until their memory is needed; the fd goes with the last holder. */
   close(file: CachedFile): void {
     assert(file.holders > 0, "a file is closed once per hold");
@@ -149,6 +161,10 @@ export class FileCache implements DiskOwner {
 
   #closeUnused(file: CachedFile): void {
     if (file.holders > 0 || file.loading > 0) return;
+    if (file.text !== undefined) {
+      this.#forget(file);
+      return;
+    }
     if (this.#advice.isDontneedAfter) fadvise(file.fd, 0, 0, Advice.dontneed);
     closeFd(file.fd);
     file.fd = NONE;
@@ -209,7 +225,10 @@ export class FileCache implements DiskOwner {
     if (chunk < 0) return chunk;
     const position = index * file.framing.payloadBytes;
     const bytes = this.#bytesOf(file, index);
-    const result = this.#read(file, this.#addressOf(chunk), bytes, position);
+    const result =
+      file.text === undefined
+        ? this.#read(file, this.#addressOf(chunk), bytes, position)
+        : this.#copy(file.text.subarray(position, position + bytes), chunk);
     if (result === 0) {
       this.#frame(file, index, chunk);
       this.#own(chunk, file, index);
@@ -270,6 +289,11 @@ export class FileCache implements DiskOwner {
     const position = index * file.framing.payloadBytes + loaded;
     const queue = this.#disk.leastLoaded();
     return queue.submit(this, chunk, DiskCall.pread, file.fd, address, bytes, position);
+  }
+
+  #copy(bytes: Uint8Array, chunk: number): number {
+    this.#arena.u8.set(bytes, chunk * this.chunkBytes);
+    return 0;
   }
 
   #own(chunk: number, file: CachedFile, index: number): void {

@@ -5,6 +5,8 @@ import { Errno } from "#ffi/errno.ts";
 import { closeFd, openBeneath } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
+export type { FileStat } from "#ffi/stat.ts";
+
 /** Why a name was not opened. */
 export const OpenRefusal = {
   notFound: -1,
@@ -27,8 +29,11 @@ export class Root {
     this.#fd = rootFd;
   }
 
-  /** Opens the regular file `path` (relative, clean). Returns its fd and fills {@link stat}, or a value of {@link OpenRefusal}. */
-  open(path: string): number {
+  /**
+   * Opens the regular file `path` (relative, clean; text is UTF-8). Returns its fd and fills {@link stat}, or a value of
+   * {@link OpenRefusal}.
+   */
+  open(path: string | Uint8Array): number {
     const fd = openBeneath(this.#fd, path);
     if (fd < 0) return refusalOf(fd);
     // A record of its own for each file: the cache keeps it to tell whether the file changed.

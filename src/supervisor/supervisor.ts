@@ -5,7 +5,8 @@ import { hostname } from "node:os";
 
 import type { LogSettings, Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
-import { createDoorbell, openRootFolder, type StartFault } from "#io/start.ts";
+import { createDoorbell, openRootFolder, openServedFolder, type StartFault } from "#io/start.ts";
+import { isTrivialPolicy } from "#policy/policy.ts";
 import {
   Counter,
   COUNTERS,
@@ -130,12 +131,27 @@ function openWrites(settings: Settings): WritesInit | StartFault | undefined {
   return { rootFd, ledger };
 }
 
-function openEverything(settings: Settings): Opened | StartFault {
+/** Opens every folder that a root counts from. They stay open for the life of the process. */
+function openFolders(settings: Settings): ShardInit["folderFds"] | StartFault {
   const rootFd = openRootFolder(settings.rootDir);
   if (typeof rootFd !== "number") return rootFd;
+  const others: number[] = [];
+  for (const folder of settings.policy.folders.slice(1)) {
+    const fd = openServedFolder(folder);
+    if (typeof fd !== "number") return fd;
+    others.push(fd);
+  }
+  return [rootFd, ...others];
+}
+
+function openEverything(settings: Settings): Opened | StartFault {
+  const folderFds = openFolders(settings);
+  if ("fault" in folderFds) return folderFds;
   const writes = openWrites(settings);
   if (writes !== undefined && "fault" in writes) return writes;
-  const sockets = openShardSockets(settings, settings.workers);
+  // Rules may ask where a request came in.
+  const isLocalWanted = !isTrivialPolicy(settings.policy);
+  const sockets = openShardSockets(settings, settings.workers, isLocalWanted);
   if ("fault" in sockets) return sockets;
   const inits: ShardInit[] = [];
   for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
@@ -149,8 +165,8 @@ function openEverything(settings: Settings): Opened | StartFault {
       settings,
       serviceFd,
       transferFds,
-      isWildcard: sockets.isWildcard,
-      rootFd,
+      tellsLocal: sockets.tellsLocal,
+      folderFds,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads),
       writes,

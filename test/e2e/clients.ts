@@ -17,6 +17,8 @@ export interface Ask {
   readonly isPlain?: boolean;
   /** Bytes to upload instead of a download. */
   readonly upload?: Uint8Array;
+  /** The address to ask from. Only curl can be told. */
+  readonly from?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
 }
@@ -55,7 +57,9 @@ export const curl: Client = {
     const direction = ask.upload === undefined ? ["-o", path] : ["-T", path];
     const block = ask.blockBytes === undefined ? [] : ["--tftp-blksize", String(ask.blockBytes)];
     const plain = ask.isPlain === true ? ["--tftp-no-options"] : [];
-    return ["curl", "-sS", "-g", "--path-as-is", ...plain, ...block, ...direction, url];
+    const from = ask.from === undefined ? [] : ["--interface", ask.from];
+    const options = [...plain, ...block, ...from, ...direction];
+    return ["curl", "-sS", "-g", "--path-as-is", ...options, url];
   },
 };
 

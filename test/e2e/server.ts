@@ -15,6 +15,8 @@ export interface ServerOptions {
   readonly top?: readonly string[];
   /** TOML lines from the first table on. */
   readonly tables?: readonly string[];
+  /** A whole configuration, such as one of the examples; its root and its address are replaced, and nothing else. */
+  readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
@@ -120,6 +122,11 @@ export async function until(isSo: () => boolean, what: string): Promise<void> {
 }
 
 function configurationText(root: string, bindAddress: string, options: ServerOptions): string {
+  if (options.configuration !== undefined) {
+    return options.configuration
+      .replace(/^root_dir = .*$/m, () => `root_dir = ${JSON.stringify(root)}`)
+      .replace(/^bind_addr = .*$/m, () => `bind_addr = ${JSON.stringify(bindAddress)}`);
+  }
   const lines = [
     `root_dir = ${JSON.stringify(root)}`,
     `bind_addr = ${JSON.stringify(bindAddress)}`,

@@ -8,19 +8,37 @@ import { helpText } from "#cli/help.ts";
 test("no command serves, with flags in any order and both ways of giving values", () => {
   expect(readCommandLine(["-c", "a.toml", "--bind=[::]:6969", "--create-root-dir"])).toEqual({
     command: "serve",
+    operands: [],
     rawArgs: ["--config=a.toml", "--bind=[::]:6969", "--create-root-dir"],
   });
   expect(readCommandLine(["--config", "a.toml", "check"])).toEqual({
     command: "check",
+    operands: [],
     rawArgs: ["--config=a.toml"],
   });
   expect(readCommandLine(["--init-config", "--config", "-"])).toEqual({
     command: "serve",
+    operands: [],
     rawArgs: ["--init-config", "--config=-"],
   });
 });
 
+test("import takes a server and a file", () => {
+  expect(
+    readCommandLine(["import", "tftpd-hpa", "/etc/default/tftpd-hpa", "--map-file", "m"]),
+  ).toEqual({
+    command: "import",
+    operands: ["tftpd-hpa", "/etc/default/tftpd-hpa"],
+    rawArgs: ["--map-file=m"],
+  });
+});
+
 test.each([
+  [
+    ["import", "dnsmasq", "a", "b"],
+    "unexpected argument b",
+    "flags begin with --; --help lists them",
+  ],
   [["--cofig", "x"], "unknown flag --cofig", "did you mean --config?"],
   [["--rootdir=/srv"], "unknown flag --rootdir", "did you mean --root-dir?"],
   [["-x"], "unknown flag -x", "--help lists the flags"],

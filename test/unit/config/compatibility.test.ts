@@ -129,8 +129,8 @@ describe("the examples", () => {
       target: ".quarantine/in/a.log",
       terms: { mayOverwrite: false },
     });
-    expect(policy.mayRead("in/a.log")).toBe(false);
-    expect(policy.mayRead(".quarantine/in/a.log")).toBe(false);
+    expect(policy.mayRead("in/a.log", { servedAs: "", within: undefined })).toBe(false);
+    expect(policy.mayRead(".quarantine/in/a.log", { servedAs: "", within: undefined })).toBe(false);
   });
 
   test("phase 1 changes nothing but the root, as it says", () => {

@@ -37,6 +37,7 @@ test("the defaults", () => {
     singlePort: false,
     portRange: undefined,
     blockBytesMax: 65_464,
+    clampsToMtu: false,
     windowBlocksMax: 512,
     windowBytesMax: 4 * 1024 ** 2,
     refusedOptions: [],
@@ -84,6 +85,19 @@ test("the defaults", () => {
       diskThreads: 2,
     },
     hooks: [],
+    policy: {
+      rootDir: "/var/lib/snow-owl/tftp",
+      uploadDir: "/var/lib/snow-owl/tftp",
+      folders: ["/var/lib/snow-owl/tftp"],
+      uploadPlaces: [{ servedAs: "", within: "" }],
+      junk: "ff",
+      isTidiedFirst: true,
+      rules: [],
+      isAllowedByDefault: true,
+      roots: [{ folder: 0, path: "" }],
+      hosts: [],
+      templates: [],
+    },
     log: {
       level: "info",
       format: "text",
@@ -207,6 +221,14 @@ describe("workers and ports", () => {
     const settings = resolve('[transfer]\nsingle_port = true\nport_range = "40000-40001"');
     expect([settings.transferSockets, settings.workers]).toEqual([0, 8]);
   });
+});
+
+test("blocks are clamped to the interface's MTU only when that is written", () => {
+  expect(resolve('transfer.mtu_clamp = "interface"').clampsToMtu).toBe(true);
+  const lines = explainSettings(configOf('transfer.mtu_clamp = "interface"'), machine);
+  expect(lines).toContain(
+    "block size  up to 65464 bytes (max_block_size), and what the interface's MTU holds (mtu_clamp), 512 unless asked",
+  );
 });
 
 test("spinning has two switches", () => {

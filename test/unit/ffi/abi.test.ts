@@ -80,6 +80,29 @@ const structures: Readonly<Record<string, readonly [object, Readonly<Record<stri
   ],
   "struct statvfs": [abi.Statvfs, { fragmentBytes: "f_frsize", freeFragments: "f_bavail" }],
   "struct io_uring_params": [abi.IoUringParams, {}],
+  "struct nlmsghdr": [
+    abi.Nlmsghdr,
+    {
+      length: "nlmsg_len",
+      type: "nlmsg_type",
+      flags: "nlmsg_flags",
+      sequence: "nlmsg_seq",
+      port: "nlmsg_pid",
+    },
+  ],
+  "struct nlmsgerr": [abi.Nlmsgerr, { error: "error", request: "msg" }],
+  "struct ndmsg": [
+    abi.Ndmsg,
+    {
+      family: "ndm_family",
+      ifindex: "ndm_ifindex",
+      state: "ndm_state",
+      flags: "ndm_flags",
+      type: "ndm_type",
+    },
+  ],
+  "struct rtattr": [abi.Rtattr, { length: "rta_len", type: "rta_type" }],
+  "struct ifreq": [abi.Ifreq, { name: "ifr_name", mtu: "ifr_mtu" }],
 };
 
 const HEADERS = [
@@ -97,6 +120,9 @@ const HEADERS = [
   "time.h",
   "linux/io_uring.h",
   "linux/openat2.h",
+  "linux/rtnetlink.h",
+  "net/if.h",
+  "sys/ioctl.h",
 ];
 
 /** Constants of ours that have another name in C. */

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import { rootedPattern, UploadPolicy, type UploadRules } from "#policy/upload.ts";
+import { rootedPattern, type UploadPlace, UploadPolicy, type UploadRules } from "#policy/upload.ts";
 
 const terms = { mayOverwrite: false, fileBytesMax: 1000, versionsKept: 0 };
 
@@ -33,7 +33,10 @@ function decide(path: string, tsize?: number, given: Partial<UploadRules> = {}):
 }
 
 function mayRead(path: string, given: Partial<UploadRules>): boolean {
-  return new UploadPolicy({ ...rules, ...given }).mayRead(path);
+  return new UploadPolicy({ ...rules, ...given }).mayRead(path, {
+    servedAs: "servedAs" in given ? given.servedAs : rules.servedAs,
+    within: undefined,
+  });
 }
 
 describe("an upload", () => {
@@ -140,6 +143,18 @@ describe("a read", () => {
       expect([path, mayRead(path, { ...given, isWriteOnly: false })]).toEqual([path, true]);
     }
     expect(mayRead("pxelinux.0", given)).toBe(true);
+  });
+
+  test("is judged the same by whatever folder it comes", () => {
+    const policy = new UploadPolicy({ ...rules, servedAs: "up", quarantineFolder: "q" });
+    const quarantine: UploadPlace = { servedAs: undefined, within: "q" };
+    const inside: UploadPlace = { servedAs: undefined, within: "berlin" };
+    const above: UploadPlace = { servedAs: "srv/up", within: undefined };
+    const elsewhere: UploadPlace = { servedAs: undefined, within: undefined };
+    expect(policy.mayRead("a.cfg", quarantine)).toBe(false);
+    expect(policy.mayRead("a.cfg", inside)).toBe(true);
+    expect(policy.mayRead("srv/up/q/a.cfg", above)).toBe(false);
+    expect(policy.mayRead("q/a.cfg", elsewhere)).toBe(true);
   });
 
   test("of a folder that is for write-only uploads alone is refused whole", () => {

@@ -17,6 +17,7 @@ test("every reply, as it goes out", () => {
     readFailed: ERROR 0 "Read error"
     writeFailed: ERROR 0 "Write error"
     shuttingDown: ERROR 0 "Server is shutting down"
+    denied: ERROR 0 "Request denied"
     notFound: ERROR 1 "File not found"
     accessViolation: ERROR 2 "Access violation"
     diskFull: ERROR 3 "Disk full or allocation exceeded"
@@ -25,6 +26,7 @@ test("every reply, as it goes out", () => {
     modeNotSupported: ERROR 4 "Transfer mode not supported"
     unknownTransfer: ERROR 5 "Unknown transfer ID"
     fileExists: ERROR 6 "File already exists"
+    noSuchUser: ERROR 7 "No such user"
     optionRefused: ERROR 8 "Option refused""
   `);
 });

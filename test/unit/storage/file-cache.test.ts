@@ -61,6 +61,22 @@ describe("contents", () => {
     cache.close(file);
   });
 
+  test("a text that is in no file is right at every position, comes back after eviction, and goes with its holder", () => {
+    const text = pattern(3 * CHUNK + 5, 3);
+    const cache = new FileCache(2 * CHUNK, CHUNK, ADVICE);
+    const file = cache.holdText(text, Framing.raw(CHUNK));
+    expect(file.bytes).toBe(text.length);
+    for (const step of [97, 89]) {
+      for (let position = 0; position < text.length; position += step) {
+        expect(byteAt(cache, file, position)).toBe(text[position]);
+        cache.release();
+      }
+    }
+    cache.close(file);
+    expect([...file.chunks].every((chunk) => chunk < 0)).toBe(true);
+    cache.close(cache.holdText(new Uint8Array(0), Framing.raw(CHUNK)));
+  });
+
   test("transfers of one file share it, and it stays for the next one", () => {
     writeFileSync(join(folder, "a"), pattern(CHUNK, 1));
     const cache = new FileCache(4 * CHUNK, CHUNK, ADVICE);

@@ -1,0 +1,36 @@
+// Rules, roots, hosts and templates in words (config layer), as `check` prints them: where names are looked up, and who
+// decides. A file that has none of them gets no row.
+
+import type { PolicySettings } from "./settings-policy.ts";
+
+type Row = readonly [name: string, value: string];
+
+/** Rows on who gets what. */
+export function explainPolicy(policy: PolicySettings): readonly Row[] {
+  const rows: Row[] = [];
+  if (
+    policy.roots.length > 1 ||
+    policy.roots.some(({ folder, path }) => folder > 0 || path !== "")
+  ) {
+    rows.push([
+      "roots",
+      policy.roots.map((root) => describeRoot(root, policy.folders)).join(", then "),
+    ]);
+  }
+  if (policy.rules.length > 0 || !policy.isAllowedByDefault) {
+    const otherwise = policy.isAllowedByDefault ? "allowed" : "denied";
+    const seen = policy.isTidiedFirst ? "" : ", of names as they are sent";
+    rows.push(["rules", `${policy.rules.length}${seen}; what none decides is ${otherwise}`]);
+  }
+  if (policy.hosts.length > 0) rows.push(["hosts", String(policy.hosts.length)]);
+  if (policy.templates.length > 0) rows.push(["templates", String(policy.templates.length)]);
+  return rows;
+}
+
+function describeRoot(
+  { folder, path }: PolicySettings["roots"][number],
+  folders: readonly string[],
+): string {
+  if (folder === 0) return path === "" ? "root_dir itself" : path;
+  return path === "" ? (folders[folder] ?? "") : `${folders[folder]}/${path}`;
+}

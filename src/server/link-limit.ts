@@ -1,0 +1,36 @@
+// The block size that fits in one packet of the client's link (server layer): with `mtu_clamp`, what one request may be granted.
+// Only ever lowers what the configuration allows; where nothing is known of the link, that stays as it is.
+
+import type { Settings } from "#config/settings.ts";
+import { localIfindex, peerAddressText } from "#io/inbox.ts";
+import { Links } from "#io/links.ts";
+
+/** IPv4 header without options 20, UDP header 8, TFTP header 4. */
+const HEADER_BYTES_V4 = 32;
+/** IPv6 header 40, UDP header 8, TFTP header 4. */
+const HEADER_BYTES_V6 = 52;
+/** RFC 2348: no block size is below it. A link with a smaller MTU than 60 would be none. */
+const BLOCK_BYTES_MIN = 8;
+
+export class LinkLimit {
+  readonly #settings: Settings;
+  readonly #links: Links;
+
+  /** `serviceFd` is a socket in the network that is served. */
+  constructor(settings: Settings, serviceFd: number) {
+    this.#settings = settings;
+    this.#links = new Links(serviceFd);
+  }
+
+  /** The largest block for the request that came from `peer` (a raw sockaddr) to `local` (zeros where the socket is bound to one). */
+  blockBytesMax(peer: Uint8Array, local: Uint8Array): number {
+    const { blockBytesMax, clampsToMtu, listen } = this.#settings;
+    if (!clampsToMtu) return blockBytesMax;
+    const arrival = localIfindex(local);
+    const mtu = this.#links.mtuOf(arrival > 0 ? arrival : this.#links.indexOf(listen.address));
+    if (mtu === undefined) return blockBytesMax;
+    const isV6 = peerAddressText(peer).includes(":");
+    const fits = mtu - (isV6 ? HEADER_BYTES_V6 : HEADER_BYTES_V4);
+    return Math.min(blockBytesMax, Math.max(fits, BLOCK_BYTES_MIN));
+  }
+}

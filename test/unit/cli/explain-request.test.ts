@@ -1,0 +1,105 @@
+// What `check --explain` prints: each rule with its reason, the files in turn, and what a mistake is answered with.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { explainRequest, type TypedRequest } from "#cli/explain-request.ts";
+import { defaults } from "#config/config.ts";
+import { loadConfig } from "#config/load.ts";
+import { resolveSettings } from "#config/settings.ts";
+
+let root = "";
+
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "snow-owl-explain-"));
+  mkdirSync(join(root, "common/Boot"), { recursive: true });
+  writeFileSync(join(root, "common/Boot/BCD"), "12345");
+});
+
+afterAll(() => rmSync(root, { recursive: true }));
+
+/** The explanation, the root folder as ROOT. */
+function explained(given: Partial<TypedRequest>): readonly string[] | string {
+  const text = `
+    root_dir = "${root}"
+    roots = ["clients/{mac_dash}", "hosts/{ip}", "common", ""]
+    [write_config]
+    enabled = true
+    allowed_patterns = ["*.cfg"]
+    [[rule]]
+    name = "lab"
+    client = ["192.0.2.0/24"]
+    action = "deny"
+    code = 1
+    [[rule]]
+    regex = '(?i)^boot/(.*)$'
+    rewrite = "Boot/{1:upper}"
+    max_block_size = 1428
+    refuse_options = ["tsize"]
+    [[template]]
+    glob = "hello"
+    text = "hello {ip}"`;
+  const { config, problems } = loadConfig(text, "f");
+  expect(problems).toEqual([]);
+  const settings = resolveSettings(config ?? defaults, { cores: 1, memoryBytes: 2 ** 30 });
+  const typed = { name: "a", client: "10.0.0.7", mac: undefined, isWrite: false, ...given };
+  const lines = explainRequest(settings, typed);
+  return "fault" in lines
+    ? `${lines.fault}; ${lines.remedy}`
+    : lines.map((line) => line.replaceAll(root, "ROOT"));
+}
+
+test("a file that is found", () => {
+  expect(explained({ name: "\\boot\\bcd" })).toEqual([
+    'request  read "\\\\boot\\\\bcd" from 10.0.0.7',
+    "lab      no: the client is in none of 192.0.2.0/24",
+    'rule 2   holds: rewrites to "Boot/BCD"; refuses tsize; blksize up to 1428',
+    "verdict  allowed by default",
+    "file     ROOT/hosts/10.0.0.7/Boot/BCD: missing",
+    "file     ROOT/common/Boot/BCD: found",
+    "answer   5 bytes",
+    "options  blksize up to 1428, windowsize up to 512; none of tsize",
+  ]);
+});
+
+test("a client that is denied, with its hardware address", () => {
+  expect(explained({ client: "192.0.2.9", mac: "B8-27-EB-01-02-03", isWrite: true })).toEqual([
+    'request  write "a" from 192.0.2.9 (b8:27:eb:01:02:03)',
+    "lab      holds: denies",
+    "verdict  denied by lab, with ERROR 1",
+    "answer   ERROR 1 File not found",
+  ]);
+});
+
+test("an upload, and one that its patterns do not allow", () => {
+  const upload = explained({ name: "sw1.cfg", isWrite: true });
+  expect(upload.slice(-2)).toEqual([
+    "upload   ROOT/sw1.cfg",
+    "options  blksize up to 65464, windowsize up to 512",
+  ]);
+  const refused = explained({ name: "kernel", isWrite: true });
+  expect(refused).toContain("upload   refused: file not in allowed_patterns");
+  expect(refused).toContain("answer   ERROR 2 Access violation");
+});
+
+test("a name that is refused, a folder, and a template", () => {
+  expect(explained({ name: "../a" }).slice(-2)).toEqual([
+    "verdict  refused: a segment of the name is `..`",
+    "answer   ERROR 2 Access violation",
+  ]);
+  const folder = explained({ name: "Boot" });
+  expect(folder).toContain("file     ROOT/common/Boot: no regular file, or not readable");
+  expect(folder).toContain("answer   ERROR 2 Access violation");
+  expect(explained({ name: "hello" })).toContain("answer   14 bytes from a template");
+});
+
+test.each([
+  [{ name: undefined }, "--explain needs a name"],
+  [{ client: undefined }, "--explain needs a client"],
+  [{ client: "localhost" }, "--client localhost is no IP address"],
+  [{ mac: "x" }, "--mac x is no hardware address"],
+])("%j is answered with a remedy", (given, fault) => {
+  expect(explained(given)).toContain(fault);
+});
