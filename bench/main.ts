@@ -1,5 +1,6 @@
 // `bun run bench` (bench): the compiled server on core 0 under the load on core 1, beside its floor in the same minute.
-// Flags: --quick for small files, --json for the numbers as they are, --write to put the table into docs/performance.md.
+// Flags: --quick for small files, --json for the numbers as they are, --write to put the table into docs/performance.md; --uploads
+// for uploads, beside other servers.
 
 import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
@@ -8,6 +9,7 @@ import type { LoadPlan } from "./load.ts";
 import { countSyscalls, measure, type Measurement, type Subject } from "./measure.ts";
 import { loadName, type Scenario, scenarios, variantName } from "./scenarios.ts";
 import { Files, type FloorVariant, startFloor, startServer } from "./server-run.ts";
+import { benchUploads, uploadTableOf } from "./uploads.ts";
 
 /**
  * A row of the table. Seconds of CPU are per 10⁹ bytes of payload, and the least of the repeats: what disturbs a run can
@@ -38,7 +40,11 @@ interface Options {
 const root: string = `${import.meta.dir}/..`;
 const binary: string = `${root}/dist/snow-owl-tftp`;
 const page: string = `${root}/docs/performance.md`;
-const marker = { begin: "<!-- bench: begin -->", end: "<!-- bench: end -->" } as const;
+/** Each table has its place on the page between a pair of markers: `bench`, or `bench-uploads`. */
+const marker = (table: string): { begin: string; end: string } => ({
+  begin: `<!-- ${table}: begin -->`,
+  end: `<!-- ${table}: end -->`,
+});
 const MIB = 1024 * 1024;
 const WARM_BYTES = 32 * MIB;
 
@@ -179,12 +185,13 @@ function machineLine(command: string, repeats: number): string {
   );
 }
 
-async function writePage(text: string): Promise<void> {
+async function writePage(table: string, text: string): Promise<void> {
   const before = await Bun.file(page).text();
-  const begin = before.indexOf(marker.begin);
-  const end = before.indexOf(marker.end);
+  const marks = marker(table);
+  const begin = before.indexOf(marks.begin);
+  const end = before.indexOf(marks.end);
   if (begin < 0 || end < begin) throw new Error(`${page} lacks the markers of the table`);
-  const head = before.slice(0, begin + marker.begin.length);
+  const head = before.slice(0, begin + marks.begin.length);
   await Bun.write(page, `${head}\n\n${text}\n\n${before.slice(end)}`);
   Bun.spawnSync(["bun", "fmt", page]);
 }
@@ -194,6 +201,7 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
+    uploads: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     repeats: { type: "string", default: "3" },
   },
@@ -203,19 +211,34 @@ if (!(await Bun.file(binary).exists())) {
   process.exit(1);
 }
 const options: Options = { isQuick: values.quick, repeats: Number(values.repeats) };
-const files: Files = await Files.create();
-const rows: Row[] = [];
-try {
-  for (const scenario of scenarios) {
-    if (!`${loadName(scenario)} ${variantName(scenario.variant)}`.includes(values.only)) continue;
-    const row = await runScenario(files, scenario, options);
-    rows.push(row);
-    console.error(tableOf([row]).split("\n")[2]);
-  }
-} finally {
-  await files.remove();
-}
 const command: string = ["bun run bench", ...process.argv.slice(2)].join(" ");
-const text: string = `${machineLine(command, options.repeats)}\n\n${tableOf(rows)}`;
-console.log(values.json ? JSON.stringify(rows, undefined, 2) : text);
-if (values.write) await writePage(text);
+if (values.uploads) {
+  const rows = await benchUploads({ binary, ...options });
+  await publish("bench-uploads", rows, uploadTableOf(rows));
+} else {
+  const rows = await runScenarios();
+  await publish("bench", rows, tableOf(rows));
+}
+
+async function runScenarios(): Promise<readonly Row[]> {
+  const files = await Files.create();
+  const rows: Row[] = [];
+  try {
+    for (const scenario of scenarios) {
+      if (!`${loadName(scenario)} ${variantName(scenario.variant)}`.includes(values.only)) continue;
+      const row = await runScenario(files, scenario, options);
+      rows.push(row);
+      console.error(tableOf([row]).split("\n")[2]);
+    }
+  } finally {
+    await files.remove();
+  }
+  return rows;
+}
+
+/** Prints a table with its circumstances, or the numbers as they are, and puts it on the page where that was asked for. */
+async function publish(name: string, rows: readonly object[], table: string): Promise<void> {
+  const text = `${machineLine(command, options.repeats)}\n\n${table}`;
+  console.log(values.json ? JSON.stringify(rows, undefined, 2) : text);
+  if (values.write) await writePage(name, text);
+}

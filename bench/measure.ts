@@ -33,18 +33,30 @@ export async function measure(subject: Subject, plan: LoadPlan): Promise<Measure
 
 /** Runs the load and counts the system calls that `subject` makes meanwhile; undefined where perf may not count. */
 export async function countSyscalls(subject: Subject, plan: LoadPlan): Promise<number | undefined> {
+  return await countEvents(subject, ["raw_syscalls:sys_enter"], () => runLoad(plan));
+}
+
+/**
+ * Runs `load` and sums up these events of the kernel in `subject` meanwhile, threads and processes that it starts included;
+ * undefined likewise. `task-clock` counts milliseconds of CPU time.
+ */
+export async function countEvents(
+  { pid }: Subject,
+  events: readonly string[],
+  load: () => Promise<unknown>,
+): Promise<number | undefined> {
   if (Bun.which("perf") === null) return undefined;
-  const perf = Bun.spawn(
-    ["perf", "stat", "-e", "raw_syscalls:sys_enter", "-x", ",", "-p", String(subject.pid)],
-    { stdout: "ignore", stderr: "pipe" },
-  );
+  const perf = Bun.spawn(["perf", "stat", "-e", events.join(","), "-x", ",", "-p", String(pid)], {
+    stdout: "ignore",
+    stderr: "pipe",
+  });
   // perf says nothing when it has attached; half a second is several times what it takes.
   await Bun.sleep(500);
-  await runLoad(plan);
+  await load();
   perf.kill("SIGINT");
   const text = await new Response(perf.stderr).text();
-  const count = Number.parseInt(/^\d+/m.exec(text)?.[0] ?? "", 10);
-  return Number.isNaN(count) ? undefined : count;
+  const counts = [...text.matchAll(/^([\d.]+),/gm)].map(([, count]) => Number(count));
+  return counts.length === 0 ? undefined : counts.reduce((sum, count) => sum + count, 0);
 }
 
 async function runLoad(plan: LoadPlan): Promise<LoadResult> {

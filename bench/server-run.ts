@@ -75,12 +75,35 @@ export async function startServer(
   files: Files,
   variant: ServerVariant,
 ): Promise<Subject> {
-  lastPort += 1;
-  const port = lastPort;
+  const port = nextPort();
   const config = `${files.folder}/${port}.toml`;
   await Bun.write(config, configText(`${files.folder}/root`, port, variant));
-  const child = Bun.spawn(["taskset", "-c", "0", binary, "--config", config], {
-    cwd: files.folder,
+  return await startOnCore0([binary, "--config", config], port);
+}
+
+/** Starts the compiled server with one worker, which takes uploads below `in/` of `folder` and serves nothing else. */
+export async function startUploadServer(binary: string, folder: string): Promise<Subject> {
+  const port = nextPort();
+  const config = `${folder}/server.toml`;
+  await Bun.write(config, uploadConfigText(folder, port));
+  return await startOnCore0([binary, "--config", config], port);
+}
+
+/** Starts another server, whose command line is made for a port. */
+export async function startPeer(command: (port: number) => readonly string[]): Promise<Subject> {
+  const port = nextPort();
+  return await startOnCore0(command(port), port);
+}
+
+function nextPort(): number {
+  lastPort += 1;
+  return lastPort;
+}
+
+/** Starts `command`, and waits until its port is taken. */
+async function startOnCore0(command: readonly string[], port: number): Promise<Subject> {
+  const child = Bun.spawn(["taskset", "-c", "0", ...command], {
+    cwd: tmpdir(),
     stdout: "ignore",
     stderr: "inherit",
   });
@@ -139,6 +162,20 @@ enable_sendmmsg = ${variant.batching}
 enable_recvmmsg = ${variant.batching}
 enable_adaptive_batching = ${variant.spinUs > 0}
 batch_timeout_us = ${variant.spinUs}
+`;
+}
+
+function uploadConfigText(folder: string, port: number): string {
+  return `root_dir = "${folder}"
+bind_addr = "127.0.0.1:${port}"
+[logging]
+level = "warn"
+[write_config]
+enabled = true
+allow_overwrite = true
+allowed_patterns = ["in/*"]
+[performance.platform.worker_pool]
+worker_count = 1
 `;
 }
 

@@ -3,13 +3,14 @@
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
-import { resolve } from "node:path";
+import { isAbsolute, resolve } from "node:path";
 
 import { type Config, defaults } from "#config/config.ts";
 import { hostFiles } from "#config/files.ts";
 import { loadConfig, type Loaded } from "#config/load.ts";
 import { applyOverrides } from "#config/overrides.ts";
 import { type Problem, renderProblem } from "#config/problem.ts";
+import { uploadRoot } from "#config/settings-uploads.ts";
 import type { Machine } from "#config/settings.ts";
 import { validateConfig } from "#config/validate.ts";
 
@@ -59,7 +60,7 @@ export function configure(flags: ConfigFlags): Configured {
   const { config } = overridden;
   if (config === undefined) return problemsOf(overridden.problems, remarks);
   if (flags["create-root-dir"]) {
-    const failure = createRoot(config.root_dir);
+    const failure = createRoots(config);
     if (failure !== undefined) return { exitCode: ExitCode.system, texts: [failure] };
   }
   const isThere = existsSync(file);
@@ -102,16 +103,22 @@ function loadFile(
   return loadConfig(text, file);
 }
 
-function createRoot(path: string): string | undefined {
-  try {
-    mkdirSync(path, { recursive: true });
-    return undefined;
-  } catch (cause) {
-    return failureText(
-      `cannot create the root folder ${path}: ${errorCode(cause)}`,
-      "create it as a user who may, or name another with --root-dir",
-    );
+/** Creates the served folder, and where there are uploads, theirs. What is wrong with a path itself is validation's to say. */
+function createRoots(config: Config): string | undefined {
+  const paths = new Set([config.root_dir]);
+  if (config.write_config.enabled) paths.add(uploadRoot(config));
+  for (const path of paths) {
+    if (!isAbsolute(path)) continue;
+    try {
+      mkdirSync(path, { recursive: true });
+    } catch (cause) {
+      return failureText(
+        `cannot create the root folder ${path}: ${errorCode(cause)}`,
+        "create it as a user who may, or name another in the configuration or with --root-dir",
+      );
+    }
   }
+  return undefined;
 }
 
 /** Errors last: what stopped the start stands next to the prompt. */

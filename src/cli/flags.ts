@@ -39,7 +39,10 @@ export const flags = {
     valueHint: "ADDRESS:PORT",
     description: "where to listen: [::]:69 (IPv6 and IPv4), 0.0.0.0:69, [fe80::1%eth0]:69",
   },
-  "create-root-dir": { type: "boolean", description: "create the root folder if it is missing" },
+  "create-root-dir": {
+    type: "boolean",
+    description: "create the root folders (served, uploads) if they are missing",
+  },
   "check-config": { type: "boolean", description: "the same as the command check" },
   "init-config": {
     type: "boolean",

@@ -59,7 +59,7 @@ function checkUploadRoot(config: Config, files: Files): Finding | undefined {
     return error(path, message, remedy);
   }
   if (!files.isDirectory(root)) {
-    const remedy = `create it: mkdir -p ${shellQuoted(root)}, or write root_dir = "" for the served folder.`;
+    const remedy = `create it: mkdir -p ${shellQuoted(root)}, or start with --create-root-dir, or write root_dir = "" for the served folder.`;
     return error(path, `the folder for uploads, ${root}, does not exist`, remedy);
   }
   if (config.root_dir !== root && pathBelow(root, config.root_dir) !== undefined) {

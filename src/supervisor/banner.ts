@@ -3,6 +3,7 @@
 
 import { opendirSync } from "node:fs";
 
+import { printable } from "#base/printable.ts";
 import type { FastPaths } from "#server/contract.ts";
 
 /** What the banner tells. */
@@ -14,6 +15,9 @@ export interface BannerFacts {
   readonly isWildcard: boolean;
   readonly workers: number;
   readonly fastPaths: FastPaths;
+  /** Which names may be uploaded, and the folder that they go to; undefined where none may. */
+  readonly uploads:
+    { readonly allowedPatterns: readonly string[]; readonly rootDir: string } | undefined;
   /** The name of a file in the root, for the example. */
   readonly exampleFile: string | undefined;
 }
@@ -25,6 +29,10 @@ export function bannerText(facts: BannerFacts): string {
     `snow-owl-tftp ${facts.version} serving ${facts.rootDir} on ${facts.address} (UDP)`,
     `${workers}; ${fastPathText(facts.fastPaths)}`,
   ];
+  if (facts.uploads !== undefined) {
+    const { allowedPatterns, rootDir } = facts.uploads;
+    lines.push(`uploads of ${printable(allowedPatterns.join(", "))} go to ${rootDir}`);
+  }
   if (facts.exampleFile !== undefined) {
     const name = facts.exampleFile;
     lines.push(`try:  curl -o ${shellWord(name)} ${shellWord(exampleUrl(facts, name))}`);

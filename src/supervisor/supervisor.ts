@@ -272,6 +272,7 @@ function announce(
         isWildcard: sockets.isWildcard,
         workers: settings.workers,
         fastPaths,
+        uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
         exampleFile: exampleFileOf(settings.rootDir),
       }),
     );
@@ -284,6 +285,7 @@ function announce(
     multicast_enabled: host.isMulticastAsked,
     version: host.version,
     workers: settings.workers,
+    uploads: settings.uploads.isEnabled ? settings.uploads.rootDir : "off",
     ...(settings.log.format === "json" ? { fast_paths: fastPaths } : {}),
   });
 }
@@ -296,6 +298,7 @@ function totals(shards: Shards): Readonly<Record<string, number>> {
     uploads_failed: shards.total(Counter.uploadsFailed),
     requests_refused: shards.total(Counter.requestsRefused),
     bytes_sent: shards.total(Counter.bytesSent),
+    bytes_received: shards.total(Counter.bytesReceived),
   };
 }
 

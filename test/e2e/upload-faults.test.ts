@@ -40,7 +40,7 @@ describe("a folder", () => {
     const first = await beginUpload(peer, server.port, "in/a/file");
     expect(await sendBlocks(peer, first, content, { until: 11 })).toBe("ACK 10");
     rmSync(join(server.root, "in/a"), { recursive: true });
-    expect(await sendBlocks(peer, first, content, { from: 11 })).toMatch(/^ERROR [0-8] /);
+    expect(await sendBlocks(peer, first, content, { from: 11 })).toStartWith("ERROR 1 ");
     expect(everythingIn(server.root)).toEqual(["in/"]);
     // And it is no end of the matter for the next one.
     expect(await upload(server.port, "in/a/file", content)).toBe(lastAck);

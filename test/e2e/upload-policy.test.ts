@@ -49,9 +49,9 @@ describe("a name", () => {
     symlinkSync(outside.path, join(server.root, "in/leak"));
     writeFileSync(join(outside.path, "secret"), "secret");
     symlinkSync(join(outside.path, "secret"), join(server.root, "in/file"));
-    expect(await upload(server.port, "in/.hidden", content)).toMatch(/^ERROR [12] /);
+    expect(await upload(server.port, "in/.hidden", content)).toStartWith("ERROR 1 ");
     expect(await upload(server.port, "in/leak/file", content)).toStartWith("ERROR 2 ");
-    expect(await upload(server.port, "in/file", content)).toMatch(/^ERROR [26] /);
+    expect(await upload(server.port, "in/file", content)).toStartWith("ERROR 2 ");
     expect(everythingIn(outside.path)).toEqual(["secret"]);
     expect(readFileSync(join(outside.path, "secret"), "utf8")).toBe("secret");
   });

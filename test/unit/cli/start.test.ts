@@ -65,6 +65,21 @@ test("a missing root says how to make one, and --create-root-dir makes it", () =
   expect(existsSync(join(folder, "made"))).toBe(true);
 });
 
+test("--create-root-dir makes the folder for uploads as well, once there are uploads", () => {
+  const uploads = join(folder, "new/uploads");
+  const text = (isEnabled: boolean): string =>
+    `[write_config]\nenabled = ${isEnabled}\nallowed_patterns = ["a/*"]\n[uploads]\nroot_dir = "${uploads}"\n`;
+  const check = ["check", "-c", "uploads.toml", "--root-dir", ".", "--create-root-dir"];
+  writeFileSync(join(folder, "uploads.toml"), text(false));
+  expect(run(...check).exitCode).toBe(0);
+  expect(existsSync(uploads)).toBe(false);
+  writeFileSync(join(folder, "uploads.toml"), text(true));
+  const made = run(...check);
+  expect(made).toMatchObject({ exitCode: 0, error: "" });
+  expect(made.out).toContain(`a/* into ${uploads}`);
+  expect(existsSync(uploads)).toBe(true);
+});
+
 test("--init-config writes a file that check accepts, and never writes over one", () => {
   expect(run("--init-config", "--config", "new.toml").exitCode).toBe(0);
   const text = readFileSync(join(folder, "new.toml"), "utf8");

@@ -15,6 +15,7 @@ const facts: BannerFacts = {
   isWildcard: true,
   workers: 2,
   fastPaths: { recvmmsg: on, sendmmsg: on, gso: on, openat2: on, spin: on },
+  uploads: undefined,
   exampleFile: "hello.txt",
 };
 
@@ -28,6 +29,13 @@ test("everything on", () => {
       "2 workers; fast paths on: recvmmsg, sendmmsg, gso, openat2, spin",
       "try:  curl -o hello.txt tftp://127.0.0.1:6969/hello.txt",
     ].join("\n"),
+  );
+});
+
+test("uploads are told where they are allowed", () => {
+  const uploads = { allowedPatterns: ["*.cfg", "crash/*"], rootDir: "/srv/up" };
+  expect(bannerText({ ...facts, uploads }).split("\n")[2]).toBe(
+    "uploads of *.cfg, crash/* go to /srv/up",
   );
 });
 
