@@ -200,7 +200,6 @@ describe("this kernel", () => {
     for (let round = 0; round < 50; round += 1) table.find(Uint8Array.of(127, 0, 0, 1), 999_999);
     expect(openDescriptors("socket:")).toBeLessThanOrEqual(before + 1);
     table.close();
-    table.close();
     expect(openDescriptors("socket:")).toBe(before);
   });
 
