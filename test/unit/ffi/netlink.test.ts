@@ -144,6 +144,14 @@ describe("bytes that are no answer", () => {
     expect(readAnswer(bytes, query)).toEqual({ kind: "none" });
   });
 
+  test("an attribute that says it is longer than the message holds no neighbour", () => {
+    const bytes = changed(36, 14).slice(0, 46);
+    setU32le(bytes, 0, bytes.length);
+    expect(readAnswer(bytes, query)).toEqual({ kind: "none" });
+    setU16le(bytes, 36, 10);
+    expect(readAnswer(bytes, query)).toEqual({ kind: "found", mac });
+  });
+
   test("any bytes at all end, and find nothing but six bytes", () => {
     const random = new Random(1);
     for (let round = 0; round < 20_000; round += 1) {
