@@ -121,6 +121,7 @@ function initOf(root: string): ShardInit {
     transferFds: shard.transferFds,
     tellsLocal: sockets.tellsLocal,
     folderFds: [rootFd],
+    linkTargetFds: [],
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2),

@@ -112,12 +112,16 @@ export const Ndmsg = { family: 0, ifindex: 4, state: 8, flags: 10, type: 11, siz
 /** struct rtattr, linux/rtnetlink.h: its length counts itself, but not the padding behind it. */
 export const Rtattr = { length: 0, type: 2, size: 4 } as const;
 
+/** struct linux_dirent64, as getdents64(2) fills it: glibc's struct dirent64. The name ends with a NUL. */
+export const Dirent64 = { recordLength: 16, name: 19 } as const;
+
 /** struct ifreq, net/if.h, as far as SIOCGIFMTU uses it. */
 export const Ifreq = { name: 0, mtu: 16, size: 40 } as const;
 
 /** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
 export const Syscall: {
   readonly fstat: number;
+  readonly getdents64: number;
   readonly renameat2: number;
   readonly preadv2: number;
   readonly statx: number;
@@ -125,6 +129,7 @@ export const Syscall: {
   readonly openat2: number;
 } = {
   fstat: isX64 ? 5 : 80,
+  getdents64: isX64 ? 217 : 61,
   renameat2: isX64 ? 316 : 276,
   preadv2: isX64 ? 327 : 286,
   statx: isX64 ? 332 : 291,

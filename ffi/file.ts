@@ -15,6 +15,7 @@ import {
   OpenHow,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
+  RESOLVE_NO_SYMLINKS,
   RWF_NOWAIT,
   Syscall,
 } from "./abi.ts";
@@ -24,6 +25,9 @@ import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
 /** What posix_fadvise(2) may be told about a range of a file. Source: linux/fadvise.h. */
 export const Advice = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4 } as const;
+
+/** Which symlinks a look-up follows: those that stay inside the root, or none. */
+export type FollowedLinks = "inside" | "none";
 
 /** Opens the folder at `path`. Returns an fd that names open beneath, or −errno. Symlinks are followed: an administrator wrote it. */
 export function openRoot(path: string): number {
@@ -38,33 +42,47 @@ export function openRoot(path: string): number {
  * does not block, or −errno:
  *
  * - −EXDEV: a symlink leads outside, or the name is absolute or has a `..` segment;
- * - −ELOOP: too many symlinks, or one at all where only {@link openByWalk} is possible;
+ * - −ELOOP: too many symlinks, or one at all where `links` is none or only {@link openByWalk} is possible; there one on the way
+ *   to the last segment is −ENOTDIR;
  * - −ENOENT (also the empty name), −ENOTDIR, −EACCES, −ENAMETOOLONG; −EINVAL: the name holds a NUL byte;
  * - −EMFILE, −ENFILE, −ENOMEM: this machine is full.
  *
  * Source: openat2(2).
  */
-export function openBeneath(rootFd: number, name: string | Uint8Array): number {
-  return openNamed(rootFd, name, READ_FLAGS);
+export function openBeneath(
+  rootFd: number,
+  name: string | Uint8Array,
+  links: FollowedLinks = "inside",
+): number {
+  return openNamed(rootFd, name, READ_FLAGS, links);
 }
 
 /**
  * {@link openBeneath} for a folder, `.` being the root itself: −ENOTDIR if it is anything else. The fd can be synced and
  * others opened beneath it.
  */
-export function openFolderBeneath(rootFd: number, name: string): number {
-  return openNamed(rootFd, name, READ_FOLDER_FLAGS);
+export function openFolderBeneath(
+  rootFd: number,
+  name: string | Uint8Array,
+  links: FollowedLinks = "inside",
+): number {
+  return openNamed(rootFd, name, READ_FOLDER_FLAGS, links);
 }
 
-function openNamed(rootFd: number, name: string | Uint8Array, flags: number): number {
+function openNamed(
+  rootFd: number,
+  name: string | Uint8Array,
+  flags: number,
+  links: FollowedLinks,
+): number {
   const length = writeName(name);
   if (length < 0) return length;
   if (openat2State === "missing") return walk(rootFd, length, flags);
-  const fd = openat2(rootFd, flags);
+  const fd = openat2(rootFd, flags, links);
   if (fd === -Errno.ENOSYS || (fd === -Errno.EPERM && openat2State === "unknown")) {
     // Older containers answer EPERM for every call that their seccomp filter does not know.
     openat2State = tryOpenat2(rootFd) < 0 ? "missing" : "granted";
-    return openNamed(rootFd, name, flags);
+    return openNamed(rootFd, name, flags, links);
   }
   openat2State = "granted";
   return fd;
@@ -75,7 +93,7 @@ let openat2State: "unknown" | "granted" | "missing" = "unknown";
 /** Tries openat2 on the folder `rootFd` itself. Returns 0, or −errno where this kernel or its seccomp filter refuses it. */
 export function tryOpenat2(rootFd: number): number {
   writeText(".");
-  const fd = openat2(rootFd, READ_FLAGS);
+  const fd = openat2(rootFd, READ_FLAGS, "inside");
   return fd < 0 ? fd : closeFd(fd);
 }
 
@@ -88,12 +106,38 @@ export function openByWalk(rootFd: number, name: string | Uint8Array): number {
   return length < 0 ? length : walk(rootFd, length, READ_FLAGS);
 }
 
+/** {@link openByWalk} for a folder. */
+export function openFolderByWalk(rootFd: number, name: string | Uint8Array): number {
+  const length = writeName(name);
+  return length < 0 ? length : walk(rootFd, length, READ_FOLDER_FLAGS);
+}
+
+/**
+ * Opens one segment of a path in `folderFd` and follows no symlink: a `file` as {@link openBeneath} does, a `folder` to be read
+ * or to be passed through (`way`). A symlink is −ELOOP where a file is wanted, and −ENOTDIR where a folder is. `.` is the
+ * folder itself; `..` and what holds a slash is −EXDEV.
+ */
+export function openSegment(folderFd: number, name: Uint8Array, kind: SegmentKind): number {
+  const length = writeName(name);
+  if (length < 0) return length;
+  if (scratch.u8.subarray(TEXT, TEXT + length).includes(SLASH)) return -Errno.EXDEV;
+  return checked(libc.openat(folderFd, scratchAddress(TEXT), segmentFlags[kind] | O_NOFOLLOW, 0));
+}
+
+/** What {@link openSegment} opens. */
+export type SegmentKind = "file" | "folder" | "way";
+
 const SLASH = 0x2f;
 const DOT = 0x2e;
 /** O_NONBLOCK: opening a FIFO must not wait for its writer. O_NOCTTY: no terminal becomes ours. */
 const READ_FLAGS: number = O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
 const READ_FOLDER_FLAGS: number = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
 const FOLDER_FLAGS: number = O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+const segmentFlags: Readonly<Record<SegmentKind, number>> = {
+  file: READ_FLAGS,
+  folder: READ_FOLDER_FLAGS,
+  way: FOLDER_FLAGS,
+};
 /** A rename somewhere above the name makes the kernel answer EAGAIN (openat2(2)); it passes within microseconds. A guess. */
 const RACES_MAX = 8;
 
@@ -124,10 +168,12 @@ function segmentEnd(start: number, end: number): number {
 }
 
 /** openat2 of the name in scratch memory. */
-function openat2(rootFd: number, flags: number): number {
+function openat2(rootFd: number, flags: number, links: FollowedLinks): number {
   scratch.setU64(STRUCT + OpenHow.flags, flags);
   scratch.setU64(STRUCT + OpenHow.mode, 0);
-  scratch.setU64(STRUCT + OpenHow.resolve, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+  const noLinks = links === "none" ? RESOLVE_NO_SYMLINKS : 0;
+  const resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | noLinks;
+  scratch.setU64(STRUCT + OpenHow.resolve, resolve);
   const name = scratchAddress(TEXT);
   const how = scratchAddress(STRUCT);
   for (let races = 0; ; races++) {

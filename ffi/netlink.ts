@@ -89,19 +89,24 @@ export class NeighbourTable {
     const answer = this.#ask(query);
     if (answer.kind === "found") {
       // The rest of a dump would be read by the next query.
-      if (this.#isDumping) this.close();
+      if (this.#isDumping) this.#disconnect();
       return answer.mac;
     }
     if (answer.kind === "none") return -Errno.ENOENT;
-    this.close();
+    this.#disconnect();
     if (answer.kind === "more") return -Errno.EAGAIN;
     if (answer.errno !== -Errno.EOPNOTSUPP || this.#isDumping) return answer.errno;
     this.#isDumping = true;
     return this.find(address, ifindex);
   }
 
-  /** Closes the socket. The next query opens another. */
+  /** Gives back socket and memory; nothing may be asked afterwards. */
   close(): void {
+    this.#disconnect();
+    this.#memory.unmap();
+  }
+
+  #disconnect(): void {
     if (this.#fd >= 0) libc.close(this.#fd);
     this.#fd = -1;
   }

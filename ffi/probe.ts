@@ -10,6 +10,7 @@ import { createEventfd, drainEventfd, signalEventfd } from "./eventfd.ts";
 import { Advice, closeFd, fadvise, openRoot, preadNowait, tryOpenat2 } from "./file.ts";
 import { checked, libc } from "./libc.ts";
 import { LoopbackPair } from "./loopback.ts";
+import { NeighbourTable } from "./netlink.ts";
 import { availableCores, setAffinity } from "./process.ts";
 import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 import { bindSocket, closeSocket, openSocket, type OptionName, setOption } from "./socket.ts";
@@ -106,6 +107,13 @@ const features: readonly Feature[] = [
     tried: "asked which address a datagram to ::1 was sent to",
     remedy: "listen on one address instead of [::], so that there is only one to answer from",
     attempt: () => tryDatagrams(6, "::1", { isLocalAsked: true }),
+  },
+  {
+    name: "rtnetlink",
+    usedFor: "the hardware addresses of clients; otherwise none has one",
+    tried: "asked for a neighbour on loopback",
+    remedy: "let the process open netlink sockets (AF_NETLINK in RestrictAddressFamilies=)",
+    attempt: tryNeighbours,
   },
   {
     name: "privileged port",
@@ -280,6 +288,14 @@ function tryDoorbell(): number {
   closeFd(fd);
   if (rung < 0) return rung;
   return isHeard ? 0 : -Errno.ENODATA;
+}
+
+function tryNeighbours(): number {
+  const table = new NeighbourTable();
+  const found = table.find(Uint8Array.of(127, 0, 0, 1), 1);
+  table.close();
+  // That there is no such neighbour is the answer.
+  return typeof found !== "number" || found === -Errno.ENOENT ? 0 : found;
 }
 
 function tryIoUring(): number {

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 
 import type { Settings } from "#config/settings.ts";
-import { openServedFolder } from "#io/start.ts";
+import { openLinkTargets, openServedFolder } from "#io/start.ts";
 import { formatAddress, parseAddress } from "#policy/address.ts";
 import { parseMac } from "#policy/hosts.ts";
 import { bytesOf, byteStringOf, pathText } from "#policy/names.ts";
@@ -133,24 +133,27 @@ function describeFiles(settings: Settings, permit: Permit, request: Request): re
   const rows: Row[] = [];
   if (candidates.length === 0)
     rows.push(["file", "none: every root has a variable without a value"]);
-  const { folders, uploadPlaces } = settings.policy;
-  const fds: number[] = [];
+  const { folders } = settings.policy;
+  const linkTargetFds = openLinkTargets(settings.lookup.symlinkTargets);
+  if ("fault" in linkTargetFds)
+    return [["file", `${linkTargetFds.fault}; ${linkTargetFds.remedy}`]];
+  const folderFds: number[] = [];
   for (const folder of folders) {
     const fd = openServedFolder(folder);
     if (typeof fd !== "number") return [["file", `${fd.fault}; ${fd.remedy}`]];
-    fds.push(fd);
+    folderFds.push(fd);
   }
-  const finder = new Finder(fds, new UploadPolicy(settings.uploads), uploadPlaces);
+  const finder = new Finder(settings, { folderFds, linkTargetFds });
   const fd = finder.open(candidates, ({ folder, path }, result) => {
     const file = join(folders[folder] ?? "", pathText(path));
-    rows.push(["file", `${file}: ${result < 0 ? fateOf(result) : "found"}`]);
+    rows.push(["file", `${file}: ${result < 0 ? fateOf(result) : foundAs(finder)}`]);
   });
   if (fd >= 0) {
     rows.push(sizeRow(settings, finder.stat.bytes, ""));
     finder.close(fd);
   } else if (fd === UNREADABLE) rows.push(errorRow(errorReplies.accessViolation));
   else rows.push(errorRow(refuseOpen(request, fd).reply));
-  for (const each of fds) finder.close(each);
+  for (const each of [...folderFds, ...linkTargetFds]) finder.close(each);
   return rows;
 }
 
@@ -161,6 +164,13 @@ function sizeRow({ fileBytesMax }: Settings, bytes: number, origin: string): Row
     : ["answer", `${bytes} bytes${origin}`];
 }
 
+/** In which case a candidate was found, for people. */
+function foundAs({ otherName, remark }: Finder): string {
+  if (otherName === undefined) return "found";
+  const choice = remark === "" ? "" : ` (${remark})`;
+  return `found as ${pathText(otherName)}${choice}`;
+}
+
 /** Why a candidate is not sent, for people. */
 function fateOf(result: number): string {
   switch (result) {
@@ -169,7 +179,7 @@ function fateOf(result: number): string {
     case OpenRefusal.denied:
       return "no regular file, or not readable";
     case OpenRefusal.outside:
-      return "a symbolic link leads outside";
+      return "a symbolic link that is not followed";
     case UNREADABLE:
       return "what was uploaded may not be read back";
     default:

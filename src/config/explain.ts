@@ -41,6 +41,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
   return [
     ["listen", `${formatListen(settings.listen)}${dualStack(settings.listen)}`],
     ["root", settings.rootDir],
+    ["names", describeLookup(settings)],
     ...explainPolicy(settings.policy),
     [
       "file size",
@@ -79,6 +80,16 @@ function upTo(value: string): string {
 
 function dualStack({ address }: ListenAddress): string {
   return address === "::" ? " (IPv6 and IPv4)" : "";
+}
+
+function describeLookup({ lookup }: Settings): string {
+  const targets = ["the root", ...lookup.symlinkTargets].join(", ");
+  const links = {
+    none: "no symlinks",
+    inside: "symlinks inside the root",
+    listed: `symlinks into ${targets}`,
+  }[lookup.symlinks];
+  return `${lookup.isCaseInsensitive ? "in any case" : "exact"}, ${links}`;
 }
 
 function describePorts(config: Config, machine: Machine, settings: Settings): string {

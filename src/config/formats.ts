@@ -103,6 +103,15 @@ export function parseHeader(text: string): Header | undefined {
   return groups === undefined ? undefined : { name, value: value.trim() };
 }
 
+/** What is wrong with a path that must begin at the top of the file system. */
+export function absolutePathFault(text: string): Fault | undefined {
+  if (!text.startsWith("/")) {
+    return { message: "is no absolute path", remedy: "write it from the top, with a `/` first." };
+  }
+  if (!text.split("/").includes("..")) return undefined;
+  return { message: "has a segment `..`", remedy: "write where it leads to." };
+}
+
 /** What is wrong with a header. */
 export function headerFault(text: string): Fault | undefined {
   if (parseHeader(text) !== undefined) return undefined;

@@ -2,6 +2,7 @@
 // Parser, types, defaults, the written-out file, the reference page and the notes of `check` come from it.
 
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
+import { filesKeys } from "./keys-files.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
@@ -10,6 +11,7 @@ import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
 import type { Place } from "./problem.ts";
 
 type Rows = typeof serviceKeys &
+  typeof filesKeys &
   typeof performanceKeys &
   typeof transferKeys &
   typeof uploadKeys &
@@ -83,6 +85,7 @@ export type Values = Nest<
 /** Every key in the order in which documents print them. */
 export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...serviceKeys,
+  ...filesKeys,
   ...policyKeys,
   ...uploadKeys,
   ...transferKeys,
@@ -95,6 +98,13 @@ export const sections: readonly Section[] = [
     path: "",
     title: "The top of the file",
     about: ["What is served, and where."],
+  },
+  {
+    path: "files",
+    title: "Files",
+    about: [
+      "How a name is found below the root, and below each folder of `roots` that is a root of its own.",
+    ],
   },
   {
     path: "logging",

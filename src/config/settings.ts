@@ -29,6 +29,7 @@ export interface Settings {
   /** Absolute path of the served folder. */
   readonly rootDir: string;
   readonly listen: ListenAddress;
+  readonly lookup: LookupSettings;
   /** The largest file that is served; 0 is unlimited. */
   readonly fileBytesMax: number;
   readonly workers: number;
@@ -79,6 +80,14 @@ export interface Settings {
   readonly log: LogSettings;
 }
 
+/** How names are found below the root. */
+interface LookupSettings {
+  readonly symlinks: "none" | "inside" | "listed";
+  /** Absolute paths of folders that links may lead into; empty unless links are `listed`. */
+  readonly symlinkTargets: readonly string[];
+  readonly isCaseInsensitive: boolean;
+}
+
 export interface LogSettings {
   readonly level: LogLevel;
   readonly format: "text" | "json";
@@ -110,6 +119,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
   return {
     rootDir: config.root_dir,
     listen: listenAddress(config),
+    lookup: resolveLookup(config),
     fileBytesMax: config.max_file_size_bytes,
     workers: workerCount(config, machine).value,
     workerAffinity: workerPool.enable_cpu_affinity,
@@ -149,6 +159,14 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
       auditFile:
         logging.audit_enabled && logging.audit_file !== "" ? logging.audit_file : undefined,
     },
+  };
+}
+
+function resolveLookup({ files }: Config): LookupSettings {
+  return {
+    symlinks: files.symlinks,
+    symlinkTargets: files.symlinks === "listed" ? files.symlink_targets : [],
+    isCaseInsensitive: files.case_insensitive,
   };
 }
 

@@ -18,6 +18,7 @@ type Rule = (config: Config, files: Files) => Finding | undefined;
 /** In the order in which they are reported, before those of uploads. Each reports at most one finding. */
 const rules: readonly Rule[] = [
   checkRoot,
+  checkSymlinkTargets,
   checkPort,
   checkMulticastPort,
   checkLogFile,
@@ -69,6 +70,20 @@ function checkRoot(config: Config, files: Files): Finding | undefined {
     return error(path, `the folder ${root} cannot be read`, remedy);
   }
   return undefined;
+}
+
+function checkSymlinkTargets(config: Config, files: Files): Finding | undefined {
+  const path = "files.symlink_targets";
+  const { symlinks, symlink_targets: targets } = config.files;
+  if (symlinks !== "listed") {
+    if (targets.length === 0) return undefined;
+    const remedy = 'write symlinks = "listed" beside it, or remove it.';
+    return warning(path, `\`symlink_targets\` has no effect with symlinks = "${symlinks}"`, remedy);
+  }
+  const missing = targets.find((target) => !files.isDirectory(target));
+  if (missing === undefined) return undefined;
+  const remedy = `create it: mkdir -p ${shellQuoted(missing)}, or remove it from the list.`;
+  return error(path, `the folder ${missing} does not exist`, remedy);
 }
 
 function checkPort(config: Config): Finding | undefined {

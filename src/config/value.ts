@@ -7,6 +7,7 @@ import { unreachable } from "#base/assert.ts";
 
 import { type Fault, ipVersion, isFault, parseListenAddress, parsePortRange } from "./address.ts";
 import {
+  absolutePathFault,
   accountFault,
   fileModeFault,
   fileNameFault,
@@ -149,7 +150,8 @@ function readTexts(key: TextsKey, raw: readonly unknown[]): Reading {
 function elementFault(kind: ElementKind, text: string): PlacedFault | undefined {
   // A header is not named: it may hold a secret, and messages travel further than files.
   if (kind === "http-header") return namedFault("an element", headerFault(text));
-  return namedFault(JSON.stringify(text), patternFault(text));
+  const faultOfKind = kind === "absolute-path" ? absolutePathFault : patternFault;
+  return namedFault(JSON.stringify(text), faultOfKind(text));
 }
 
 function namedFault(name: string, fault: PlacedFault | undefined): PlacedFault | undefined {

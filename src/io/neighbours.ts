@@ -44,7 +44,7 @@ export class Neighbours {
     return mac;
   }
 
-  /** Closes the socket to the kernel. */
+  /** Gives back the socket to the kernel; nothing may be asked afterwards. */
   close(): void {
     this.#table.close();
   }

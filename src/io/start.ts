@@ -3,7 +3,7 @@
 
 import { Errno, errnoName } from "#ffi/errno.ts";
 import { createEventfd, drainEventfd, signalEventfd } from "#ffi/eventfd.ts";
-import { openRoot } from "#ffi/file.ts";
+import { closeFd, openRoot } from "#ffi/file.ts";
 
 /** Why the process cannot start, and what its administrator can do. */
 export interface StartFault {
@@ -29,6 +29,23 @@ export function openServedFolder(path: string): number | StartFault {
     fault: `cannot open ${path}, a folder of the roots: ${rootCause(fd)}`,
     remedy: "see that it is a folder and that this user may read it, or take it out of `roots`",
   };
+}
+
+/** Opens folders that symlinks may lead into, as {@link openRootFolder} does; all of them, or the first fault. */
+export function openLinkTargets(paths: readonly string[]): readonly number[] | StartFault {
+  const fds: number[] = [];
+  for (const path of paths) {
+    const fd = openRoot(path);
+    if (fd < 0) {
+      for (const opened of fds) closeFd(opened);
+      return {
+        fault: `cannot open ${path}, which symlinks may lead into: ${rootCause(fd)}`,
+        remedy: "create it or make it searchable, or remove it from symlink_targets",
+      };
+    }
+    fds.push(fd);
+  }
+  return fds;
 }
 
 /** Creates a doorbell, which wakes a shard; its fd stays open for the life of the process. */

@@ -51,7 +51,8 @@ function slashedName(name: string): string {
   return name.replaceAll("\\", "/").replace(/^[A-Za-z]:(?=\/)/, "");
 }
 
-function segmentsOf(path: string): string[] {
+/** The segments of a path, without empty ones and `.`. */
+export function segmentsOf(path: string): string[] {
   return path.split("/").filter((segment) => segment !== "" && segment !== ".");
 }
 

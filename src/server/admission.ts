@@ -4,7 +4,6 @@
 import { assert } from "#base/assert.ts";
 import type { Settings } from "#config/settings.ts";
 import { compilePolicy, Policy } from "#policy/policy.ts";
-import { UploadPolicy } from "#policy/upload.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
 import { parseRequest, type Request } from "#protocol/request.ts";
@@ -28,6 +27,8 @@ export interface AdmittedRead {
   readonly oack: Uint8Array | undefined;
   readonly fileBytes: number;
   readonly payload: Payload;
+  /** What the log should say of how the file was found; empty for most. */
+  readonly remark: string;
 }
 
 export type Admitted = AdmittedRead | AdmittedWrite;
@@ -37,6 +38,8 @@ interface Source {
   readonly fd: number;
   readonly bytes: number;
   readonly text: Uint8Array | undefined;
+  /** As in {@link AdmittedRead}. */
+  readonly remark: string;
 }
 
 /** Decides requests for one shard. */
@@ -53,20 +56,20 @@ export class Admission {
 
   /** `writes` is undefined where nothing may be written. */
   constructor(
-    { settings, folderFds }: Pick<ShardInit, "settings" | "folderFds">,
+    init: Pick<ShardInit, "settings" | "folderFds" | "linkTargetFds">,
     lookups: Lookups,
     cache: FileCache,
     writes: Writes | undefined,
     link: LinkLimit,
   ) {
-    const { policy, uploads } = settings;
-    const compiled = compilePolicy(policy);
+    const { settings } = init;
+    const compiled = compilePolicy(settings.policy);
     assert(compiled instanceof Policy, "a configuration that loaded has a policy");
     this.#settings = settings;
     this.#policy = compiled;
     this.#lookups = lookups;
     this.#link = link;
-    this.#finder = new Finder(folderFds, new UploadPolicy(uploads), policy.uploadPlaces);
+    this.#finder = new Finder(settings, init);
     this.#writes = writes;
     this.#cache = cache;
     this.#limits = {
@@ -106,11 +109,12 @@ export class Admission {
     const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
     const narrowed = limitsUnder(limits, ruling, linkBytesMax);
     if (text !== undefined) {
-      return this.#serve(request, narrowed, { fd: NO_FD, bytes: text.length, text });
+      return this.#serve(request, narrowed, { fd: NO_FD, bytes: text.length, text, remark: "" });
     }
     const fd = this.#finder.open(candidates);
     if (fd >= 0) {
-      return this.#serve(request, narrowed, { fd, bytes: this.#finder.stat.bytes, text });
+      const { stat, remark } = this.#finder;
+      return this.#serve(request, narrowed, { fd, bytes: stat.bytes, text, remark });
     }
     if (fd !== UNREADABLE) return refuseOpen(request, fd);
     const reason = "uploads may not be read back, nor what is in quarantine";
@@ -118,7 +122,7 @@ export class Admission {
   }
 
   #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
-    const { bytes: fileBytes } = source;
+    const { bytes: fileBytes, remark } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#drop(source);
@@ -132,7 +136,7 @@ export class Admission {
     if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
-      return { kind: "read", request, grant, oack, fileBytes, payload };
+      return { kind: "read", request, grant, oack, fileBytes, payload, remark };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -141,7 +145,7 @@ export class Admission {
     }
     const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "read", request, grant, oack, fileBytes, payload };
+    return { kind: "read", request, grant, oack, fileBytes, payload, remark };
   }
 
   #hold({ fd, text }: Source, framing: Framing): CachedFile {

@@ -18,6 +18,8 @@ export interface ShardInit {
   readonly writes: WritesInit | undefined;
   /** The folders of `settings.policy.folders`, the root folder first, opened with O_PATH. */
   readonly folderFds: readonly number[];
+  /** The folders that symlinks may lead into, opened likewise: those of `settings.lookup.symlinkTargets`, in that order. */
+  readonly linkTargetFds: readonly number[];
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
   /** The rings of this shard's disk threads. */
@@ -161,6 +163,8 @@ export interface RequestRecord {
   readonly blockBytes: number;
   /** What the client asked for, lower-case names. */
   readonly asked: Readonly<Record<string, string>>;
+  /** Of how the file was found, where an administrator should know. */
+  readonly remark?: string;
 }
 
 /** A request that was refused, with the reason for the log; the peer got a constant sentence. */

@@ -2,10 +2,14 @@
 // exists is the answer, whatever it is. `check --explain` looks with this code, too.
 
 import { at } from "#base/bytes.ts";
-import { kernelName, pathText } from "#policy/names.ts";
+import type { Settings } from "#config/settings.ts";
+import { type ByteString, kernelName, pathText } from "#policy/names.ts";
 import type { Candidate } from "#policy/roots.ts";
-import type { UploadPlace, UploadPolicy } from "#policy/upload.ts";
+import { type UploadPlace, UploadPolicy } from "#policy/upload.ts";
 import { type FileStat, OpenRefusal, Root } from "#storage/root.ts";
+
+import type { ShardInit } from "./contract.ts";
+import { lookupRules } from "./lookup-rules.ts";
 
 /** What {@link Finder.open} answers beyond {@link OpenRefusal}: what is there may not be read back. */
 export const UNREADABLE = -100;
@@ -20,17 +24,30 @@ export class Finder {
   readonly #places: readonly UploadPlace[];
   #last: Root;
 
-  /** `folderFds` and `places` belong to the same folders. */
-  constructor(folderFds: readonly number[], uploads: UploadPolicy, places: readonly UploadPlace[]) {
-    this.#roots = folderFds.map((fd) => new Root(fd));
+  constructor(
+    settings: Pick<Settings, "lookup" | "policy" | "uploads">,
+    { folderFds, linkTargetFds }: Pick<ShardInit, "folderFds" | "linkTargetFds">,
+  ) {
+    const rules = lookupRules(settings, linkTargetFds);
+    this.#roots = folderFds.map((fd, folder) => new Root(fd, at(rules, folder)));
     this.#last = at(this.#roots, 0);
-    this.#uploads = uploads;
-    this.#places = places;
+    this.#uploads = new UploadPolicy(settings.uploads);
+    this.#places = settings.policy.uploadPlaces;
   }
 
   /** Describes the file that was opened last. */
   get stat(): FileStat {
     return this.#last.stat;
+  }
+
+  /** What the last file is called on disk, where that differs in case from the name it was opened by. */
+  get otherName(): ByteString | undefined {
+    return this.#last.otherName;
+  }
+
+  /** What the log should say of how the last file was found; empty for most. */
+  get remark(): string {
+    return this.#last.remark;
   }
 
   /** The fd of the first candidate that exists. Else why there is none: a value of {@link OpenRefusal}, or {@link UNREADABLE}. */
@@ -52,8 +69,17 @@ export class Finder {
   }
 
   #openOne({ folder, path }: Candidate): number {
-    if (!this.#uploads.mayRead(pathText(path), at(this.#places, folder))) return UNREADABLE;
+    if (!this.#mayRead(folder, path)) return UNREADABLE;
     this.#last = at(this.#roots, folder);
-    return this.#last.open(kernelName(path));
+    const fd = this.#last.open(kernelName(path));
+    const { otherName } = this.#last;
+    if (fd < 0 || otherName === undefined || this.#mayRead(folder, otherName)) return fd;
+    // In another case it is a name of uploads.
+    this.#last.close(fd);
+    return UNREADABLE;
+  }
+
+  #mayRead(folder: number, path: ByteString): boolean {
+    return this.#uploads.mayRead(pathText(path), at(this.#places, folder));
   }
 }

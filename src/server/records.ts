@@ -46,8 +46,8 @@ export class Records {
 }
 
 export function requestRecord(name: Uint8Array, admitted: AdmittedRead): RequestRecord {
-  const { request, grant, fileBytes } = admitted;
-  return {
+  const { request, grant, fileBytes, remark } = admitted;
+  const record: RequestRecord = {
     kind: "request",
     timeMs: Date.now(),
     peer: peerText(name),
@@ -57,6 +57,7 @@ export function requestRecord(name: Uint8Array, admitted: AdmittedRead): Request
     blockBytes: grant.blockBytes,
     asked: askedOf(request),
   };
+  return remark === "" ? record : { ...record, remark: printable(remark) };
 }
 
 export function uploadRequestRecord(

@@ -87,7 +87,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
         request,
         accessViolation,
         "traversal",
-        "a symbolic link leads outside the root, or begins with /",
+        "a symbolic link that is not followed: it leads outside the root, or begins with /, or `symlinks` forbids it",
       );
     case OpenRefusal.busy:
       return refused(request, busy, "busy", "too many open files, or no memory");

@@ -1,9 +1,12 @@
-// The folder that is served (storage layer): opens a cleaned name beneath it, regular files only. The kernel
-// contains the look-up (openat2), and every answer has one fate.
+// The folder that is served (storage layer): opens a cleaned name beneath it, regular files only. The look-up is
+// contained (lookup.ts), and every answer has one fate.
 
 import { Errno } from "#ffi/errno.ts";
-import { closeFd, openBeneath } from "#ffi/file.ts";
+import { closeFd } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
+import type { ByteString } from "#policy/names.ts";
+
+import { Lookup, type LookupRules, type LookupWay } from "./lookup.ts";
 
 export type { FileStat } from "#ffi/stat.ts";
 
@@ -12,7 +15,7 @@ export const OpenRefusal = {
   notFound: -1,
   /** Permissions, or something that is not a regular file. */
   denied: -2,
-  /** A symlink leads outside the root. */
+  /** A symlink that is not followed: it leads outside the root, or none is followed at all. */
   outside: -3,
   /** Too many open files or no memory. */
   busy: -4,
@@ -23,10 +26,21 @@ export const OpenRefusal = {
 /** Opens files beneath `rootFd`. {@link stat} describes the one opened last. */
 export class Root {
   stat: FileStat = new FileStat();
-  readonly #fd: number;
+  readonly #lookup: Lookup;
 
-  constructor(rootFd: number) {
-    this.#fd = rootFd;
+  /** `rules` are the usual ones where left out: links that stay inside, and exact names. `way` is for tests. */
+  constructor(rootFd: number, rules?: LookupRules, way?: LookupWay) {
+    this.#lookup = new Lookup(rootFd, rules, way);
+  }
+
+  /** What the last file is called on disk, where that differs in case from the name it was opened by. */
+  get otherName(): ByteString | undefined {
+    return this.#lookup.otherName;
+  }
+
+  /** What the log should say of how the last file was found; empty for most. */
+  get remark(): string {
+    return this.#lookup.remark;
   }
 
   /**
@@ -34,7 +48,7 @@ export class Root {
    * {@link OpenRefusal}.
    */
   open(path: string | Uint8Array): number {
-    const fd = openBeneath(this.#fd, path);
+    const fd = this.#lookup.open(path);
     if (fd < 0) return refusalOf(fd);
     // A record of its own for each file: the cache keeps it to tell whether the file changed.
     this.stat = new FileStat();

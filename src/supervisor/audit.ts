@@ -72,11 +72,14 @@ const CLIENTS_CHOICE: ReadonlySet<string> = new Set([
 function requestEvents(record: RequestRecord): readonly AuditEvent[] {
   const common = { client_addr: record.peer, filename: record.name };
   const base = { severity: "info", timeMs: record.timeMs } as const;
+  const { remark } = record;
+  const asked = { ...common, mode: record.mode, options: record.asked };
   return [
     {
       ...base,
+      severity: remark === undefined ? "info" : "warn",
       eventType: "read_request",
-      fields: { ...common, mode: record.mode, options: record.asked },
+      fields: remark === undefined ? asked : { ...asked, remark },
     },
     {
       ...base,

@@ -51,6 +51,7 @@ function requestText(record: RequestRecord): string {
     formatBytes(record.fileBytes),
     record.mode,
     ...asked,
+    ...(record.remark === undefined ? [] : [`(${record.remark})`]),
   ].join(" ");
 }
 

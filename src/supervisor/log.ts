@@ -68,6 +68,7 @@ export function formatEvent(settings: LogSettings, hostname: string, event: Audi
 function textSeverity(record: ShardRecord): Severity {
   switch (record.kind) {
     case "request":
+      return record.remark === undefined ? "debug" : "warn";
     case "upload-request":
       return "debug";
     case "transfer":

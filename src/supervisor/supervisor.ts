@@ -5,7 +5,13 @@ import { hostname } from "node:os";
 
 import type { LogSettings, Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
-import { createDoorbell, openRootFolder, openServedFolder, type StartFault } from "#io/start.ts";
+import {
+  createDoorbell,
+  openLinkTargets,
+  openRootFolder,
+  openServedFolder,
+  type StartFault,
+} from "#io/start.ts";
 import { isTrivialPolicy } from "#policy/policy.ts";
 import {
   Counter,
@@ -147,6 +153,8 @@ function openFolders(settings: Settings): ShardInit["folderFds"] | StartFault {
 function openEverything(settings: Settings): Opened | StartFault {
   const folderFds = openFolders(settings);
   if ("fault" in folderFds) return folderFds;
+  const linkTargetFds = openLinkTargets(settings.lookup.symlinkTargets);
+  if ("fault" in linkTargetFds) return linkTargetFds;
   const writes = openWrites(settings);
   if (writes !== undefined && "fault" in writes) return writes;
   // Rules may ask where a request came in.
@@ -167,6 +175,7 @@ function openEverything(settings: Settings): Opened | StartFault {
       transferFds,
       tellsLocal: sockets.tellsLocal,
       folderFds,
+      linkTargetFds,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads),
       writes,

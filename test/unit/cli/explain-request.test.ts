@@ -1,7 +1,7 @@
 // What `check --explain` prints: each rule with its reason, the files in turn, and what a mistake is answered with.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -21,7 +21,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true }));
 
 /** The explanation, the root folder as ROOT. */
-function explained(given: Partial<TypedRequest>): readonly string[] | string {
+function explained(given: Partial<TypedRequest>, files = ""): readonly string[] | string {
   const text = `
     root_dir = "${root}"
     roots = ["clients/{mac_dash}", "hosts/{ip}", "common", ""]
@@ -40,7 +40,8 @@ function explained(given: Partial<TypedRequest>): readonly string[] | string {
     refuse_options = ["tsize"]
     [[template]]
     glob = "hello"
-    text = "hello {ip}"`;
+    text = "hello {ip}"
+    ${files}`;
   const { config, problems } = loadConfig(text, "f");
   expect(problems).toEqual([]);
   const settings = resolveSettings(config ?? defaults, { cores: 1, memoryBytes: 2 ** 30 });
@@ -93,6 +94,27 @@ test("a name that is refused, a folder, and a template", () => {
   expect(folder).toContain("file     ROOT/common/Boot: no regular file, or not readable");
   expect(folder).toContain("answer   ERROR 2 Access violation");
   expect(explained({ name: "hello" })).toContain("answer   14 bytes from a template");
+});
+
+test("a name in another case, and links", () => {
+  const files =
+    '[files]\ncase_insensitive = true\nsymlinks = "listed"\nsymlink_targets = ["/proc"]';
+  writeFileSync(join(root, "common/One"), "1");
+  writeFileSync(join(root, "common/ONE"), "2");
+  symlinkSync("/proc/version", join(root, "common/Kernel"));
+  expect(explained({ name: "common/boot/bcd" }, files)).toContain(
+    "file     ROOT/common/boot/bcd: found as common/Boot/BCD",
+  );
+  expect(explained({ name: "one" }, files)).toContain(
+    "file     ROOT/common/one: found as common/ONE (ONE was chosen, and not One: they differ in case alone)",
+  );
+  expect(explained({ name: "one" })).toContain("file     ROOT/common/one: missing");
+  expect(explained({ name: "kernel" }, files)).toContain(
+    "file     ROOT/common/kernel: found as common/Kernel",
+  );
+  expect(explained({ name: "Kernel" })).toContain(
+    "file     ROOT/common/Kernel: a symbolic link that is not followed",
+  );
 });
 
 test.each([

@@ -36,6 +36,7 @@ test("the defaults", () => {
     workerAffinity: false,
     singlePort: false,
     portRange: undefined,
+    lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },
     blockBytesMax: 65_464,
     clampsToMtu: false,
     windowBlocksMax: 512,
@@ -231,6 +232,22 @@ test("blocks are clamped to the interface's MTU only when that is written", () =
   );
 });
 
+test("names are found as [files] says", () => {
+  const listed =
+    '[files]\nsymlinks = "listed"\nsymlink_targets = ["/srv/a", "/srv/b"]\ncase_insensitive = true';
+  expect(resolve(listed).lookup).toEqual({
+    symlinks: "listed",
+    symlinkTargets: ["/srv/a", "/srv/b"],
+    isCaseInsensitive: true,
+  });
+  expect(explainSettings(configOf(listed), machine)).toContain(
+    "names       in any case, symlinks into the root, /srv/a, /srv/b",
+  );
+  const unused = '[files]\nsymlinks = "none"\nsymlink_targets = ["/srv/a"]';
+  expect(resolve(unused).lookup.symlinkTargets).toEqual([]);
+  expect(explainSettings(configOf(unused), machine)).toContain("names       exact, no symlinks");
+});
+
 test("spinning has two switches", () => {
   const batch = "performance.platform.batch";
   expect(resolve(`${batch}.batch_timeout_us = 0`).spinUs).toBe(0);
@@ -267,6 +284,7 @@ describe("explainSettings", () => {
     expect(explainSettings(defaults, { cores: 2, memoryBytes: 4 * GIB })).toEqual([
       "listen      [::]:69 (IPv6 and IPv4)",
       "root        /var/lib/snow-owl/tftp",
+      "names       exact, symlinks inside the root",
       "file size   unlimited",
       "workers     2 (all cores)",
       "ports       4 per worker (sockets_per_worker), chosen by the kernel",
@@ -309,6 +327,7 @@ describe("explainSettings", () => {
     expect(explainSettings(config, machine)).toEqual([
       "listen      [fe80::1%eth0]:69",
       "root        /var/lib/snow-owl/tftp",
+      "names       exact, symlinks inside the root",
       "file size   up to 1000 bytes",
       "workers     3 (port_range has 3 ports), pinned",
       "ports       1 per worker (an equal share of port_range), from 40000-40002",

@@ -50,6 +50,7 @@ test.each([
   ['logging.audit_file = "/srv/tftp/a"', "cannot be written", 'audit_file = "" for none'],
   ['multicast.multicast_ip_version = "v4"', "is ff12::8000:1, but", '"224.0.1.1"'],
   ['multicast.multicast_addr = "224.0.1.1"', "is 224.0.1.1, but", '"ff12::8000:1"'],
+  ['files = { symlinks = "listed", symlink_targets = ["/srv/no"] }', "folder /srv/no", "mkdir -p"],
   ['transfer.port_range = "60-80"', "the range holds port 69", "single_port = true"],
 ])("%s stops the start", (text, message, remedy) => {
   const errors = found(text).filter(({ severity }) => severity === "error");
@@ -61,6 +62,14 @@ test.each([
 test("a port range beside single_port is a warning", () => {
   const findings = found('[transfer]\nsingle_port = true\nport_range = "40000-40099"');
   expect(findings.map(({ severity }) => severity)).toEqual(["warning"]);
+});
+
+test("folders that links may lead into are listed for nothing unless links are", () => {
+  const [finding, ...others] = found('files.symlink_targets = ["/var/log"]');
+  expect(others).toEqual([]);
+  expect(finding?.severity).toBe("warning");
+  expect(finding?.message).toContain('has no effect with symlinks = "inside"');
+  expect(found('files = { symlinks = "listed", symlink_targets = ["/var/log"] }')).toEqual([]);
 });
 
 test("default_windowsize = 1 is explained in a note, and only where it was written", () => {

@@ -102,10 +102,12 @@ const structures: Readonly<Record<string, readonly [object, Readonly<Record<stri
     },
   ],
   "struct rtattr": [abi.Rtattr, { length: "rta_len", type: "rta_type" }],
+  "struct dirent64": [abi.Dirent64, { recordLength: "d_reclen", name: "d_name" }],
   "struct ifreq": [abi.Ifreq, { name: "ifr_name", mtu: "ifr_mtu" }],
 };
 
 const HEADERS = [
+  "dirent.h",
   "errno.h",
   "fcntl.h",
   "netinet/in.h",
@@ -128,6 +130,7 @@ const HEADERS = [
 /** Constants of ours that have another name in C. */
 const constants: Readonly<Record<string, number>> = {
   SYS_fstat: abi.Syscall.fstat,
+  SYS_getdents64: abi.Syscall.getdents64,
   SYS_renameat2: abi.Syscall.renameat2,
   SYS_preadv2: abi.Syscall.preadv2,
   SYS_statx: abi.Syscall.statx,

@@ -144,6 +144,14 @@ describe("bytes that are no answer", () => {
     expect(readAnswer(bytes, query)).toEqual({ kind: "none" });
   });
 
+  test("an attribute that says it is longer than the message holds no neighbour", () => {
+    const bytes = changed(36, 14).slice(0, 46);
+    setU32le(bytes, 0, bytes.length);
+    expect(readAnswer(bytes, query)).toEqual({ kind: "none" });
+    setU16le(bytes, 36, 10);
+    expect(readAnswer(bytes, query)).toEqual({ kind: "found", mac });
+  });
+
   test("any bytes at all end, and find nothing but six bytes", () => {
     const random = new Random(1);
     for (let round = 0; round < 20_000; round += 1) {
@@ -199,7 +207,6 @@ describe("this kernel", () => {
     for (let round = 0; round < 50; round += 1) table.find(Uint8Array.of(127, 0, 0, 1), 1);
     for (let round = 0; round < 50; round += 1) table.find(Uint8Array.of(127, 0, 0, 1), 999_999);
     expect(openDescriptors("socket:")).toBeLessThanOrEqual(before + 1);
-    table.close();
     table.close();
     expect(openDescriptors("socket:")).toBe(before);
   });

@@ -263,6 +263,18 @@ test("an event of the process is a name and its fields", () => {
   );
 });
 
+test("a read that an administrator should look at says why", () => {
+  const remarked = { ...asked, remark: "A was chosen" };
+  expect(recordLine(remarked)).toBe(`${recordLine(asked)} (A was chosen)`);
+  const [request, started] = auditEvents(remarked);
+  expect(request).toMatchObject({ severity: "warn", fields: { remark: "A was chosen" } });
+  expect(started).toMatchObject({ severity: "info" });
+  const lines: string[] = [];
+  const log = new Log(settingsOf({ level: "warn" }), "h", { line: (text) => lines.push(text) });
+  for (const record of [asked, remarked]) log.record(record);
+  expect(lines).toEqual([recordLine(remarked)]);
+});
+
 test("a granted read is two flat events", () => {
   const lines = auditEvents(asked).map((event) => JSON.parse(auditLine(event, "boot1")) as unknown);
   const common = {

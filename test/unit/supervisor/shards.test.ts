@@ -76,6 +76,7 @@ function watch(rootDir: string, count: number): Watched {
     transferFds: [],
     tellsLocal: false,
     folderFds: [-1],
+    linkTargetFds: [],
     doorbellFd: doorbell(),
     disks: [],
     writes: undefined,
