@@ -3,7 +3,7 @@
 
 import { Errno, errnoName } from "#ffi/errno.ts";
 import { createEventfd, drainEventfd, signalEventfd } from "#ffi/eventfd.ts";
-import { openRoot } from "#ffi/file.ts";
+import { closeFd, openRoot } from "#ffi/file.ts";
 
 /** Why the process cannot start, and what its administrator can do. */
 export interface StartFault {
@@ -11,7 +11,7 @@ export interface StartFault {
   readonly remedy: string;
 }
 
-/** Opens the folder whose files are served; the fd stays open for the life of the process. */
+/** Opens the folder whose files are served; to be closed with {@link closeFolder}. */
 export function openRootFolder(path: string): number | StartFault {
   const fd = openRoot(path);
   if (fd >= 0) return fd;
@@ -21,7 +21,7 @@ export function openRootFolder(path: string): number | StartFault {
   };
 }
 
-/** Opens one more folder whose files are served, an absolute path among the `roots`; likewise. */
+/** Opens one more folder whose files are served, an absolute path among the `roots`; to be closed likewise. */
 export function openServedFolder(path: string): number | StartFault {
   const fd = openRoot(path);
   if (fd >= 0) return fd;
@@ -29,6 +29,11 @@ export function openServedFolder(path: string): number | StartFault {
     fault: `cannot open ${path}, a folder of the roots: ${rootCause(fd)}`,
     remedy: "see that it is a folder and that this user may read it, or take it out of `roots`",
   };
+}
+
+/** Closes what {@link openRootFolder} or {@link openServedFolder} opened. No shard may use it any more. */
+export function closeFolder(fd: number): void {
+  closeFd(fd);
 }
 
 /** Creates a doorbell, which wakes a shard; its fd stays open for the life of the process. */

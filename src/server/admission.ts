@@ -11,7 +11,7 @@ import { parseRequest, type Request } from "#protocol/request.ts";
 import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
 
-import type { ShardInit } from "./contract.ts";
+import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
 import { limitsUnder } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
@@ -53,7 +53,7 @@ export class Admission {
 
   /** `writes` is undefined where nothing may be written. */
   constructor(
-    { settings, folderFds }: Pick<ShardInit, "settings" | "folderFds">,
+    { settings, folderFds }: Pick<ShardTerms, "settings" | "folderFds">,
     lookups: Lookups,
     cache: FileCache,
     writes: Writes | undefined,
