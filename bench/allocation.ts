@@ -11,7 +11,7 @@ import { loadConfig } from "#config/load.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { openShardSockets } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder } from "#io/start.ts";
-import { Counter, COUNTERS, type ShardInit } from "#server/contract.ts";
+import { CONTROL_BYTES, Counter, COUNTERS, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
 import { Shard } from "#server/shard.ts";
 import { diskInits } from "#supervisor/disk-threads.ts";
@@ -37,7 +37,11 @@ try {
   await Bun.write(`${folder}/file.bin`, new Uint8Array(FILE_BYTES).fill(0x5a));
   const init = initOf(folder);
   const counters = new Float64Array(init.counters);
-  const shard = new Shard(init, fastPaths(init.settings), () => {});
+  const shard = new Shard(init, fastPaths(init.terms.settings), {
+    deliver() {},
+    newestTerms: () => undefined,
+    switched() {},
+  });
   const watch: WatchInit = {
     control: init.control,
     doorbellFd: init.doorbellFd,
@@ -116,17 +120,13 @@ function initOf(root: string): ShardInit {
   if (shard === undefined) throw new Error("one shard has sockets");
   return {
     shardIndex: 0,
-    settings,
+    terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
     serviceFd: shard.serviceFd,
     transferFds: shard.transferFds,
-    tellsLocal: sockets.tellsLocal,
-    folderFds: [rootFd],
-    linkTargetFds: [],
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2),
-    writes: undefined,
-    control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+    control: new SharedArrayBuffer(CONTROL_BYTES),
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
 }

@@ -34,7 +34,8 @@ root_dir = "/var/lib/tftpboot"
 
 A file written for Snow-Owl loads unchanged. Where a default differs from Snow-Owl's, the key says so, and
 [Differences from Snow-Owl](#differences-from-snow-owl) collects them. A key marked _new_ is one that
-Snow-Owl does not have.`;
+Snow-Owl does not have. A key marked _restart_ is read at the start alone; all others follow a
+[reload](operations.md#reload).`;
 
 /** The whole page. */
 export function configurationPage(): string {
@@ -62,6 +63,7 @@ function describeKey([name, key]: readonly [string, Key]): string {
   const facts = [typeOf(key), defaultOf(key)];
   if (key.theirs !== undefined) facts.push(`Snow-Owl's ${code(key.theirs)}`);
   if (key.origin === "ours") facts.push("_new_");
+  if (key.needsRestart === true) facts.push("_restart_");
   const sentences = [...key.about];
   // A default that differs is explained once, in the table of differences.
   if (key.because !== undefined && key.theirs === undefined) {

@@ -10,9 +10,11 @@ import { hostFiles } from "#config/files.ts";
 import { loadConfig, type Loaded } from "#config/load.ts";
 import { applyOverrides } from "#config/overrides.ts";
 import { type Problem, renderProblem } from "#config/problem.ts";
+import { reconcile } from "#config/reconcile.ts";
 import { uploadRoot } from "#config/settings-uploads.ts";
-import type { Machine } from "#config/settings.ts";
+import { type Machine, resolveSettings } from "#config/settings.ts";
 import { validateConfig } from "#config/validate.ts";
+import type { Reread } from "#supervisor/reload.ts";
 
 import { errorCode, ExitCode, failureText } from "./exit.ts";
 
@@ -36,13 +38,22 @@ export interface ConfigFlags {
 
 /** A configuration that can run, or texts that say why there is none. */
 export type Configured =
-  | { readonly config: Config; readonly source: string; readonly findings: readonly Problem[] }
+  | {
+      readonly config: Config;
+      /** The file that was read; undefined if there was none. */
+      readonly file: string | undefined;
+      readonly source: string;
+      readonly findings: readonly Problem[];
+    }
   | { readonly exitCode: number; readonly texts: readonly string[] };
 
-/** Reads, overrides and validates. Creates the root folder where that was asked for. */
-export function configure(flags: ConfigFlags): Configured {
+/**
+ * Reads, overrides and validates. Creates the root folder where that was asked for. A file that is named, or of which `wasThere`
+ * says that it was there before, must exist.
+ */
+export function configure(flags: ConfigFlags, wasThere = false): Configured {
   const file = flags.config ?? CONFIG_FILE_DEFAULT;
-  const loaded = loadFile(file, flags.config !== undefined);
+  const loaded = loadFile(file, flags.config !== undefined || wasThere);
   if ("exitCode" in loaded) return loaded;
   if (loaded.config === undefined) return problemsOf(loaded.problems, loaded.warnings);
   const overridden = applyOverrides(loaded.config, {
@@ -70,8 +81,28 @@ export function configure(flags: ConfigFlags): Configured {
   if (errors.length > 0) return problemsOf(errors, remarks);
   return {
     config,
+    file: isThere ? file : undefined,
     source: isThere ? file : `none (${file} does not exist): defaults`,
     findings,
+  };
+}
+
+/**
+ * The way to read everything again for a reload. `file` is what the start has read. The machine is taken as it was then, or
+ * what was built for it would not fit.
+ */
+export function rereader(
+  flags: ConfigFlags,
+  { file }: { readonly file: string | undefined },
+  machine: Machine,
+): (inForce: Config) => Reread {
+  return (inForce) => {
+    const configured = configure(flags, file !== undefined);
+    if ("exitCode" in configured) return { problem: configured.texts.join("\n") };
+    const { config, changed, kept } = reconcile(inForce, configured.config);
+    const warnings = configured.findings.filter(({ severity }) => severity === "warning");
+    const settings = resolveSettings(config, machine);
+    return { config, settings, changed, kept, warnings: warnings.map(renderProblem) };
   };
 }
 

@@ -28,6 +28,8 @@ export function helpText(version: string): string {
     "ports below 1024 need root, or: setcap cap_net_bind_service=+ep snow-owl-tftp",
     "",
     "signals:",
+    "  SIGHUP            read the configuration again and open the log's files again; transfers go on as",
+    "                    they were granted, and a bad configuration changes nothing",
     "  SIGTERM, SIGINT   take no new requests, let running transfers end for [transfer] drain_secs, exit",
     "                    with 0; a second signal ends at once",
     "",

@@ -13,7 +13,7 @@ import { resolveSettings } from "#config/settings.ts";
 import { kernelReport } from "#io/kernel-report.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
-import { CONFIG_FILE_DEFAULT, configure, thisMachine } from "./configuration.ts";
+import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
 import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
 import { explainRequest } from "./explain-request.ts";
 import { type CommandName, commands, flags, readCommandLine } from "./flags.ts";
@@ -64,7 +64,8 @@ function commandOf(
 
 async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<number> {
   if (given["check-config"]) return checkCommand(given, []);
-  const configured = configure(configFlags(given));
+  const flagsGiven = configFlags(given);
+  const configured = configure(flagsGiven);
   if ("exitCode" in configured) {
     for (const text of configured.texts) complain(text);
     return configured.exitCode;
@@ -73,12 +74,18 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   for (const finding of findings) {
     if (finding.severity === "warning") complain(renderProblem(finding));
   }
-  const ending = await serve(resolveSettings(config, thisMachine()), {
-    version,
-    ...workerUrls,
-    isMulticastAsked: config.multicast.enabled,
-    show,
-  });
+  const machine = thisMachine();
+  const settings = resolveSettings(config, machine);
+  const ending = await serve(
+    { config, settings },
+    {
+      version,
+      ...workerUrls,
+      isMulticastAsked: config.multicast.enabled,
+      reread: rereader(flagsGiven, configured, machine),
+      show,
+    },
+  );
   if (ending.fault === "") return ExitCode.ok;
   complain(failureText(ending.fault, ending.remedy));
   return "isFailure" in ending ? ExitCode.internal : ExitCode.system;

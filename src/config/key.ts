@@ -32,6 +32,8 @@ interface Row {
   readonly theirs?: string;
   /** Why our default differs from Snow-Owl's; or how the number was chosen. */
   readonly because?: string;
+  /** Read at the start alone: a reload keeps the value that is in force, and says so. */
+  readonly needsRestart?: boolean;
   /** The key whose value counts where this one is left out; then `default` is never used. */
   readonly inherits?: string;
   /** In a table that repeats: it must be written there, and `default` is an example. */

@@ -65,6 +65,7 @@ export const performanceKeys = {
     max: 1_048_576,
     unit: "KiB",
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "Receive buffer of each socket (SO_RCVBUF): room for a burst of requests or acknowledgements.",
       "0 keeps the kernel's default. Without CAP_NET_ADMIN the kernel's limit is net.core.rmem_max.",
@@ -77,6 +78,7 @@ export const performanceKeys = {
     max: 1_048_576,
     unit: "KiB",
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "Send buffer of each socket (SO_SNDBUF): room for the windows of many clients.",
       "0 keeps the kernel's default. Without CAP_NET_ADMIN the kernel's limit is net.core.wmem_max.",
@@ -93,6 +95,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "Set SO_REUSEPORT: every worker has its own socket on the service port and the kernel spreads the clients.",
       "`false` leaves a single socket, and therefore a single worker.",
@@ -102,6 +105,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "Tell the kernel that a file is read front to back (POSIX_FADV_SEQUENTIAL): more read-ahead.",
     ],
@@ -110,6 +114,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "Tell the kernel that a file is needed soon (POSIX_FADV_WILLNEED): reading starts at once.",
     ],
@@ -118,6 +123,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: false,
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "After a transfer, let the kernel drop the file's pages (POSIX_FADV_DONTNEED).",
       "For large files that are served once; it makes the next client wait for the disk.",
@@ -127,18 +133,21 @@ export const performanceKeys = {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    needsRestart: true,
     about: ["Send many datagrams per system call (sendmmsg). `false` is one call per message."],
   },
   "performance.platform.batch.enable_recvmmsg": {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    needsRestart: true,
     about: ["Receive many datagrams per system call (recvmmsg). `false` is one call per datagram."],
   },
   "performance.platform.batch.enable_gso": {
     kind: "boolean",
     default: true,
     origin: "ours",
+    needsRestart: true,
     about: [
       "Hand a whole window to the kernel as one message that it cuts into datagrams (UDP_SEGMENT, Linux 4.18).",
       "Nine times less CPU per byte at a window of 16; where the kernel or a driver refuses it, plain messages serve.",
@@ -151,6 +160,7 @@ export const performanceKeys = {
     max: 1024,
     unit: "messages",
     origin: "snow-owl",
+    needsRestart: true,
     theirs: "32",
     because: "a batch costs memory only, and 64 clients answer at once.",
     about: [
@@ -164,6 +174,7 @@ export const performanceKeys = {
     max: 10_000,
     unit: "µs",
     origin: "snow-owl",
+    needsRestart: true,
     theirs: "100",
     because:
       "a single lockstep client is served three times as fast with 200, at no more CPU per byte.",
@@ -176,6 +187,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: true,
     origin: "snow-owl",
+    needsRestart: true,
     about: ["`false` turns that looking off, like `batch_timeout_us = 0`: a worker always sleeps."],
   },
   "performance.platform.batch.adaptive_batch_threshold": {
@@ -236,6 +248,7 @@ export const performanceKeys = {
     max: 256,
     unit: "workers",
     origin: "snow-owl",
+    needsRestart: true,
     theirs: "cores − 2, from 1 to 8",
     because: "a worker sleeps when it has nothing to do, so every core may have one.",
     about: ["The number of workers. 0 is one per core."],
@@ -270,6 +283,7 @@ export const performanceKeys = {
     kind: "boolean",
     default: false,
     origin: "snow-owl",
+    needsRestart: true,
     about: ["Pin each worker to a core of its own."],
   },
 } as const;

@@ -15,6 +15,7 @@ export const serviceKeys = {
     kind: "socket-address",
     default: "[::]:69",
     origin: "snow-owl",
+    needsRestart: true,
     about: [
       "The address and the port to listen on, as a literal: no host names.",
       "`[::]:69` takes IPv6 and IPv4, `0.0.0.0:69` IPv4 alone, `[fe80::1%eth0]:69` one link-local address.",

@@ -6,6 +6,7 @@ export const transferKeys = {
     kind: "boolean",
     default: false,
     origin: "ours",
+    needsRestart: true,
     about: [
       "Answer from the service port itself instead of a port per transfer.",
       "For clients behind NAT, in containers and behind load balancers, which lose replies from other ports.",
@@ -15,6 +16,7 @@ export const transferKeys = {
     kind: "port-range",
     default: "",
     origin: "ours",
+    needsRestart: true,
     about: [
       "The ports that transfers may use, such as `40000-40099`, for firewalls that must know them.",
       "Empty lets the kernel choose. Every worker needs at least one port of its own.",
@@ -118,6 +120,7 @@ export const transferKeys = {
     max: 65_536,
     unit: "transfers",
     origin: "ours",
+    needsRestart: true,
     because: "several racks may boot at once (a guess).",
     about: [
       "Transfers that one worker carries at once. Requests beyond it are answered with ERROR 0.",
@@ -130,6 +133,7 @@ export const transferKeys = {
     max: 64,
     unit: "sockets",
     origin: "ours",
+    needsRestart: true,
     because: "a client that starts again at once gets another port than before (a guess).",
     about: ["Sockets that the transfers of one worker share; each is one port."],
   },
@@ -140,6 +144,7 @@ export const transferKeys = {
     max: 1_048_576,
     unit: "MiB",
     origin: "ours",
+    needsRestart: true,
     about: [
       "Memory for file contents, for all workers together.",
       "0 is an eighth of the machine's memory, at most 1 GiB.",

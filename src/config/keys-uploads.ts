@@ -199,6 +199,7 @@ export const uploadKeys = {
     max: 16,
     unit: "threads",
     origin: "ours",
+    needsRestart: true,
     because: "one may wait for an fsync while another writes (a guess).",
     about: [
       "Threads per worker that wait for the disk, so that the worker itself never does: uploads, and files that are not in memory.",

@@ -1,9 +1,6 @@
-// The interfaces that requests come in by (io layer): how large a packet each one sends, and which one has an address.
+// The interfaces that requests come in by (io layer): how large a packet each one sends.
 // Answers are remembered for a few seconds, so that a changed MTU is heeded soon, and a storm of requests asks once.
 
-import { networkInterfaces } from "node:os";
-
-import { scopeIdOf } from "#ffi/address.ts";
 import { interfaceMtu } from "#ffi/interface.ts";
 
 import { monotonicUs } from "./clock.ts";
@@ -22,7 +19,6 @@ interface Entry {
 export class Links {
   readonly #socketFd: number;
   readonly #mtus: Map<number, Entry> = new Map();
-  #own: Entry = { value: 0, untilUs: 0 };
 
   /** `socketFd` is any socket, which stays open: it names the network namespace. */
   constructor(socketFd: number) {
@@ -41,24 +37,4 @@ export class Links {
     }
     return entry.value > 0 ? entry.value : undefined;
   }
-
-  /**
-   * The index of the interface that has `address`, as text without a scope; 0 if none has. For a socket that is bound to one
-   * address, whose datagrams do not say where they came in; so it is always asked about the same one.
-   */
-  indexOf(address: string): number {
-    const nowUs = monotonicUs();
-    if (nowUs >= this.#own.untilUs) {
-      this.#own = { value: lookUp(address), untilUs: nowUs + KNOWN_US };
-    }
-    return this.#own.value;
-  }
-}
-
-/** Reads all addresses of this machine: about 100 µs on a small one. */
-function lookUp(address: string): number {
-  for (const [name, addresses] of Object.entries(networkInterfaces())) {
-    if (addresses?.some((each) => each.address === address) === true) return scopeIdOf(name);
-  }
-  return 0;
 }

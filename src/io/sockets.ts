@@ -43,19 +43,13 @@ export interface SocketSet {
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
   readonly isWildcard: boolean;
-  /** Whether datagrams come with the address that was asked, and the interface. */
-  readonly tellsLocal: boolean;
 }
 
 /**
- * Opens the sockets of `shardCount` shards as `plan` says. `isLocalWanted`: even a socket bound to one address shall tell where
- * datagrams came in. Source: socket(7), udp(7), ipv6(7).
+ * Opens the sockets of `shardCount` shards as `plan` says. Service sockets tell where each request came in, whatever they are
+ * bound to: rules may ask for it, and a reload may bring rules. Source: socket(7), udp(7), ipv6(7).
  */
-export function openShardSockets(
-  plan: SocketPlan,
-  shardCount: number,
-  isLocalWanted = false,
-): SocketSet | StartFault {
+export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSet | StartFault {
   const { address, scope } = plan.listen;
   const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
   if ("fault" in ip) {
@@ -65,7 +59,7 @@ export function openShardSockets(
   const busy = probePort(service);
   if (busy !== undefined) return busy;
   const opened: number[] = [];
-  const result = openAll(plan, service, shardCount, isLocalWanted, opened);
+  const result = openAll(plan, service, shardCount, opened);
   if ("fault" in result) for (const fd of opened) closeSocket(fd);
   return result;
 }
@@ -95,14 +89,12 @@ function openAll(
   plan: SocketPlan,
   service: SocketAddress,
   shardCount: number,
-  isLocalWanted: boolean,
   opened: number[],
 ): SocketSet | StartFault {
   const isWildcard = service.bytes.every((byte) => byte === 0);
-  const tellsLocal = isWildcard || isLocalWanted;
   const serviceFds: number[] = [];
   for (let shard = 0; shard < shardCount; shard++) {
-    const fd = openConfigured(plan, service, tellsLocal, shardCount > 1, opened);
+    const fd = openConfigured(plan, service, true, shardCount > 1, opened);
     if (typeof fd !== "number") return fd;
     serviceFds.push(fd);
   }
@@ -115,7 +107,7 @@ function openAll(
   const [first] = serviceFds;
   const name = first === undefined ? service : socketName(first);
   const address = formatPeer(typeof name === "number" ? service : name);
-  return { shards, address, isWildcard, tellsLocal };
+  return { shards, address, isWildcard };
 }
 
 /** The transfer sockets, shard by shard: from the port range in turn, or on ports that the kernel chooses. */

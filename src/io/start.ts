@@ -11,7 +11,7 @@ export interface StartFault {
   readonly remedy: string;
 }
 
-/** Opens the folder whose files are served; the fd stays open for the life of the process. */
+/** Opens the folder whose files are served; to be closed with {@link closeFolder}. */
 export function openRootFolder(path: string): number | StartFault {
   const fd = openRoot(path);
   if (fd >= 0) return fd;
@@ -21,7 +21,7 @@ export function openRootFolder(path: string): number | StartFault {
   };
 }
 
-/** Opens one more folder whose files are served, an absolute path among the `roots`; likewise. */
+/** Opens one more folder whose files are served, an absolute path among the `roots`; to be closed likewise. */
 export function openServedFolder(path: string): number | StartFault {
   const fd = openRoot(path);
   if (fd >= 0) return fd;
@@ -46,6 +46,11 @@ export function openLinkTargets(paths: readonly string[]): readonly number[] | S
     fds.push(fd);
   }
   return fds;
+}
+
+/** Closes what {@link openRootFolder} or {@link openServedFolder} opened. No shard may use it any more. */
+export function closeFolder(fd: number): void {
+  closeFd(fd);
 }
 
 /** Creates a doorbell, which wakes a shard; its fd stays open for the life of the process. */

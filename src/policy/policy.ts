@@ -63,7 +63,7 @@ export interface PlacedFault extends PolicyFault {
 }
 
 /** Whether a policy looks at nothing but the name: no rules, templates or roots besides the root folder. */
-export function isTrivialPolicy(spec: PolicySpec): boolean {
+function isTrivialPolicy(spec: PolicySpec): boolean {
   const { rules, templates, roots, isAllowedByDefault } = spec;
   const [first] = roots;
   const isPlain = roots.length === 1 && first?.folder === 0 && first.path === "";

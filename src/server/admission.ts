@@ -10,7 +10,7 @@ import { parseRequest, type Request } from "#protocol/request.ts";
 import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
 
-import type { ShardInit } from "./contract.ts";
+import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
 import { limitsUnder } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
@@ -56,7 +56,7 @@ export class Admission {
 
   /** `writes` is undefined where nothing may be written. */
   constructor(
-    init: Pick<ShardInit, "settings" | "folderFds" | "linkTargetFds">,
+    init: Pick<ShardTerms, "settings" | "folderFds" | "linkTargetFds">,
     lookups: Lookups,
     cache: FileCache,
     writes: Writes | undefined,

@@ -1,33 +1,51 @@
 // What a shard is given and what it says (server layer): plain data that crosses between the supervisor's
 // thread and a worker's. Descriptors are numbers, because all threads of a process share them.
 
+import type { MessagePort } from "node:worker_threads";
+
 import type { Settings } from "#config/settings.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
-/** Everything a shard needs to start, sent as the worker's `workerData`. */
+/** A worker's `workerData`: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
+export interface WorkerStart {
+  readonly init: ShardInit;
+  readonly terms: MessagePort;
+}
+
+/** Everything a shard needs to start. */
 export interface ShardInit {
   readonly shardIndex: number;
-  readonly settings: Settings;
+  /** What it begins with. A reload brings others. */
+  readonly terms: ShardTerms;
   /** A non-blocking UDP socket bound to the service port. */
   readonly serviceFd: number;
   /** Non-blocking UDP sockets for transfers; empty in single-port mode. */
   readonly transferFds: readonly number[];
-  /** Whether datagrams come with the address that was asked, which replies then name as their source. */
-  readonly tellsLocal: boolean;
-  /** Undefined where nothing may be written. */
-  readonly writes: WritesInit | undefined;
-  /** The folders of `settings.policy.folders`, the root folder first, opened with O_PATH. */
-  readonly folderFds: readonly number[];
-  /** The folders that symlinks may lead into, opened likewise: those of `settings.lookup.symlinkTargets`, in that order. */
-  readonly linkTargetFds: readonly number[];
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
   /** The rings of this shard's disk threads. */
   readonly disks: readonly DiskThreadInit[];
-  /** One Int32 word: see {@link ShardCommand}. */
+  /** Int32 words: see {@link ControlWord}. */
   readonly control: SharedArrayBuffer;
   /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
+}
+
+/**
+ * The settings that requests are decided by, and every descriptor that belongs to them. All of it is replaced at once, between
+ * two datagrams; transfers that run keep what they were granted. What is built when a shard starts (sockets, cache, batches)
+ * keeps to the settings that it started with.
+ */
+export interface ShardTerms {
+  /** Counts reloads from 0. */
+  readonly generation: number;
+  readonly settings: Settings;
+  /** The folders of `settings.policy.folders`, the root folder first, opened with O_PATH. */
+  readonly folderFds: readonly number[];
+  /** The folders that symlinks may lead into, opened likewise: those of `settings.lookup.symlinkTargets`, in that order. */
+  readonly linkTargetFds: readonly number[];
+  /** Undefined where nothing may be written. */
+  readonly writes: WritesInit | undefined;
 }
 
 /** What uploads need. */
@@ -38,7 +56,18 @@ export interface WritesInit {
   readonly ledger: SharedArrayBuffer;
 }
 
-/** The values of the control word. Numbers only rise. */
+/** Words of the control memory; the supervisor writes them, and rings. */
+export const ControlWord = {
+  /** See {@link ShardCommand}. */
+  command: 0,
+  /** The generation of the newest terms that were sent. */
+  generation: 1,
+} as const;
+
+/** Bytes of the control memory. */
+export const CONTROL_BYTES: number = Object.keys(ControlWord).length * Int32Array.BYTES_PER_ELEMENT;
+
+/** The values of the command word. Numbers only rise. */
 export const ShardCommand = { run: 0, drain: 1, stop: 2 } as const;
 
 /** Indexes of the counters. */
@@ -69,6 +98,16 @@ export const Counter = {
 
 /** How many counters there are. */
 export const COUNTERS: number = Object.keys(Counter).length;
+
+/** Who a shard belongs to. */
+export interface ShardOwner {
+  /** Gets what there is to report. */
+  deliver(records: readonly ShardRecord[]): void;
+  /** The newest terms that were sent and not taken yet; undefined if there are none. */
+  newestTerms(): ShardTerms | undefined;
+  /** The terms of this generation are in force here. */
+  switched(generation: number): void;
+}
 
 /** The end of one transfer. */
 export interface TransferRecord {
@@ -108,6 +147,8 @@ export interface UploadRecord {
   readonly peer: string;
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
+  /** The upload root, absolute: that of the terms that it was granted on. */
+  readonly rootDir: string;
   /** The cleaned name, relative to the upload root: what patterns are matched with. */
   readonly path: string;
   /** Where the file is, relative to the upload root: {@link path}, or the same in quarantine. */
@@ -207,6 +248,8 @@ export type ShardMessage =
       readonly shardIndex: number;
       readonly records: readonly ShardRecord[];
     }
+  /** From now on requests are decided by the terms of this generation, and descriptors of earlier ones are not used any more. */
+  | { readonly kind: "switched"; readonly shardIndex: number; readonly generation: number }
   | { readonly kind: "stopped"; readonly shardIndex: number };
 
 /** Which kernel features a shard found, by trying; `because` is empty where granted. */

@@ -8,7 +8,7 @@ import type { Candidate } from "#policy/roots.ts";
 import { type UploadPlace, UploadPolicy } from "#policy/upload.ts";
 import { type FileStat, OpenRefusal, Root } from "#storage/root.ts";
 
-import type { ShardInit } from "./contract.ts";
+import type { ShardTerms } from "./contract.ts";
 import { lookupRules } from "./lookup-rules.ts";
 
 /** What {@link Finder.open} answers beyond {@link OpenRefusal}: what is there may not be read back. */
@@ -26,7 +26,7 @@ export class Finder {
 
   constructor(
     settings: Pick<Settings, "lookup" | "policy" | "uploads">,
-    { folderFds, linkTargetFds }: Pick<ShardInit, "folderFds" | "linkTargetFds">,
+    { folderFds, linkTargetFds }: Pick<ShardTerms, "folderFds" | "linkTargetFds">,
   ) {
     const rules = lookupRules(settings, linkTargetFds);
     this.#roots = folderFds.map((fd, folder) => new Root(fd, at(rules, folder)));

@@ -22,12 +22,11 @@ export class LinkLimit {
     this.#links = new Links(serviceFd);
   }
 
-  /** The largest block for the request that came from `peer` (a raw sockaddr) to `local` (zeros where the socket is bound to one). */
+  /** The largest block for the request that came from `peer` (a raw sockaddr) to `local` (zeros where that is unknown). */
   blockBytesMax(peer: Uint8Array, local: Uint8Array): number {
-    const { blockBytesMax, clampsToMtu, listen } = this.#settings;
+    const { blockBytesMax, clampsToMtu } = this.#settings;
     if (!clampsToMtu) return blockBytesMax;
-    const arrival = localIfindex(local);
-    const mtu = this.#links.mtuOf(arrival > 0 ? arrival : this.#links.indexOf(listen.address));
+    const mtu = this.#links.mtuOf(localIfindex(local));
     if (mtu === undefined) return blockBytesMax;
     const isV6 = peerAddressText(peer).includes(":");
     const fits = mtu - (isV6 ? HEADER_BYTES_V6 : HEADER_BYTES_V4);

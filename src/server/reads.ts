@@ -1,10 +1,10 @@
-// From an admitted read to a running transfer (server layer): how the grant and the settings make a sender.
+// From what was admitted to a running transfer (server layer): how the grant and the settings make a sender.
 // Pure assembly; the shard starts it.
 
 import type { Settings } from "#config/settings.ts";
 import { Sender } from "#protocol/sender.ts";
 
-import type { AdmittedRead } from "./admission.ts";
+import type { Admitted, AdmittedRead } from "./admission.ts";
 import type { Exchange, ReadTransfer } from "./transfer.ts";
 
 /** What the shard knows of a read besides what was admitted. */
@@ -13,6 +13,14 @@ export interface ReadTerms {
   /** Whether the very same request was served in full a moment ago. */
   readonly isRepetition: boolean;
   readonly blocksPerMessage: number;
+}
+
+/** What a transfer of either kind begins with. */
+export function exchangeOf(
+  { request, grant, oack }: Admitted,
+  place: Omit<Exchange, "request" | "grant" | "oack" | "isQueued">,
+): Exchange {
+  return { ...place, request, grant, oack, isQueued: false };
 }
 
 /** The transfer of an admitted read. Its sender has not been started. */

@@ -119,7 +119,7 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
 
 /** The end of an upload, made when the disk has said what became of it. */
 export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadRecord {
-  const { receiver, grant, request, intake, path } = transfer;
+  const { receiver, grant, request, intake, rootDir, path } = transfer;
   const { upload } = intake;
   const { plan, isNew } = upload.file;
   const { blocksAccepted, blocksRepeated, timeouts } = receiver.statistics;
@@ -129,6 +129,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
     timeMs: Date.now(),
     peer: peerText(transfer.name),
     name: printable(request.name),
+    rootDir,
     path,
     target: plan.path,
     mode: request.mode,

@@ -17,17 +17,18 @@ import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts"
 import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 
-import { Admission, type Admitted, type AdmittedRead } from "./admission.ts";
+import type { Admitted, AdmittedRead } from "./admission.ts";
 import {
+  ControlWord,
   Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
-  type ShardRecord,
+  type ShardOwner,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
-import { LinkLimit } from "./link-limit.ts";
-import { readTransfer } from "./reads.ts";
+import { exchangeOf, readTransfer } from "./reads.ts";
+import { Reception } from "./reception.ts";
 import {
   endCounter,
   Records,
@@ -38,6 +39,7 @@ import {
   uploadRequestRecord,
 } from "./records.ts";
 import type { Refused } from "./refused.ts";
+import { isRepetition } from "./repetition.ts";
 import {
   type Exchange,
   machineOf,
@@ -47,7 +49,7 @@ import {
 } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
-import { type AdmittedWrite, Writes, type WritesListener } from "./writes.ts";
+import type { AdmittedWrite, WritesListener } from "./writes.ts";
 
 /** Most timers that one turn expires. */
 const TIMERS_PER_TURN = 256;
@@ -60,9 +62,6 @@ const DATA_BYTES = 65_536;
 /** How long cut-off uploads may take to be removed: less than a stop is given (supervisor.ts). */
 const CLEAN_UP_US = 300_000;
 
-/** A transfer that has not moved for so long may be restarted by its own request: a client's usual timeout of 1 s, and a guess's room. */
-const RESTART_US = 2_000_000;
-
 const SERVICE = 0;
 
 /** See above. `run` returns when the shard was told to end. */
@@ -71,14 +70,12 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #control: Int32Array;
   readonly #counters: Counters;
   readonly #waiter: Waiter;
-  readonly #inbox: Inbox;
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
-  /** Undefined where nothing may be written. */
-  readonly #writes: Writes | undefined;
-  readonly #datagramBytes: number;
-  readonly #admission: Admission;
+  readonly #reception: Reception;
+  readonly #owner: ShardOwner;
+  readonly #isBatching: boolean;
   readonly #records: Records;
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
@@ -88,23 +85,23 @@ export class Shard implements TransmitListener, WritesListener {
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
   readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
+  #inbox: Inbox;
+  #datagramBytes: number;
   #isDraining = false;
   #nowUs: number;
 
-  /** Uses the fast paths that are both configured and granted; `deliver` gets what there is to report. */
-  constructor(
-    init: ShardInit,
-    fastPaths: FastPaths,
-    deliver: (records: readonly ShardRecord[]) => void,
-  ) {
-    const { settings } = init;
+  /** Uses the fast paths that are both configured and granted. */
+  constructor(init: ShardInit, fastPaths: FastPaths, owner: ShardOwner) {
+    const { settings } = init.terms;
     this.#init = init;
+    this.#owner = owner;
     this.#nowUs = monotonicUs();
     this.#control = new Int32Array(init.control);
     this.#counters = new Counters(init.counters);
-    this.#records = new Records(deliver);
-    this.#datagramBytes = init.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
-    this.#inbox = new Inbox(settings.batchDatagrams, this.#datagramBytes, fastPaths.recvmmsg.isOn);
+    this.#records = new Records((records) => owner.deliver(records));
+    this.#isBatching = fastPaths.recvmmsg.isOn;
+    this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
+    this.#inbox = new Inbox(settings.batchDatagrams, this.#datagramBytes, this.#isBatching);
     const fds = [init.serviceFd, ...init.transferFds];
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn));
     this.#waiter = new Waiter(settings.spinUs);
@@ -120,15 +117,16 @@ export class Shard implements TransmitListener, WritesListener {
       },
       this.#disk,
     );
-    if (init.writes !== undefined) {
-      this.#writes = new Writes(settings, init.writes, this.#disk, init.shardIndex, this);
-    }
-    this.#admission = new Admission(
-      init,
-      { interfaces: new Interfaces(), neighbours: new Neighbours() },
-      this.#cache,
-      this.#writes,
-      new LinkLimit(settings, init.serviceFd),
+    this.#reception = new Reception(
+      {
+        shardIndex: init.shardIndex,
+        serviceFd: init.serviceFd,
+        lookups: { interfaces: new Interfaces(), neighbours: new Neighbours() },
+        cache: this.#cache,
+        disk: this.#disk,
+        listener: this,
+      },
+      init.terms,
     );
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
@@ -145,7 +143,7 @@ export class Shard implements TransmitListener, WritesListener {
   /** Turns until the control word says stop, or drain and no transfer is left. */
   run(): void {
     for (;;) {
-      const command = Atomics.load(this.#control, 0);
+      const command = Atomics.load(this.#control, ControlWord.command);
       this.#isDraining = command >= ShardCommand.drain;
       if (command >= ShardCommand.stop) break;
       if (this.#isDraining && this.#isDrained()) break;
@@ -205,7 +203,7 @@ export class Shard implements TransmitListener, WritesListener {
       transfer.receiver.abort("shutdown");
       this.handleEnd(transfer);
     }
-    return this.#transfers.count === 0 && (this.#writes?.count ?? 0) === 0;
+    return this.#transfers.count === 0 && (this.#reception.writes?.count ?? 0) === 0;
   }
 
   #turn(): void {
@@ -215,8 +213,9 @@ export class Shard implements TransmitListener, WritesListener {
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       if (socket === this.#outboxes.length) {
-        // What it is about stands in the control word and in the disks' rings, which are looked at after it.
+        // What it is about stands in the control words and in the disks' rings, which are looked at after it.
         silenceDoorbell(this.#init.doorbellFd);
+        this.#takeTerms();
         continue;
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
@@ -226,12 +225,30 @@ export class Shard implements TransmitListener, WritesListener {
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
     if (isAsked) this.#receive(SERVICE);
-    if (this.#writes === undefined) this.#disk.reap();
-    else this.#writes.reap();
+    const { writes } = this.#reception;
+    if (writes === undefined) this.#disk.reap();
+    else writes.reap();
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
     this.#counters.add(Counter.turns, 1);
+  }
+
+  /** Takes over what a reload has brought. No datagram is in hand here, and none is halfway through. */
+  #takeTerms(): void {
+    const generation = Atomics.load(this.#control, ControlWord.generation);
+    if (generation <= this.#reception.generation) return;
+    const terms = this.#owner.newestTerms();
+    assert(terms !== undefined, "terms are sent before their generation is written");
+    this.#reception.switchTo(terms);
+    if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
+      this.#inbox.unmap();
+      this.#datagramBytes = DATA_BYTES;
+      const { batchDatagrams } = this.#init.terms.settings;
+      this.#inbox = new Inbox(batchDatagrams, DATA_BYTES, this.#isBatching);
+    }
+    this.#records.flush();
+    this.#owner.switched(terms.generation);
   }
 
   #waitUntilUs(): number {
@@ -294,7 +311,7 @@ export class Shard implements TransmitListener, WritesListener {
   #handleRequest(index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const previous = this.#transfers.findAnywhere(this.#name);
-    if (previous !== undefined && this.#isRepetition(previous, bytes)) {
+    if (previous !== undefined && isRepetition(previous, bytes, this.#nowUs)) {
       machineOf(previous).repeatFirstReply(this.#nowUs);
       this.#transmitter.enqueue(previous);
       return;
@@ -311,7 +328,7 @@ export class Shard implements TransmitListener, WritesListener {
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
     this.#garbage.noteRequest();
     const arrival = { name: this.#name, local: this.#local, nowUs: this.#nowUs };
-    const decision = this.#admission.decide(bytes, length, arrival);
+    const decision = this.#reception.decide(bytes, length, arrival);
     if (decision.kind === "refused") this.#refuse(decision);
     else this.#begin(decision, bytes.slice());
   }
@@ -335,7 +352,14 @@ export class Shard implements TransmitListener, WritesListener {
       this.#refuse({ kind: "refused", reply, cause: "busy", name, isWrite, reason });
       return;
     }
-    const exchange = this.#exchangeAt(slot, admitted, requestBytes);
+    const exchange = exchangeOf(admitted, {
+      slot,
+      socket: this.#transfers.socketFor(this.#name),
+      name: this.#name.slice(),
+      local: this.#local.slice(),
+      requestBytes,
+      startUs: this.#nowUs,
+    });
     const transfer =
       admitted.kind === "read"
         ? this.#beginRead(admitted, exchange)
@@ -345,32 +369,17 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #beginWrite(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
-    assert(this.#writes !== undefined, "a write is admitted where writes are possible");
+    const { writes } = this.#reception;
+    assert(writes !== undefined, "a write is admitted where writes are possible");
     this.#records.add(uploadRequestRecord(exchange.name, admitted));
-    return this.#writes.begin(admitted, exchange);
-  }
-
-  #exchangeAt(slot: number, admitted: Admitted, requestBytes: Uint8Array): Exchange {
-    const { request, grant, oack } = admitted;
-    return {
-      slot,
-      socket: this.#transfers.socketFor(this.#name),
-      name: this.#name.slice(),
-      local: this.#local.slice(),
-      requestBytes,
-      request,
-      grant,
-      oack,
-      startUs: this.#nowUs,
-      isQueued: false,
-    };
+    return writes.begin(admitted, exchange);
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
     this.#records.add(requestRecord(exchange.name, admitted));
     const { name, requestBytes } = exchange;
     const transfer = readTransfer(admitted, exchange, {
-      settings: this.#init.settings,
+      settings: this.#reception.settings,
       isRepetition: this.#transfers.wasServed(name, requestBytes, this.#nowUs),
       blocksPerMessage: this.#transmitter.blocksPerMessage(admitted.grant.blockBytes),
     });
@@ -381,7 +390,7 @@ export class Shard implements TransmitListener, WritesListener {
   #readAddresses(index: number): void {
     const start = this.#inbox.name(index);
     this.#name.set(this.#inbox.u8.subarray(start, start + NAME_BYTES));
-    if (this.#init.tellsLocal) this.#inbox.readLocal(index, this.#local);
+    this.#inbox.readLocal(index, this.#local);
   }
 
   #expire(): void {
@@ -413,11 +422,13 @@ export class Shard implements TransmitListener, WritesListener {
 
   /** Lets the disk threads remove what is left of uploads that were cut off. What they do not manage, the next start removes. */
   #cleanUp(): void {
+    const { writes } = this.#reception;
+    if (writes === undefined) return;
     const untilUs = monotonicUs() + CLEAN_UP_US;
-    while (this.#writes !== undefined && this.#writes.count > 0 && monotonicUs() < untilUs) {
+    while (writes.count > 0 && monotonicUs() < untilUs) {
       this.#waiter.wait(untilUs, monotonicUs() + DISK_RETRY_US);
       silenceDoorbell(this.#init.doorbellFd);
-      this.#writes.reap();
+      writes.reap();
     }
   }
 
@@ -428,20 +439,5 @@ export class Shard implements TransmitListener, WritesListener {
     this.#counters.set(Counter.cacheMisses, this.#cache.misses);
     this.#counters.set(Counter.sleeps, this.#waiter.sleeps);
     this.#counters.set(Counter.spins, this.#waiter.spins);
-  }
-
-  /**
-   * Whether `bytes` is the request of `transfer` once more. A busy server may read a repeated request after the ACK that it
-   * preceded, because they come in by different sockets; so a transfer that moves is not restarted by its own request. A
-   * client that did start over stops acknowledging, and asks again. One that has its file and asks again at once is served.
-   */
-  #isRepetition(transfer: Transfer, bytes: Uint8Array): boolean {
-    const { requestBytes } = transfer;
-    const machine = machineOf(transfer);
-    // Its file is safe: what comes now is a new upload.
-    if (transfer.kind === "write" && transfer.receiver.isDallying) return false;
-    if (machine.outcome !== "running" || requestBytes.length !== bytes.length) return false;
-    if (!requestBytes.every((byte, index) => byte === bytes[index])) return false;
-    return !machine.hasHeard || this.#nowUs - machine.progressUs < RESTART_US;
   }
 }

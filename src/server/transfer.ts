@@ -45,6 +45,8 @@ export interface ReadTransfer extends Exchange {
 /** A file on its way from a client. */
 export interface WriteTransfer extends Exchange {
   readonly kind: "write";
+  /** The upload root, absolute. */
+  readonly rootDir: string;
   /** The cleaned name, relative to the upload root; the file may go elsewhere, to quarantine. */
   readonly path: string;
   readonly receiver: Receiver;

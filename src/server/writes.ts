@@ -13,7 +13,7 @@ import { Receiver } from "#protocol/receiver.ts";
 import type { Request } from "#protocol/request.ts";
 import type { Disk } from "#storage/disk-queue.ts";
 import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
-import { UploadLedger } from "#storage/upload-ledger.ts";
+import { UploadLedger, type UploadQuotas } from "#storage/upload-ledger.ts";
 import type { UploadPlan } from "#storage/upload-plan.ts";
 import type { Upload, UploadListener } from "#storage/upload.ts";
 import { Uploads } from "#storage/uploads.ts";
@@ -30,6 +30,8 @@ export interface AdmittedWrite {
   readonly request: Request;
   readonly grant: Grant;
   readonly oack: Uint8Array | undefined;
+  /** The upload root, absolute. */
+  readonly rootDir: string;
   readonly path: string;
   readonly upload: Upload;
 }
@@ -50,12 +52,12 @@ const BUFFER_BYTES_MAX = 512 * BUFFER_BYTES;
 const DALLY_US = 10_000_000;
 
 export class Writes implements UploadListener {
-  readonly #settings: Settings;
-  readonly #policy: UploadPolicy;
-  readonly #limits: GrantLimits;
   readonly #uploads: Uploads;
   readonly #listener: WritesListener;
   readonly #transfers: Map<Upload, WriteTransfer> = new Map();
+  #settings: Settings;
+  #policy: UploadPolicy;
+  #limits: GrantLimits;
   /** Where netascii is decoded; mapped when the first such upload comes. */
   #text: MappedMemory | undefined;
 
@@ -66,31 +68,27 @@ export class Writes implements UploadListener {
     shard: number,
     listener: WritesListener,
   ) {
-    const { uploads } = settings;
     this.#settings = settings;
-    this.#policy = new UploadPolicy(uploads);
-    this.#limits = {
-      blockBytesMax: settings.blockBytesMax,
-      windowBlocksMax: settings.windowBlocksMax,
-      // A window has room in one buffer, and so has the CR that netascii may have held back.
-      windowBytesMax: Math.min(settings.windowBytesMax, BUFFER_BYTES - 1),
-      refused: new Set(settings.refusedOptions),
-    };
+    this.#policy = new UploadPolicy(settings.uploads);
+    this.#limits = limitsOf(settings);
     this.#listener = listener;
-    const quotas = {
-      rootBytesMax: uploads.rootBytesMax,
-      clientBytesMax: uploads.clientBytesMax,
-      clientWindowMs: uploads.clientWindowMs,
-    };
     this.#uploads = new Uploads(
       {
         rootFd,
         disk,
-        ledger: new UploadLedger(ledger, shard, quotas),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings)),
         bufferBytesMax: BUFFER_BYTES_MAX,
       },
       this,
     );
+  }
+
+  /** Decides by these settings from now on. Uploads that run keep their terms; what they still bring counts by the new quotas. */
+  switchTo(settings: Settings, { rootFd }: WritesInit): void {
+    this.#settings = settings;
+    this.#policy = new UploadPolicy(settings.uploads);
+    this.#limits = limitsOf(settings);
+    this.#uploads.moveTo(rootFd, quotasOf(settings));
   }
 
   /** How many uploads are not over, those included whose transfer has ended. */
@@ -124,12 +122,13 @@ export class Writes implements UploadListener {
       const { reply, cause, reason } = uploadFate(upload);
       return refused(request, reply, cause, reason);
     }
-    return { kind: "write", request, grant, oack: encodeOack(grant), path, upload };
+    const { rootDir } = this.#settings.uploads;
+    return { kind: "write", request, grant, oack: encodeOack(grant), rootDir, path, upload };
   }
 
   /** The transfer of an admitted write; its first reply is due. */
   begin(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
-    const { grant, path, upload } = admitted;
+    const { grant, rootDir, path, upload } = admitted;
     const receiver = new Receiver({
       blockBytes: grant.blockBytes,
       windowBlocks: grant.windowBlocks,
@@ -141,7 +140,7 @@ export class Writes implements UploadListener {
       dallyUs: DALLY_US,
     });
     const intake = new Intake(upload, receiver, grant, this.#textFor(admitted.request));
-    const transfer: WriteTransfer = { ...exchange, kind: "write", path, receiver, intake };
+    const transfer: WriteTransfer = { ...exchange, kind: "write", rootDir, path, receiver, intake };
     this.#transfers.set(upload, transfer);
     receiver.start(this.#listener.nowUs);
     return transfer;
@@ -198,6 +197,21 @@ export class Writes implements UploadListener {
       isVerified: uploads.isVerified,
     };
   }
+}
+
+function limitsOf(settings: Settings): GrantLimits {
+  return {
+    blockBytesMax: settings.blockBytesMax,
+    windowBlocksMax: settings.windowBlocksMax,
+    // A window has room in one buffer, and so has the CR that netascii may have held back.
+    windowBytesMax: Math.min(settings.windowBytesMax, BUFFER_BYTES - 1),
+    refused: new Set(settings.refusedOptions),
+  };
+}
+
+function quotasOf({ uploads }: Settings): UploadQuotas {
+  const { rootBytesMax, clientBytesMax, clientWindowMs } = uploads;
+  return { rootBytesMax, clientBytesMax, clientWindowMs };
 }
 
 /** An owner that is left to the kernel: chown(2). */

@@ -61,10 +61,10 @@ export class UploadLedger {
   readonly #floats: Float64Array;
   readonly #claimsMax: number;
   readonly #shard: number;
-  readonly #quotas: UploadQuotas;
   readonly #nowMs: () => number;
+  #quotas: UploadQuotas;
 
-  /** `shard` is this thread's number. `nowMs` counts milliseconds since any moment that all shards share. */
+  /** `shard` is this thread's number, which no other has. `nowMs` counts milliseconds since any moment that all shards share. */
   constructor(
     memory: SharedArrayBuffer,
     shard: number,
@@ -82,6 +82,11 @@ export class UploadLedger {
   /** Bytes of the files beneath the root, and of those being written. */
   get rootBytes(): number {
     return this.#locked(() => this.#float(ROOT_BYTES) + this.#float(ROOT_RESERVED));
+  }
+
+  /** Counts by other quotas from now on. What is in use already stays so. */
+  adjust(quotas: UploadQuotas): void {
+    this.#quotas = quotas;
   }
 
   /** Says how many bytes the files beneath the root have, as a sweep has counted them. */
@@ -122,7 +127,8 @@ export class UploadLedger {
       if (rootBytesMax > 0 && rootBytes + bytes > rootBytesMax) return false;
       const client = this.#word(claimWord(claim) + Claim.client);
       if (client !== NOBODY) {
-        if (this.#clientBytes(client) + bytes > clientBytesMax) return false;
+        const isLimited = clientBytesMax > 0;
+        if (isLimited && this.#clientBytes(client) + bytes > clientBytesMax) return false;
         this.#addFloat(clientFloat(client) + CLIENT_NOW, bytes);
       }
       this.#addFloat(ROOT_RESERVED, bytes);

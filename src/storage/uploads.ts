@@ -9,7 +9,7 @@ import { FileStat, statFd } from "#ffi/stat.ts";
 import type { Disk, DiskQueue } from "./disk-queue.ts";
 import { UploadBuffers } from "./upload-buffers.ts";
 import { closeUploadFile, openUploadFile, ROOM_BYTES } from "./upload-file.ts";
-import { ClaimRefusal, type UploadLedger } from "./upload-ledger.ts";
+import { ClaimRefusal, type UploadLedger, type UploadQuotas } from "./upload-ledger.ts";
 import type { UploadPlan } from "./upload-plan.ts";
 import { UploadRefusal } from "./upload-refusal.ts";
 import { Upload, type UploadHome, type UploadListener } from "./upload.ts";
@@ -28,7 +28,6 @@ export class Uploads implements UploadHome {
   readonly arena: Arena;
   readonly buffers: UploadBuffers;
   readonly ledger: UploadLedger;
-  readonly #rootFd: number;
   readonly #disk: Disk;
   readonly #listener: UploadListener;
   readonly #slots: Slab;
@@ -36,6 +35,7 @@ export class Uploads implements UploadHome {
   /** Uploads whose step found its queue full, and those that found no buffer. */
   readonly #postponed: Set<Upload> = new Set();
   readonly #starved: Set<Upload> = new Set();
+  #rootFd: number;
   #hasBuffer = false;
   /** Whether what a dead predecessor of this shard held has been given back. */
   #hasRecovered = false;
@@ -49,6 +49,12 @@ export class Uploads implements UploadHome {
     this.buffers = new UploadBuffers(init.bufferBytesMax);
     this.#slots = new Slab(this.buffers.uploadsMax);
     this.arena = new Arena(this.buffers.uploadsMax * ROOM_BYTES);
+  }
+
+  /** Opens beneath `rootFd` from now on, within `quotas`. Uploads that run hold their own folders. */
+  moveTo(rootFd: number, quotas: UploadQuotas): void {
+    this.#rootFd = rootFd;
+    this.ledger.adjust(quotas);
   }
 
   /** How many uploads are not over. */

@@ -23,10 +23,10 @@ export interface HookEvent {
   readonly isReplacement: boolean;
 }
 
-/** The event of an upload below `rootDir`; undefined for one that did not complete. */
-export function hookEvent(record: UploadRecord, rootDir: string): HookEvent | undefined {
+/** The event of an upload; undefined for one that did not complete. */
+export function hookEvent(record: UploadRecord): HookEvent | undefined {
   if (!record.isSuccess) return undefined;
-  const { timeMs, peer, path, target, bytes, sha256, isReplacement } = record;
+  const { timeMs, peer, rootDir, path, target, bytes, sha256, isReplacement } = record;
   const file = path;
   return {
     event: "upload",

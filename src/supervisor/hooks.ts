@@ -34,6 +34,11 @@ const BACKOFF_MS_MAX = 60_000;
 
 const SHUTDOWN = "the server is shutting down";
 
+interface ParsedHook {
+  readonly settings: HookSettings;
+  readonly glob: Glob;
+}
+
 /** One event for one hook. */
 interface Call {
   readonly hook: HookSettings;
@@ -43,38 +48,32 @@ interface Call {
 
 /** All hooks of the process. */
 export class Hooks {
-  readonly #hooks: readonly { readonly settings: HookSettings; readonly glob: Glob }[];
-  readonly #rootDir: string;
   readonly #log: HookLog;
   readonly #limits: HookLimits;
   readonly #waiting: Call[] = [];
   readonly #delayed = new Map<Call, ReturnType<typeof setTimeout>>();
   readonly #running = new Map<Call, AbortController>();
+  #hooks: readonly ParsedHook[];
   #dropped = 0;
   #isEnding = false;
   #isClosed = false;
   #deadline: ReturnType<typeof setTimeout> | undefined;
   #idle: (() => void)[] = [];
 
-  /** `rootDir` is the folder for uploads. */
-  constructor(
-    hooks: readonly HookSettings[],
-    rootDir: string,
-    log: HookLog,
-    limits: HookLimits = LIMITS,
-  ) {
-    this.#hooks = hooks.flatMap((settings) => {
-      const glob = parseGlob(rootedPattern(settings.pattern));
-      return glob.isGlob ? [{ settings, glob }] : [];
-    });
-    this.#rootDir = rootDir;
+  constructor(hooks: readonly HookSettings[], log: HookLog, limits: HookLimits = LIMITS) {
+    this.#hooks = parseHooks(hooks);
     this.#log = log;
     this.#limits = limits;
   }
 
+  /** Calls these hooks from now on. Calls that wait or run are finished as they were begun. */
+  switchTo(hooks: readonly HookSettings[]): void {
+    this.#hooks = parseHooks(hooks);
+  }
+
   /** Calls every hook that wants this upload. One that did not complete calls none. */
   record(record: UploadRecord): void {
-    const event = hookEvent(record, this.#rootDir);
+    const event = hookEvent(record);
     if (event === undefined) return;
     for (const { settings, glob } of this.#hooks) {
       if (matchesGlob(glob, event.file)) {
@@ -198,6 +197,14 @@ export class Hooks {
   #isIdle(): boolean {
     return this.#waitingCount() + this.#running.size === 0;
   }
+}
+
+/** A pattern that is none calls nothing; the start, or the reload, has warned of it. */
+function parseHooks(hooks: readonly HookSettings[]): readonly ParsedHook[] {
+  return hooks.flatMap((settings) => {
+    const glob = parseGlob(rootedPattern(settings.pattern));
+    return glob.isGlob ? [{ settings, glob }] : [];
+  });
 }
 
 /** Which hook, and for what. A URL's query and a command's arguments may hold secrets and are left out. */

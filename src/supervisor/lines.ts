@@ -34,13 +34,21 @@ export function recordLine(record: ShardRecord): string {
   }
 }
 
-/** The line of an event of the process itself: `… server_started bind_addr=[::]:69 root_dir=/srv/tftp`. */
+/**
+ * The line of an event of the process itself: `… server_started bind_addr=[::]:69 root_dir=/srv/tftp`. A text of several lines
+ * stands below it, indented, so that it cannot be taken for other lines of the log.
+ */
 export function eventLine(event: AuditEvent): string {
-  const fields = Object.entries(event.fields).map(
-    ([name, value]) => `${name}=${quoted(String(value))}`,
-  );
+  const fields: string[] = [];
+  const below: string[] = [];
+  for (const [name, value] of Object.entries(event.fields)) {
+    const text = String(value);
+    if (text.includes("\n")) below.push(`\n${text}`.replaceAll("\n", "\n    "));
+    else fields.push(`${name}=${quoted(text)}`);
+  }
   const severity = event.severity === "info" ? [] : [`${event.severity}:`];
-  return [formatSeconds(event.timeMs), ...severity, event.eventType, ...fields].join(" ");
+  const head = [formatSeconds(event.timeMs), ...severity, event.eventType, ...fields].join(" ");
+  return `${head}${below.join("")}`;
 }
 
 function requestText(record: RequestRecord): string {

@@ -15,16 +15,22 @@ export interface LineSink {
 
 /** Turns what happened into lines. */
 export class Log {
-  readonly #settings: LogSettings;
   readonly #hostname: string;
   readonly #sink: LineSink;
-  readonly #audit: LineSink | undefined;
+  #settings: LogSettings;
+  #audit: LineSink | undefined;
 
   /** `audit` takes every audit event, whatever the log's format and level. */
   constructor(settings: LogSettings, hostname: string, sink: LineSink, audit?: LineSink) {
     this.#settings = settings;
     this.#hostname = hostname;
     this.#sink = sink;
+    this.#audit = audit;
+  }
+
+  /** Writes by these settings from now on, audit events to `audit`. */
+  switchTo(settings: LogSettings, audit: LineSink | undefined): void {
+    this.#settings = settings;
     this.#audit = audit;
   }
 

@@ -20,11 +20,14 @@ export type WriteBytes = (
   done: (error: NodeJS.ErrnoException | null, written: number) => void,
 ) => void;
 
-/** A queue of lines for one descriptor. */
+/** A queue of lines for one descriptor at a time, which it owns. */
 export class LogSink {
-  readonly #fd: number;
   readonly #lossLine: LossLine;
   readonly #write: WriteBytes;
+  #fd: number;
+  /** What follows {@link #fd} as soon as no line is halfway through. */
+  #nextFd: number | undefined;
+  #isClosing = false;
   #lines: Uint8Array[] = [];
   #queuedBytes = 0;
   #pending: Uint8Array | undefined;
@@ -60,6 +63,22 @@ export class LogSink {
     this.#pump();
   }
 
+  /**
+   * Writes to `fd` from now on, which it takes over, and closes the one before. A line that was begun there ends there, or is lost
+   * where it cannot.
+   */
+  reopen(fd: number): void {
+    if (this.#nextFd !== undefined) closeLog(this.#nextFd);
+    this.#nextFd = fd;
+    this.#pump();
+  }
+
+  /** Takes what still waits to its end, if the descriptor takes it, and closes the descriptor. No line may follow. */
+  close(): void {
+    this.#isClosing = true;
+    this.#pump();
+  }
+
   /** Resolves when nothing waits any more, or after `timeoutMs`. */
   async flush(timeoutMs: number): Promise<void> {
     if (!this.#isBusy()) return;
@@ -75,10 +94,13 @@ export class LogSink {
   }
 
   #pump(): void {
-    if (this.#isWriting || this.#retry !== undefined) return;
+    if (this.#isWriting) return;
+    this.#changeDescriptor();
+    if (this.#retry !== undefined) return;
     this.#pending ??= this.#nextWrite();
     const pending = this.#pending;
     if (pending === undefined) {
+      if (this.#isClosing) this.#end();
       for (const resolve of this.#idle.splice(0)) resolve();
       return;
     }
@@ -89,6 +111,32 @@ export class LogSink {
       else this.#refused(error);
       this.#pump();
     });
+  }
+
+  /** Goes over to the descriptor that was asked for. The rest of a line waits for the old one, unless that refuses it. */
+  #changeDescriptor(): void {
+    const next = this.#nextFd;
+    if (next === undefined) return;
+    if (next !== this.#fd) {
+      if (this.#isMidLine && this.#retry === undefined) return;
+      if (this.#isMidLine) this.#dropPending("the log was reopened");
+      clearTimeout(this.#retry);
+      this.#retry = undefined;
+      closeLog(this.#fd);
+    }
+    this.#fd = next;
+    this.#nextFd = undefined;
+  }
+
+  #end(): void {
+    this.#isClosing = false;
+    closeLog(this.#fd);
+  }
+
+  #dropPending(because: string): void {
+    const lines = this.#pendingLines;
+    this.#settle();
+    this.#lose(lines, because);
   }
 
   /** Joins waiting lines into one write, a report of losses first. */
@@ -126,11 +174,7 @@ export class LogSink {
   #refused(error: NodeJS.ErrnoException): void {
     const code = error.code ?? error.message;
     // EAGAIN is a pipe whose reader is slow: what was taken from the queue stays first in line.
-    if (code !== "EAGAIN" && !this.#isMidLine) {
-      const lines = this.#pendingLines;
-      this.#settle();
-      this.#lose(lines, code);
-    }
+    if (code !== "EAGAIN" && !this.#isMidLine) this.#dropPending(code);
     this.#retry = setTimeout(() => {
       this.#retry = undefined;
       this.#pump();

@@ -1,16 +1,19 @@
 // The worker threads (supervisor layer): one per shard, replaced on the same sockets when one dies, so that the kernel
 // never hands a client to a socket that nobody reads. Deaths that repeat end the process instead of hiding a bug.
 
-import { Worker } from "node:worker_threads";
+import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 
 import { ringDoorbell } from "#io/start.ts";
 import {
+  ControlWord,
   Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
   type ShardMessage,
   type ShardRecord,
+  type ShardTerms,
+  type WorkerStart,
 } from "#server/contract.ts";
 
 import { describeError, ThreadDeaths } from "./thread-deaths.ts";
@@ -35,6 +38,13 @@ export class Shards {
   readonly #events: ShardEvents;
   readonly #ready = new Set<number>();
   readonly #deaths: ThreadDeaths = new ThreadDeaths();
+  /** The way to each shard's present worker. */
+  readonly #ports = new Map<number, MessagePort>();
+  /** The shards that do not go by the newest terms yet, and what waits for them. */
+  readonly #behind = new Set<number>();
+  #agreed: (() => void)[] = [];
+  /** The newest terms; undefined until a reload brings others than the shards began with. */
+  #terms: ShardTerms | undefined;
   #command: number = ShardCommand.run;
   #running = 0;
   #isReady = false;
@@ -60,6 +70,24 @@ export class Shards {
     this.#say(ShardCommand.stop);
   }
 
+  /** Has every shard go by `terms`. Resolves when each does, or has ended; then nobody uses earlier ones. */
+  async switchTo(terms: ShardTerms): Promise<void> {
+    this.#terms = terms;
+    for (const init of this.#inits) {
+      const port = this.#ports.get(init.shardIndex);
+      if (port === undefined) continue;
+      this.#behind.add(init.shardIndex);
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel's port has no origin
+      port.postMessage(terms);
+      Atomics.store(new Int32Array(init.control), ControlWord.generation, terms.generation);
+      ringDoorbell(init.doorbellFd);
+    }
+    if (this.#behind.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#agreed.push(resolve);
+    await promise;
+  }
+
   /** The sum of one counter over all shards. */
   total(index: number): number {
     return this.#inits.reduce(
@@ -72,26 +100,36 @@ export class Shards {
     if (command <= this.#command) return;
     this.#command = command;
     for (const init of this.#inits) {
-      Atomics.store(new Int32Array(init.control), 0, command);
+      Atomics.store(new Int32Array(init.control), ControlWord.command, command);
       ringDoorbell(init.doorbellFd);
     }
   }
 
   #launch(init: ShardInit): void {
-    const worker = new Worker(this.#workerUrl, { workerData: init });
+    const { port1: port, port2: terms } = new MessageChannel();
+    const newest: ShardInit = { ...init, terms: this.#terms ?? init.terms };
+    const workerData: WorkerStart = { init: newest, terms };
+    const worker = new Worker(this.#workerUrl, { workerData, transferList: [terms] });
     let fault: string | undefined;
+    this.#ports.set(init.shardIndex, port);
     this.#running += 1;
     worker.on("message", (message: ShardMessage) => this.#hear(message));
     worker.on("error", (error: unknown) => {
       fault = describeError(error);
     });
     // Every end passes here, a fault's after its error event.
-    worker.on("exit", () => this.#ended(init, fault));
+    worker.on("exit", () => {
+      port.close();
+      this.#ports.delete(init.shardIndex);
+      this.#ended(init, fault);
+    });
   }
 
   #hear(message: ShardMessage): void {
     if (message.kind === "records") {
       for (const record of message.records) this.#events.record(record);
+    } else if (message.kind === "switched") {
+      if (message.generation === this.#terms?.generation) this.#agree(message.shardIndex);
     } else if (message.kind === "ready") {
       this.#ready.add(message.shardIndex);
       if (this.#isReady || this.#ready.size < this.#inits.length) return;
@@ -102,12 +140,20 @@ export class Shards {
 
   #ended(init: ShardInit, fault: string | undefined): void {
     this.#running -= 1;
+    // Whoever comes after it begins with the newest terms.
+    this.#agree(init.shardIndex);
     if (this.#command === ShardCommand.run) {
       this.#replace(init, fault ?? "the worker ended without being asked to");
     } else if (fault !== undefined) {
       this.#events.died(init.shardIndex, fault, false);
     }
     if (this.#running === 0) this.#events.ended();
+  }
+
+  #agree(shardIndex: number): void {
+    this.#behind.delete(shardIndex);
+    if (this.#behind.size > 0) return;
+    for (const resolve of this.#agreed.splice(0)) resolve();
   }
 
   #replace(init: ShardInit, cause: string): void {

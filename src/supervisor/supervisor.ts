@@ -1,34 +1,30 @@
-// The life of the process (supervisor layer): open everything, start the shards, log, and end on a signal. Whatever the
-// log's reader or a shard does, a signal ends the process within the drain time and a second.
+// The life of the process (supervisor layer): open everything, start the shards, log, reload on SIGHUP, and end on a signal.
+// Whatever the log's reader or a shard does, a signal ends the process within the drain time and a second.
 
 import { hostname } from "node:os";
 
-import type { LogSettings, Settings } from "#config/settings.ts";
+import type { Config } from "#config/config.ts";
+import type { Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
+import { createDoorbell, type StartFault } from "#io/start.ts";
 import {
-  createDoorbell,
-  openLinkTargets,
-  openRootFolder,
-  openServedFolder,
-  type StartFault,
-} from "#io/start.ts";
-import { isTrivialPolicy } from "#policy/policy.ts";
-import {
+  CONTROL_BYTES,
   Counter,
   COUNTERS,
   type FastPaths,
   type ShardInit,
-  type WritesInit,
+  type ShardTerms,
 } from "#server/contract.ts";
-import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
-import { sweepUploads } from "#storage/upload-sweep.ts";
+import { createUploadLedger } from "#storage/upload-ledger.ts";
 
 import { bannerText, exampleFileOf } from "./banner.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
 import { Hooks } from "./hooks.ts";
-import { formatEvent, Log } from "./log.ts";
-import { closeLog, LogSink, openLog } from "./logsink.ts";
+import { Log } from "./log.ts";
+import { Logs, openLogFds } from "./logs.ts";
+import { type Configuration, Reload, type Reread } from "./reload.ts";
 import { Shards } from "./shards.ts";
+import { closeTerms, openTerms } from "./terms.ts";
 
 /** What the process around the server provides. */
 export interface Host {
@@ -39,6 +35,8 @@ export interface Host {
   readonly diskWorkerUrl: URL;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
+  /** Reads the configuration again, to follow the one that is in force. */
+  readonly reread: (inForce: Config) => Reread;
   /** Shows a text to whoever started the server, in the text format only. */
   readonly show: (text: string) => void;
 }
@@ -51,23 +49,21 @@ export interface Ending {
 }
 
 /** Serves until a signal, or until it cannot. Returns a fault when it could not even start. */
-export async function serve(settings: Settings, host: Host): Promise<Ending | StartFault> {
+export async function serve(
+  { config, settings }: Configuration,
+  host: Host,
+): Promise<Ending | StartFault> {
   const opened = openEverything(settings);
   if ("fault" in opened) return opened;
-  const logs = openLogs(settings.log);
-  if ("fault" in logs) {
+  const fds = openLogFds(settings.log);
+  if ("fault" in fds) {
     closeShardSockets(opened.sockets);
-    return logs;
+    return fds;
   }
-  const [log, audit] = logs;
-  const ending = await run(
-    settings,
-    host,
-    opened,
-    new Log(settings.log, hostname(), log.sink, audit?.sink),
-  );
-  await Promise.all(logs.map(({ sink }) => sink.flush(FLUSH_MS)));
-  for (const { fd } of logs) closeLog(fd);
+  const logs = new Logs(settings.log, fds);
+  const ending = await run(config, host, opened, logs);
+  await logs.flush(FLUSH_MS);
+  logs.close();
   return ending;
 }
 
@@ -77,125 +73,59 @@ const FLUSH_MS = 500;
 const STOP_GRACE_MS = 500;
 
 interface Opened {
+  readonly ledger: SharedArrayBuffer;
+  readonly terms: ShardTerms;
   readonly sockets: SocketSet;
   readonly inits: readonly ShardInit[];
 }
 
-interface OpenedLog {
-  readonly fd: number;
-  readonly sink: LogSink;
-}
-
-/** The log, and the audit file where there is one. */
-function openLogs(settings: LogSettings): [OpenedLog, ...OpenedLog[]] | StartFault {
-  const log = openSink(settings.file, "log", settings);
-  if ("fault" in log) return log;
-  if (settings.auditFile === undefined) return [log];
-  const audit = openSink(settings.auditFile, "audit", { ...settings, format: "json" });
-  if ("fault" in audit) {
-    closeLog(log.fd);
-    return audit;
-  }
-  return [log, audit];
-}
-
-function openSink(
-  file: string | undefined,
-  what: "log" | "audit",
-  settings: LogSettings,
-): OpenedLog | StartFault {
-  try {
-    const fd = openLog(file);
-    return { fd, sink: new LogSink(fd, (lines, because) => lossLine(settings, lines, because)) };
-  } catch (cause) {
-    return logFault(file, what, cause);
-  }
-}
-
-function lossLine(settings: LogSettings, lines: number, because: string): string {
-  return formatEvent(settings, hostname(), {
-    eventType: "log_lines_lost",
-    severity: "warn",
-    timeMs: Date.now(),
-    fields: { lines, because },
-  });
-}
-
 /** Uploads that may be under way at a time in all shards together: far more than their buffers allow. */
 const CLAIMS_MAX = 16_384;
-const NO_QUOTAS = { rootBytesMax: 0, clientBytesMax: 0, clientWindowMs: 0 } as const;
-
-/** Opens the upload root, removes what a crash has left in it, and counts what it holds; undefined where nothing may be written. */
-function openWrites(settings: Settings): WritesInit | StartFault | undefined {
-  const { uploads } = settings;
-  if (!uploads.isEnabled) return undefined;
-  const rootFd = openRootFolder(uploads.rootDir);
-  if (typeof rootFd !== "number") return rootFd;
-  const ledger = createUploadLedger(CLAIMS_MAX);
-  const { bytes } = sweepUploads(rootFd);
-  new UploadLedger(ledger, 0, NO_QUOTAS).setRootBytes(bytes);
-  return { rootFd, ledger };
-}
-
-/** Opens every folder that a root counts from. They stay open for the life of the process. */
-function openFolders(settings: Settings): ShardInit["folderFds"] | StartFault {
-  const rootFd = openRootFolder(settings.rootDir);
-  if (typeof rootFd !== "number") return rootFd;
-  const others: number[] = [];
-  for (const folder of settings.policy.folders.slice(1)) {
-    const fd = openServedFolder(folder);
-    if (typeof fd !== "number") return fd;
-    others.push(fd);
-  }
-  return [rootFd, ...others];
-}
 
 function openEverything(settings: Settings): Opened | StartFault {
-  const folderFds = openFolders(settings);
-  if ("fault" in folderFds) return folderFds;
-  const linkTargetFds = openLinkTargets(settings.lookup.symlinkTargets);
-  if ("fault" in linkTargetFds) return linkTargetFds;
-  const writes = openWrites(settings);
-  if (writes !== undefined && "fault" in writes) return writes;
-  // Rules may ask where a request came in.
-  const isLocalWanted = !isTrivialPolicy(settings.policy);
-  const sockets = openShardSockets(settings, settings.workers, isLocalWanted);
-  if ("fault" in sockets) return sockets;
+  const ledger = createUploadLedger(CLAIMS_MAX);
+  const terms = openTerms(settings, { ledger, previous: undefined });
+  if ("fault" in terms) return terms;
+  const sockets = openShardSockets(settings, settings.workers);
+  if ("fault" in sockets) {
+    closeTerms(terms);
+    return sockets;
+  }
   const inits: ShardInit[] = [];
   for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") {
+      closeTerms(terms);
       closeShardSockets(sockets);
       return doorbellFd;
     }
     inits.push({
       shardIndex,
-      settings,
+      terms,
       serviceFd,
       transferFds,
-      tellsLocal: sockets.tellsLocal,
-      folderFds,
-      linkTargetFds,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads),
-      writes,
-      control: new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT),
+      control: new SharedArrayBuffer(CONTROL_BYTES),
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
   }
-  return { sockets, inits };
+  return { ledger, terms, sockets, inits };
 }
 
-function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<Ending> {
+function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<Ending> {
+  const { settings } = opened.terms;
+  const log = new Log(settings.log, hostname(), logs.log, logs.audit);
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
-  const hooks = new Hooks(settings.hooks, settings.uploads.rootDir, log);
+  const hooks = new Hooks(settings.hooks, log);
   let reason = "";
   let hasEnded = false;
   const end = async (ending: Ending): Promise<void> => {
     // Shards go on reporting their ends while hooks end and the log is flushed; the first reason counts.
     if (hasEnded) return;
     hasEnded = true;
+    reload.end();
     for (const timer of timers) clearTimeout(timer);
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
@@ -227,6 +157,9 @@ function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<
     died: (error) => log.event("disk_thread_replaced", "error", { error }),
     hopeless,
   });
+  const { ledger } = opened;
+  const parts = { reread: host.reread, shards, hooks, logs, log, ledger };
+  const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
   };
@@ -248,14 +181,20 @@ function run(settings: Settings, host: Host, opened: Opened, log: Log): Promise<
     }
     reason = signal;
     const transfers = shards.total(Counter.transfersActive);
-    log.event("server_draining", "info", { signal, transfers, deadline_ms: settings.drainMs });
+    const { drainMs } = reload.settings;
+    reload.end();
+    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
     shards.drain();
-    hooks.endWithin(settings.drainMs);
-    after(settings.drainMs, () =>
+    hooks.endWithin(drainMs);
+    after(drainMs, () =>
       stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
     );
   }
   for (const signal of SIGNALS) process.on(signal, onSignal);
+  process.on("SIGHUP", () => {
+    if (reason === "" && !hasEnded) void reload.request();
+    else log.event("reload_ignored", "warn", { because: "the server is ending" });
+  });
   shards.start();
   disks.start();
   return promise;
@@ -316,17 +255,5 @@ function hopelessEnding(error: string): Ending {
     isFailure: true,
     fault: `workers die again and again, the last of: ${error}`,
     remedy: "this is a bug in snow-owl-tftp; please report the line above with your configuration",
-  };
-}
-
-function logFault(file: string | undefined, what: "log" | "audit", cause: unknown): StartFault {
-  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-  const without =
-    what === "log"
-      ? 'log to standard output with [logging] file = ""'
-      : 'write none with [logging] audit_file = ""';
-  return {
-    fault: `cannot open the ${what} file ${file}: ${code}`,
-    remedy: `create its folder and make it writable, or ${without}`,
   };
 }

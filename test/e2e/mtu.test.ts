@@ -20,7 +20,6 @@ describe("over an interface with an MTU of 1500", () => {
     { bind: "[::]", host: "127.0.0.1", most: 1468 },
     { bind: "[::]", host: "::1", most: 1448 },
     { bind: "0.0.0.0", host: "127.0.0.1", most: 1468 },
-    // A socket that is bound to one address does not say where requests come in.
     { bind: "127.0.0.1", host: "127.0.0.1", most: 1468 },
     { bind: "[::1]", host: "::1", most: 1448 },
     { bind: "[::]", host: "127.0.0.1", most: 65_464, clamp: "off" },

@@ -1,7 +1,7 @@
 // A running server (end-to-end tests): the executable in an otherwise empty folder, with a configuration and a
 // port of its own. It is ready when this returns, and gone with its folder after `stop`.
 
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -38,7 +38,9 @@ export interface Server extends AsyncDisposable {
   put(name: string, bytes: Uint8Array | string): void;
   /** Everything printed so far, both streams. */
   log(): string;
-  kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL"): void;
+  kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP"): void;
+  /** Writes another configuration, whole or not at all, as a careful administrator does. */
+  configure(text: string): void;
   /** Ends it at once and removes its folder. An error if one of its workers had died. */
   stop(): Promise<void>;
 }
@@ -79,6 +81,10 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     },
     log: () => printed,
     kill: (signal) => child.kill(signal),
+    configure(text) {
+      writeFileSync(`${configuration}.new`, text);
+      renameSync(`${configuration}.new`, configuration);
+    },
     async stop() {
       child.kill("SIGKILL");
       await child.exited;

@@ -60,7 +60,6 @@ function askNeighbours(): void {
     again: mac,
     dumped: ["525400abcdef", "525400abcdef", -Errno.ENOENT, "525400abcdef"],
     mtus: [1400, 9000, null, null],
-    own: Number(indexes[0]),
   });
   process.stdout.write(`a query of the neighbour table takes ${microseconds.toFixed(1)} µs\n`);
 }

@@ -209,3 +209,15 @@ test("threads that reserve at the same time lose no byte", async () => {
   );
   expect(new UploadLedger(memory, 9, unlimited).rootBytes).toBe(3 * 3 * rounds);
 });
+
+test("quotas that are adjusted hold for what is in use, and for claims that were made before", () => {
+  const { one } = ledgers({ clientBytesMax: 100 });
+  const claim = one.claim("a", "x", false);
+  expect(one.reserve(claim, 80)).toBe(true);
+  one.adjust({ ...unlimited, clientBytesMax: 90 });
+  expect(one.reserve(claim, 20)).toBe(false);
+  one.adjust(unlimited);
+  expect(one.reserve(claim, 1000)).toBe(true);
+  one.adjust({ ...unlimited, rootBytesMax: 1080 });
+  expect(one.reserve(claim, 1)).toBe(false);
+});

@@ -1,17 +1,19 @@
 // A stand-in for a shard's module: it greets, obeys the control word, and fails as the root folder's name tells it to.
 
 import { basename } from "node:path";
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 
 import {
+  ControlWord,
   ShardCommand,
-  type ShardInit,
   type ShardMessage,
+  type ShardTerms,
   type UploadRecord,
+  type WorkerStart,
 } from "#server/contract.ts";
 
-const init = workerData as ShardInit;
-const behaviour = basename(init.settings.rootDir);
+const { init, terms } = workerData as WorkerStart;
+const behaviour = basename(init.terms.settings.rootDir);
 const control = new Int32Array(init.control);
 const lives = new Float64Array(init.counters);
 
@@ -40,12 +42,23 @@ if (behaviour === "uploads" && init.shardIndex === 0) {
 }
 // Drain is obeyed late or never, as a shard with a slow transfer does.
 const wanted = behaviour === "drains-never" ? ShardCommand.stop : ShardCommand.drain;
+let { generation } = init.terms;
 for (;;) {
-  const command = Atomics.load(control, 0);
+  const command = Atomics.load(control, ControlWord.command);
   if (command >= wanted) break;
-  Atomics.wait(control, 0, command, 5);
+  if (Atomics.load(control, ControlWord.generation) > generation) takeTerms();
+  Atomics.wait(control, ControlWord.command, command, 5);
 }
 say({ kind: "stopped", shardIndex: init.shardIndex });
+
+/** Dies, keeps silent, or goes by what has come, as the new root folder's name says. */
+function takeTerms(): void {
+  const received = receiveMessageOnPort(terms) as { readonly message: ShardTerms };
+  ({ generation } = received.message);
+  const told = basename(received.message.settings.rootDir);
+  if (told === "dies-of-it" && lives[0] === 1) throw new TypeError("died of its terms");
+  if (told !== "silent") say({ kind: "switched", shardIndex: init.shardIndex, generation });
+}
 
 function uploaded(): UploadRecord {
   return {
@@ -53,6 +66,7 @@ function uploaded(): UploadRecord {
     timeMs: Date.now(),
     peer: "10.0.0.7:2070",
     name: "sw1.cfg",
+    rootDir: init.terms.settings.uploads.rootDir,
     path: "sw1.cfg",
     target: "sw1.cfg",
     mode: "octet",

@@ -22,6 +22,7 @@ const record: UploadRecord = {
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "[fe80::1%eth0]:2070",
   name: "/backups/sw1.cfg",
+  rootDir: "/srv/up",
   path: "backups/sw1.cfg",
   target: ".q/backups/sw1.cfg",
   mode: "octet",
@@ -58,7 +59,7 @@ function hooksOf(
       said.push({ event, severity, fields });
     },
   };
-  const hooks = new Hooks(settings, "/srv/up", log, { ...limits, ...given });
+  const hooks = new Hooks(settings, log, { ...limits, ...given });
   return { hooks, said, events: () => said.map(({ event }) => event) };
 }
 
@@ -217,7 +218,7 @@ describe("a command", () => {
 
 test("the operations page names every variable, and every event of the log", () => {
   const page = readFileSync(join(import.meta.dir, "../../../docs/operations.md"), "utf8");
-  const event = hookEvent(record, "/srv/up");
+  const event = hookEvent(record);
   const named = [...page.matchAll(/^\| `(PATH|SNOW_OWL_\w+)`/gm)].map(([, name]) => name);
   expect(named).toEqual(event === undefined ? [] : Object.keys(environmentOf(event)));
   const events = [...page.matchAll(/^\| `(hook_\w+)`/gm)].map(([, name]) => name ?? "");

@@ -63,6 +63,7 @@ const received: UploadRecord = {
   timeMs,
   peer: "10.0.0.7:2070",
   name: "/backups/sw1.cfg",
+  rootDir: "/srv/up",
   path: "backups/sw1.cfg",
   target: "backups/sw1.cfg",
   mode: "octet",
@@ -368,6 +369,17 @@ test("the audit file gets every event as JSON, whatever the log shows", () => {
     "transfer_failed",
     "read_denied",
     "server_shutdown",
+  ]);
+});
+
+test("a text of several lines stands below its event, where no other line begins", () => {
+  const fields = { problem: "a.toml:2:1: error: x\n  2 | y\nhelp: z", tries: 1 };
+  const event = { eventType: "configuration_refused", severity: "error", timeMs, fields } as const;
+  expect(eventLine(event).split("\n")).toEqual([
+    "2026-11-21T12:00:00Z error: configuration_refused tries=1",
+    "    a.toml:2:1: error: x",
+    "      2 | y",
+    "    help: z",
   ]);
 });
 

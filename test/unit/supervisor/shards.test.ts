@@ -5,7 +5,13 @@ import { expect, test } from "bun:test";
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
-import { COUNTERS, ShardCommand, type ShardInit } from "#server/contract.ts";
+import {
+  CONTROL_BYTES,
+  COUNTERS,
+  ShardCommand,
+  type ShardInit,
+  type ShardTerms,
+} from "#server/contract.ts";
 import { Shards } from "#supervisor/shards.ts";
 
 const fakeWorker = new URL("fake-worker.ts", import.meta.url);
@@ -59,6 +65,46 @@ test("stop overrules a drain that does not end, and drain never takes a stop bac
   await watched.happened("ended");
 });
 
+test("every shard goes by the new terms before the switch is over", async () => {
+  const watched = watch("drains", 3);
+  watched.shards.start();
+  await watched.happened("ready");
+  for (let generation = 1; generation <= 100; generation += 1) {
+    await watched.shards.switchTo(termsOf("any", generation));
+  }
+  watched.shards.stop();
+  await watched.happened("ended");
+  expect(watched.log).toEqual(["ready", "ended"]);
+});
+
+test("a shard that dies of new terms is not waited for, and its successor begins with them", async () => {
+  const watched = watch("drains", 1);
+  watched.shards.start();
+  await watched.happened("ready");
+  await watched.shards.switchTo(termsOf("dies-of-it", 1));
+  await watched.happened("second life");
+  expect(watched.log[1]).toMatch(/^died 0: TypeError: died of its terms/);
+  // The successor knows of generation 1, so that only the next is news to it.
+  await watched.shards.switchTo(termsOf("any", 2));
+  watched.shards.stop();
+  await watched.happened("ended");
+  expect(watched.log.filter((line) => line.startsWith("died"))).toHaveLength(1);
+});
+
+test("a switch waits for a shard that has not acknowledged, and ends with it", async () => {
+  const watched = watch("drains", 2);
+  watched.shards.start();
+  await watched.happened("ready");
+  let isOver = false;
+  const switching = watched.shards.switchTo(termsOf("silent", 1)).then(() => (isOver = true));
+  await Bun.sleep(50);
+  expect(isOver).toBe(false);
+  watched.shards.stop();
+  await switching;
+  await watched.happened("ended");
+  await watched.shards.switchTo(termsOf("any", 2));
+});
+
 interface Watched {
   readonly shards: Shards;
   readonly log: string[];
@@ -67,20 +113,20 @@ interface Watched {
   readonly happened: (event: string) => Promise<void>;
 }
 
-function watch(rootDir: string, count: number): Watched {
+function termsOf(rootDir: string, generation: number): ShardTerms {
   const settings = { ...resolveSettings(defaults, { cores: 1, memoryBytes: 1e9 }), rootDir };
+  return { generation, settings, folderFds: [-1], linkTargetFds: [], writes: undefined };
+}
+
+function watch(rootDir: string, count: number): Watched {
   const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
     shardIndex,
-    settings,
+    terms: termsOf(rootDir, 0),
     serviceFd: -1,
     transferFds: [],
-    tellsLocal: false,
-    folderFds: [-1],
-    linkTargetFds: [],
     doorbellFd: doorbell(),
     disks: [],
-    writes: undefined,
-    control: new SharedArrayBuffer(4),
+    control: new SharedArrayBuffer(CONTROL_BYTES),
     counters: new SharedArrayBuffer(COUNTERS * 8),
   }));
   const log: string[] = [];
