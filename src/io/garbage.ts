@@ -5,6 +5,7 @@
 // put off to 32 MiB, so that it costs a request half a microsecond.
 const QUIET_REQUESTS = 256;
 const BUSY_REQUESTS = 4096;
+const RELOAD_REQUESTS = 16;
 
 /** Collects the calling thread's garbage after so many requests. */
 export class Garbage {
@@ -19,6 +20,11 @@ export class Garbage {
   /** A request was decided. */
   noteRequest(): void {
     this.#requests += 1;
+  }
+
+  /** New settings replaced the old ones, which are as much as what so many requests leave. */
+  noteReload(): void {
+    this.#requests += RELOAD_REQUESTS;
   }
 
   /** Collects if it is time. `isQuiet`: no transfer would notice. */

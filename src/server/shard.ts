@@ -241,6 +241,7 @@ export class Shard implements TransmitListener, WritesListener {
     const terms = this.#owner.newestTerms();
     assert(terms !== undefined, "terms are sent before their generation is written");
     this.#reception.switchTo(terms);
+    this.#garbage.noteReload();
     if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
       this.#inbox.unmap();
       this.#datagramBytes = DATA_BYTES;

@@ -28,6 +28,11 @@ setDefaultTimeout(60_000);
 
 const twoWorkers = ["[performance.platform.worker_pool]", "worker_count = 2"];
 
+/** A host of the group. */
+function host(group: string): readonly string[] {
+  return ["[[host]]", 'name = "me"', 'ip = "127.0.0.1"', `group = "${group}"`];
+}
+
 describe("a good configuration", () => {
   test("another root is served to whoever asks from then on", async () => {
     using folder = temporaryFolder();
@@ -135,12 +140,6 @@ describe("a good configuration", () => {
     server.put("file", "common");
     server.put("lab/file", "of the lab");
     writeFileSync(join(folder.path, "file"), "from elsewhere");
-    const host = (group: string): readonly string[] => [
-      "[[host]]",
-      'name = "me"',
-      'ip = "127.0.0.1"',
-      `group = "${group}"`,
-    ];
     const roots = ['roots = ["{group}", ""]'];
     await reload(server, configuration(server, { top: roots, tables: host("lab") }));
     expect(await fetchText(server, "file")).toBe("of the lab");

@@ -17,6 +17,16 @@ function collections(requests: number, isQuiet: boolean): number {
   return count;
 }
 
+test("sixteen reloads are garbage enough for a quiet shard", () => {
+  let count = 0;
+  const garbage = new Garbage(() => (count += 1));
+  for (let reload = 0; reload < 32; reload += 1) {
+    garbage.noteReload();
+    garbage.collect(true);
+  }
+  expect(count).toBe(2);
+});
+
 test("a quiet shard collects after 256 requests, a busy one after 4,096", () => {
   expect(collections(255, true)).toBe(0);
   expect(collections(256, true)).toBe(1);
