@@ -49,6 +49,8 @@ const CLIENT_BEFORE = 4;
 const CLIENT_BYTES = 40;
 
 const NOBODY = -1;
+/** The key of a claim without a name: one that a name has once in 2^64. */
+const NO_NAME = [0, 0] as const;
 
 /** Memory for a ledger of at most `claimsMax` uploads at a time. */
 export function createUploadLedger(claimsMax: number): SharedArrayBuffer {
@@ -135,6 +137,11 @@ export class UploadLedger {
       this.#addFloat(this.#reservedFloat(claim), bytes);
       return true;
     });
+  }
+
+  /** Lets go of the claim's name, which will not be published. What it has reserved stays so until {@link release}. */
+  abandon(claim: number): void {
+    this.#locked(() => this.#words.set(NO_NAME, claimWord(claim) + Claim.keyLow));
   }
 
   /** Ends a claim whose file of `bytes` is there now, in place of `replacedBytes` that are not any more. */

@@ -304,6 +304,8 @@ export class Upload implements DiskOwner {
 
   #refuse(refusal: number): void {
     this.refusal = refusal;
+    // What is not finished is not published any more, however long its removal takes: whoever starts over gets the name at once.
+    if (!this.#isFinishing) this.#home.ledger.abandon(this.claim);
     // A step that is with a disk thread comes back first: its memory and its descriptor are in use.
     if (this.#step === undefined || this.#isPostponed) this.#discard();
   }

@@ -43,6 +43,21 @@ describe("claims", () => {
     expect(one.claim("a", "x", false)).toBeGreaterThanOrEqual(0);
   });
 
+  test("that are abandoned have no name, and keep what they have reserved until they are over", () => {
+    const { one, two } = ledgers();
+    const first = one.claim("a", "x", false);
+    one.reserve(first, 100);
+    one.abandon(first);
+    const second = two.claim("a", "x", false);
+    expect(second).toBeGreaterThanOrEqual(0);
+    expect(second).not.toBe(first);
+    expect(one.claim("a", "x", false)).toBe(ClaimRefusal.taken);
+    expect(one.rootBytes).toBe(100);
+    one.release(first);
+    expect(one.rootBytes).toBe(0);
+    expect(one.claim("a", "x", false)).toBe(ClaimRefusal.taken);
+  });
+
   test("that are shared suffer each other alone", () => {
     const { one, two } = ledgers();
     expect(one.claim("a", "x", true)).toBeGreaterThanOrEqual(0);

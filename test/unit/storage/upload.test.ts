@@ -214,6 +214,29 @@ describe("the name", () => {
     expect(rig.tree()).toEqual({ file: textOf(pattern(500, 1)) });
   });
 
+  test("is free at once when its writer gives up, while the disk still has to remove what there is", () => {
+    const first = rig.open();
+    rig.appendAll(first, pattern(2 * BUFFER_BYTES, 1), 8192);
+    expect(rig.queue.pending).toBeGreaterThan(0);
+    first.abort();
+    const second = rig.open();
+    rig.appendAll(second, pattern(700, 2), 512);
+    second.finish();
+    rig.settle();
+    expect([first.refusal, second.refusal]).toEqual([UploadRefusal.aborted, 0]);
+    expect(rig.tree()).toEqual({ file: textOf(pattern(700, 2)) });
+  });
+
+  test("is not free while it is being published, whether its writer gives up or not", () => {
+    const first = rig.open();
+    rig.appendAll(first, pattern(700, 1), 512);
+    first.finish();
+    first.abort();
+    expect(rig.put(pattern(700, 2))).toBe(UploadRefusal.claimed);
+    rig.settle();
+    expect(rig.put(pattern(700, 2))).toBe(first.refusal === 0 ? UploadRefusal.exists : 0);
+  });
+
   test("is claimed as the folder's, whatever path leads there", () => {
     mkdirSync(join(root, "real"));
     symlinkSync("real", join(root, "also"));
