@@ -194,7 +194,7 @@ export function decodeSockaddr(from: Uint8Array, offset: number): SocketAddress 
 }
 
 /** The index of an interface given by name or by number; 0 if there is none (a name is looked up, a number believed). */
-export function scopeIdOf(scope: string): number {
+function scopeIdOf(scope: string): number {
   if (/^[0-9]{1,9}$/.test(scope)) return Number(scope);
   if (writeText(scope) < 0) return 0;
   return libc.if_nametoindex(scratchAddress(TEXT));
