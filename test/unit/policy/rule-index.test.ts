@@ -1,6 +1,6 @@
 // The index against the plain way: with it and without it, every request comes to the same, by the same rules.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import * as fc from "fast-check";
 
@@ -9,6 +9,9 @@ import { LiteralFinder } from "#policy/literal-finder.ts";
 import type { RuleSpec } from "#policy/rule.ts";
 
 import { asking, ere, glob, policyOf, regex, ruleSpec } from "./rig.ts";
+
+// Four seconds alone; the machine may be busy.
+setDefaultTimeout(60_000);
 
 describe("literals", () => {
   test("are found wherever they stand, however they overlap", () => {
