@@ -73,7 +73,7 @@ export function usageOf({ pid }: Server): { readonly fds: number; readonly kilob
 /** What the server has open that begins with `path`. */
 export function fdsTo({ pid }: Server, path: string): readonly string[] {
   return readdirSync(`/proc/${pid}/fd`)
-    .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
+    .map((fd) => targetOf(`/proc/${pid}/fd/${fd}`))
     .filter((target) => target.startsWith(path));
 }
 
@@ -116,4 +116,13 @@ export async function upload(
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), "snow-owl-reload-"));
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** What a descriptor is open to; nothing if it has been closed since it was listed. */
+function targetOf(link: string): string {
+  try {
+    return readlinkSync(link);
+  } catch {
+    return "";
+  }
 }
