@@ -47,7 +47,23 @@ export interface Server extends AsyncDisposable {
 
 /** Starts a server and waits until it answers. */
 export async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const bind = options.bind ?? "127.0.0.1";
+  const readyHost =
+    "readyHost" in options ? options.readyHost : hostOf(options.bind ?? defaultAddress);
+  for (;;) {
+    const server = await launchServer(options);
+    if (readyHost === undefined) return server;
+    const fault = await untilItAnswers(server, readyHost);
+    if (fault === "") return server;
+    await server.stop();
+    // Another program may have taken the port since it was looked at; the next one is another.
+    if (!fault.includes("EADDRINUSE")) throw new Error(fault);
+  }
+}
+
+const defaultAddress = "127.0.0.1";
+
+async function launchServer(options: ServerOptions): Promise<Server> {
+  const bind = options.bind ?? defaultAddress;
   const port = await freePort();
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
   // Outside the working folder, so that this stays as empty as an administrator's would be.
@@ -97,8 +113,6 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     },
     [Symbol.asyncDispose]: () => server.stop(),
   };
-  const readyHost = "readyHost" in options ? options.readyHost : hostOf(bind);
-  if (readyHost !== undefined) await untilItAnswers(server, readyHost);
   return server;
 }
 
@@ -148,7 +162,8 @@ function hostOf(bind: string): string {
   return bind.replaceAll(/[[\]]/g, "");
 }
 
-async function untilItAnswers(server: Server, host: string): Promise<void> {
+/** Returns why the server does not answer, or nothing when it does. */
+async function untilItAnswers(server: Server, host: string): Promise<string> {
   using peer = await openPeer(host);
   let exitCode: number | undefined;
   void server.exited.then((code) => (exitCode = code));
@@ -156,12 +171,10 @@ async function untilItAnswers(server: Server, host: string): Promise<void> {
   for (let attempt = 0; attempt < 200; attempt += 1) {
     peer.send(readRequest("are-you-ready"), server.port);
     await Bun.sleep(50);
-    if (peer.waiting().length > 0) return;
     if (exitCode !== undefined) break;
+    if (peer.waiting().length > 0) return "";
   }
-  const log = server.log();
-  await server.stop();
-  throw new Error(
-    `the server did not come up (exit code ${String(exitCode)}); it printed:\n${log}`,
-  );
+  // What it printed last may still be under way.
+  await Bun.sleep(50);
+  return `the server did not come up (exit code ${String(exitCode)}); it printed:\n${server.log()}`;
 }
