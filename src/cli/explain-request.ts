@@ -47,10 +47,14 @@ export function explainRequest(
   const rows: Row[] = [["request", `${kind} ${JSON.stringify(typed.name)} from ${from}`]];
   // The server does not even ask its rules then.
   const isOff = asking.isWrite && !settings.uploads.isEnabled;
-  const decision = policy.decide(asking, (label, isMatch, text) => {
-    rows.push([label, `${isMatch ? "holds: " : "no: "}${text}`]);
+  const decision = policy.decide(asking, {
+    rule: (label, isMatch, text) => rows.push([label, `${isMatch ? "holds: " : "no: "}${text}`]),
+    access: (folder, path, { verdict, folder: listed, reason }) => {
+      const file = join(folder, pathText(path));
+      rows.push(["access", `${accessWords[verdict]}: ${file}, for in ${listed} ${reason}`]);
+    },
   });
-  rows.push(["verdict", describeVerdict(decision)]);
+  rows.push(["verdict", describeVerdict(decision, settings)]);
   const request = requestOf(asking);
   if (isOff)
     rows.push(["uploads", "off in [write_config]"], errorRow(errorReplies.accessViolation));
@@ -91,10 +95,17 @@ function askingOf({ name, client, mac, isWrite }: TypedRequest): Asking | Reques
   };
 }
 
-function describeVerdict(decision: Permit | Denial): string {
-  const { decidedBy, code } = decision.ruling;
+/** What the lists of a folder come to, for people. `unlisted`: the rules and the default have their say. */
+const accessWords = { allow: "admitted", deny: "passed over", unlisted: "no matter" } as const;
+
+function describeVerdict(decision: Permit | Denial, { policy }: Settings): string {
+  const { decidedBy, code, verdict } = decision.ruling;
   const by = decidedBy === "" ? "by default" : `by ${decidedBy}`;
-  if (decision.isAllowed) return `allowed ${by}`;
+  if (decision.isAllowed) {
+    const isByLists = verdict === "undecided" && !policy.isAllowedByDefault;
+    return isByLists ? "allowed by the lists of folders" : `allowed ${by}`;
+  }
+  if (decision.cause === "folder") return `denied by the lists of ${decision.folder}`;
   if (decision.cause === "denied") return `denied ${by}, with ERROR ${code}`;
   return `refused: ${refusals[decision.cause]}`;
 }

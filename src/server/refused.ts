@@ -44,7 +44,11 @@ const nameRefusals: Readonly<
 };
 
 /** A request that the policy denies: with the code that a rule has chosen, and the rule's name in the log. */
-export function refuseByPolicy(request: Request, { ruling, cause }: Denial): Refused {
+export function refuseByPolicy(request: Request, { ruling, cause, folder }: Denial): Refused {
+  if (cause === "folder") {
+    const reason = `denied by the lists of the folder ${JSON.stringify(folder)}`;
+    return refused(request, errorReplies.accessViolation, "denied", reason);
+  }
   if (cause !== "denied") {
     const [reply, logged, reason] = nameRefusals[cause];
     return refused(request, reply, logged, reason);

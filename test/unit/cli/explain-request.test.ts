@@ -96,6 +96,40 @@ test("a name that is refused, a folder, and a template", () => {
   expect(explained({ name: "hello" })).toContain("answer   14 bytes from a template");
 });
 
+test("lists of folders, and a default that denies", () => {
+  const access = `
+    [access]
+    default = "deny"
+    [[access.root]]
+    folder = "common"
+    allow = ["10.0.0.0/8"]
+    [[access.root]]
+    folder = ""
+    deny = ["10.0.0.7"]`;
+  const file = "ROOT/common/Boot/BCD";
+  expect(explained({ name: "Boot/bcd" }, access).slice(3)).toEqual([
+    "access   passed over: ROOT/hosts/10.0.0.7/Boot/BCD, for in ROOT 10.0.0.7 is denied",
+    `access   admitted: ${file}, for in ROOT/common 10.0.0.0/8 is allowed`,
+    "access   passed over: ROOT/Boot/BCD, for in ROOT 10.0.0.7 is denied",
+    "verdict  allowed by the lists of folders",
+    `file     ${file}: found`,
+    "answer   5 bytes",
+    "options  blksize up to 1428, windowsize up to 512; none of tsize",
+  ]);
+  expect(explained({ name: "a.cfg", isWrite: true }, access).slice(3)).toEqual([
+    "access   passed over: ROOT/a.cfg, for in ROOT 10.0.0.7 is denied",
+    "verdict  denied by the lists of ROOT",
+    "answer   ERROR 2 Access violation",
+  ]);
+  expect(explained({ client: "11.0.0.1", name: "a" }, access).slice(3)).toEqual([
+    "access   no matter: ROOT/hosts/11.0.0.1/a, for in ROOT nothing is said of this client",
+    "access   passed over: ROOT/common/a, for in ROOT/common only 10.0.0.0/8 is allowed",
+    "access   no matter: ROOT/a, for in ROOT nothing is said of this client",
+    "verdict  denied by the lists of ROOT/common",
+    "answer   ERROR 2 Access violation",
+  ]);
+});
+
 test("a name in another case, and links", () => {
   const files =
     '[files]\ncase_insensitive = true\nsymlinks = "listed"\nsymlink_targets = ["/proc"]';
