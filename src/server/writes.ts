@@ -20,7 +20,7 @@ import { Uploads } from "#storage/uploads.ts";
 
 import type { WritesInit } from "./contract.ts";
 import { Intake, TEXT_BYTES } from "./intake.ts";
-import { limitsUnder } from "./limits.ts";
+import { limitsUnder, writeLimits } from "./limits.ts";
 import { type Refused, refused, uploadFate } from "./refused.ts";
 import type { Exchange, WriteTransfer } from "./transfer.ts";
 
@@ -70,7 +70,7 @@ export class Writes implements UploadListener {
   ) {
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
-    this.#limits = limitsOf(settings);
+    this.#limits = writeLimits(settings);
     this.#listener = listener;
     this.#uploads = new Uploads(
       {
@@ -87,7 +87,7 @@ export class Writes implements UploadListener {
   switchTo(settings: Settings, { rootFd }: WritesInit): void {
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
-    this.#limits = limitsOf(settings);
+    this.#limits = writeLimits(settings);
     this.#uploads.moveTo(rootFd, quotasOf(settings));
   }
 
@@ -197,16 +197,6 @@ export class Writes implements UploadListener {
       isVerified: uploads.isVerified,
     };
   }
-}
-
-function limitsOf(settings: Settings): GrantLimits {
-  return {
-    blockBytesMax: settings.blockBytesMax,
-    windowBlocksMax: settings.windowBlocksMax,
-    // A window has room in one buffer, and so has the CR that netascii may have held back.
-    windowBytesMax: Math.min(settings.windowBytesMax, BUFFER_BYTES - 1),
-    refused: new Set(settings.refusedOptions),
-  };
 }
 
 function quotasOf({ uploads }: Settings): UploadQuotas {
