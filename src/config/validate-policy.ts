@@ -27,6 +27,7 @@ export function checkPolicy(config: Config, files: Files): readonly Finding[] {
     ...[...config.rule, ...config.template].flatMap(checkPatternKeys),
     ...config.template.flatMap(checkHasPattern),
     ...config.rule.flatMap(checkCode),
+    ...(config.files.case_insensitive ? config.rule.flatMap(checkCase) : []),
     ...config.access.root.flatMap((entry, index) => checkAccess(entry, index, settings)),
     ...faults,
     ...checkFolders(settings.folders.slice(1), files),
@@ -122,6 +123,18 @@ function checkCode({ sources, action }: Entry<"rule">): readonly Finding[] {
   if (place === undefined || action === "deny") return [];
   const remedy = 'remove it, or write action = "deny".';
   return [warning(place, '`rule.code` has no effect without `action = "deny"`', remedy)];
+}
+
+/** A rule that keeps names back keeps them back in one case alone, while files are found in any. */
+function checkCase(rule: Entry<"rule">): readonly Finding[] {
+  const kind = patternKinds.find((each) => rule.sources.has(each));
+  if (kind === undefined || rule.action !== "deny" || rule.not || rule.ignore_case) return [];
+  const pattern = rule[kind];
+  const isAnyCase = kind === "regex" && pattern.startsWith("(?i)");
+  if (isAnyCase || !/[A-Za-z]/.test(pattern)) return [];
+  const place = rule.sources.get(kind) ?? rule.place;
+  const message = `this rule denies ${JSON.stringify(pattern)}, and \`files.case_insensitive\` finds such files in another case`;
+  return [warning(place, message, "write ignore_case = true beside it.")];
 }
 
 /** Whether the lists of a folder can mean anything. */

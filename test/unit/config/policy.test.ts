@@ -241,6 +241,31 @@ describe("mistakes", () => {
     expect(problem).toContain("\nhelp: ");
   });
 
+  test("a rule that denies names in one case alone, while files are found in any", () => {
+    const anyCase = "[files]\ncase_insensitive = true\n";
+    const rule = (...lines: readonly string[]): string =>
+      `${anyCase}[[rule]]\naction = "deny"\n${lines.join("\n")}`;
+    expect(said(rule("glob = '*.pvt'"))).toEqual([
+      [
+        'tftp.toml:6:8: warning: this rule denies "*.pvt", and `files.case_insensitive` finds such files in another case',
+        "  6 | glob = '*.pvt'",
+        "    |        ^^^^^^^",
+        "help: write ignore_case = true beside it.",
+      ].join("\n"),
+    ]);
+    for (const each of [
+      rule("glob = '*.pvt'", "ignore_case = true"),
+      rule("glob = '*.pub'", "not = true"),
+      rule("regex = '(?i)secret'"),
+      rule("ere = '^[0-9]+$'"),
+      rule("client = ['10.0.0.0/8']"),
+      rule("glob = '*.pvt'").replace("true", "false"),
+      rule("glob = '*.pvt'").replace("deny", "allow"),
+    ]) {
+      expect(said(each)).toEqual([]);
+    }
+  });
+
   test("variables that are no strings", () => {
     const text = "[[host]]\nname = 'a'\nvars = { kernel = 6 }";
     const { problems } = loadConfig(text, FILE);
