@@ -110,9 +110,10 @@ interface Fate {
 
 /** Where the upload goes. Whether it may take the place of what is there shows only when it comes. */
 function describeUpload({ uploads }: Settings, { path }: Permit): Fate {
-  const decision = new UploadPolicy(uploads).decide(pathText(path), undefined);
+  const decision = new UploadPolicy(uploads).decide(path, undefined);
   if (decision.isAllowed) {
-    return { rows: [["upload", join(uploads.rootDir, decision.target)]], isServed: true };
+    const file = join(uploads.rootDir, pathText(decision.target));
+    return { rows: [["upload", file]], isServed: true };
   }
   const reply = errorRow(errorReplies[decision.reply]);
   return { rows: [["upload", `refused: ${decision.reason}`], reply], isServed: false };

@@ -106,10 +106,9 @@ export class Writes implements UploadListener {
     name: Uint8Array,
     linkBytesMax: number,
   ): AdmittedWrite | Refused {
-    const path = pathText(permit.path);
     const limits = limitsUnder(this.#limits, permit.ruling, linkBytesMax);
     const grant = negotiate(request, limits, undefined);
-    const decision = this.#policy.decide(path, grant.announcedBytes);
+    const decision = this.#policy.decide(permit.path, grant.announcedBytes);
     if (!decision.isAllowed) {
       const { reply, cause, reason, fileBytes, fileBytesMax } = decision;
       const refusal = refused(request, errorReplies[reply], cause, reason);
@@ -123,6 +122,7 @@ export class Writes implements UploadListener {
       return refused(request, reply, cause, reason);
     }
     const { rootDir } = this.#settings.uploads;
+    const path = pathText(permit.path);
     return { kind: "write", request, grant, oack: encodeOack(grant), rootDir, path, upload };
   }
 

@@ -18,6 +18,7 @@ import {
 import { Errno } from "#ffi/errno.ts";
 import { closeFd, openFolderBeneath } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
+import { bytesOf, type ByteString, kernelName } from "#policy/names.ts";
 
 import { DIGEST_BYTES } from "./disk-job.ts";
 import { type FolderFds, openUploadFolder } from "./upload-folder.ts";
@@ -67,7 +68,8 @@ export class UploadFile {
   readonly versionsFd: number;
   /** Folders that must be synced because something new is in them, the target folder first. */
   readonly folderFds: FolderFds;
-  readonly leaf: string;
+  /** The last segment of the plan's path. */
+  readonly leaf: ByteString;
   readonly hidden: string;
   /** Whether nothing had the name at the beginning. */
   readonly isNew: boolean;
@@ -124,16 +126,13 @@ export class UploadFile {
     return this.address(place);
   }
 
-  #write(place: number, text: string): void {
+  #write(place: number, name: ByteString): void {
+    assert(name.length < NAME_BYTES, "names were measured before");
     const start = this.#room + place;
-    const into = this.#arena.u8.subarray(start, start + NAME_BYTES - 1);
-    const { read, written } = encoder.encodeInto(text, into);
-    assert(read === text.length, "names were measured before");
-    this.#arena.u8[start + written] = 0;
+    this.#arena.u8.set(bytesOf(name), start);
+    this.#arena.u8[start + name.length] = 0;
   }
 }
-
-const encoder = new TextEncoder();
 
 /** Folders that are open for an upload: see {@link UploadFile}. */
 interface Folders {
@@ -160,7 +159,7 @@ export function openUploadFile(
 ): UploadFile | number {
   const leaf = leafOf(plan.path);
   const longest = plan.versionsMax > 0 ? versionName(leaf, plan.versionsMax) : leaf;
-  if (Buffer.byteLength(longest) >= NAME_BYTES) return UploadRefusal.notFound;
+  if (longest.length >= NAME_BYTES) return UploadRefusal.notFound;
   if (isHiddenName(leaf)) return UploadRefusal.denied;
   const folderFds = openUploadFolder(rootFd, plan);
   if (typeof folderFds === "number") return uploadRefusalOf(folderFds);
@@ -180,8 +179,8 @@ export function openUploadFile(
 }
 
 /** Whether the name and the disk admit the file: 0 or a refusal. `previous` describes the file that has the name, if any. */
-function admit(folderFd: number, leaf: string, plan: UploadPlan, previous: FileStat): number {
-  const fd = openEntry(folderFd, leaf);
+function admit(folderFd: number, leaf: ByteString, plan: UploadPlan, previous: FileStat): number {
+  const fd = openEntry(folderFd, kernelName(leaf));
   if (fd === -Errno.ENOENT) return spaceRefusal(folderFd, plan);
   if (fd < 0) return uploadRefusalOf(fd);
   const result = statFd(fd, previous);
@@ -192,10 +191,15 @@ function admit(folderFd: number, leaf: string, plan: UploadPlan, previous: FileS
 }
 
 /** Bytes of what goes when a file of `bytes` is replaced. */
-function replacedBytesOf(folderFd: number, leaf: string, plan: UploadPlan, bytes: number): number {
+function replacedBytesOf(
+  folderFd: number,
+  leaf: ByteString,
+  plan: UploadPlan,
+  bytes: number,
+): number {
   if (plan.versionsMax === 0) return bytes;
   const oldest = new FileStat();
-  const fd = openEntry(folderFd, versionName(leaf, plan.versionsMax));
+  const fd = openEntry(folderFd, kernelName(versionName(leaf, plan.versionsMax)));
   if (fd < 0) return 0;
   statFd(fd, oldest);
   closeFd(fd);
@@ -251,6 +255,6 @@ function closeFolders({ folderFds, versionsFd }: Folders): void {
   if (versionsFd >= 0 && versionsFd !== folderFds[0]) closeFd(versionsFd);
 }
 
-function leafOf(path: string): string {
+function leafOf(path: ByteString): ByteString {
   return path.slice(path.lastIndexOf("/") + 1);
 }

@@ -5,6 +5,7 @@ import { makeFolder, setMode } from "#ffi/create.ts";
 import { DiskCall, makeDiskCall } from "#ffi/disk-call.ts";
 import { Errno } from "#ffi/errno.ts";
 import { closeFd, openFolderBeneath } from "#ffi/file.ts";
+import { type ByteString, kernelName } from "#policy/names.ts";
 
 import type { UploadPlan } from "./upload-plan.ts";
 
@@ -20,14 +21,14 @@ export type FolderFds = readonly [folderFd: number, ...parentFds: number[]];
  */
 export function openUploadFolder(rootFd: number, plan: UploadPlan): FolderFds | number {
   const segments = plan.path.split("/").slice(0, -1);
-  const fd = openFolderBeneath(rootFd, segments.join("/") || ".");
+  const fd = openFolderBeneath(rootFd, kernelName(segments.join("/") || "."));
   if (fd >= 0) return [fd];
   return fd === -Errno.ENOENT && plan.mayCreateFolders ? makeFolders(rootFd, segments, plan) : fd;
 }
 
 function makeFolders(
   rootFd: number,
-  segments: readonly string[],
+  segments: readonly ByteString[],
   plan: UploadPlan,
 ): FolderFds | number {
   let fd = openFolderBeneath(rootFd, ".");
@@ -37,7 +38,7 @@ function makeFolders(
     const parentFd = fd;
     // From the root each time, so that symlinks inside are followed and none leads out.
     const path = segments.slice(0, index + 1).join("/");
-    fd = openFolderBeneath(rootFd, path);
+    fd = openFolderBeneath(rootFd, kernelName(path));
     if (fd !== -Errno.ENOENT) {
       closeFd(parentFd);
       continue;
@@ -54,14 +55,14 @@ function makeFolders(
 function makeOne(
   rootFd: number,
   parentFd: number,
-  path: string,
-  segment: string,
+  path: ByteString,
+  segment: ByteString,
   plan: UploadPlan,
 ): number {
-  const made = makeFolder(parentFd, segment, plan.folderMode);
+  const made = makeFolder(parentFd, kernelName(segment), plan.folderMode);
   // Somebody else may have been quicker.
   if (made < 0 && made !== -Errno.EEXIST) return made;
-  const fd = openFolderBeneath(rootFd, path);
+  const fd = openFolderBeneath(rootFd, kernelName(path));
   if (fd < 0 || made < 0) return fd;
   const { userId, groupId, folderMode } = plan;
   const isOurs = userId < 0 && groupId < 0;

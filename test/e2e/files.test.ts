@@ -1,12 +1,13 @@
 // Which file a name means (end-to-end): symlinks by policy, and names in another case, with the log's word on a choice.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type Server, startServer, until } from "./server.ts";
-import { errorPacket, openPeer, readRequest } from "./wire.ts";
+import { sendBlocks } from "./uploading.ts";
+import { errorPacket, openPeer, payload, readRequest } from "./wire.ts";
 
 setDefaultTimeout(30_000);
 
@@ -120,3 +121,30 @@ test("what may not be read back may not be in another case either", async () => 
   expect(await answer(server, "SW2.CFG")).toStartWith("ERROR 2");
   expect(await answer(server, "kernel")).toBe("for everybody");
 });
+
+test("an upload has the name that its client sent, to the byte", async () => {
+  const tables = ["[write_config]", "enabled = true", 'allowed_patterns = ["in/caf*"]'];
+  await using server = await startServer({ tables });
+  mkdirSync(join(server.root, "in"));
+  // What Latin-1 writes is no UTF-8, and another name than what is.
+  for (const encoding of ["latin1", "utf8"] as const) {
+    const name = Buffer.from("in/caf\u00e9", encoding);
+    using peer = await openPeer();
+    peer.send(namedRequest(2, name), server.port);
+    const first = await peer.next();
+    expect(await sendBlocks(peer, first, Buffer.from(encoding))).toBe("ACK 1");
+    using reader = await openPeer();
+    reader.send(namedRequest(1, name), server.port);
+    expect(Buffer.from(payload(await reader.next())).toString()).toBe(encoding);
+  }
+  const names = readdirSync(join(server.root, "in"), { encoding: "buffer" });
+  expect(names.map((name) => name.toString("latin1")).toSorted()).toEqual([
+    "caf\u00c3\u00a9",
+    "caf\u00e9",
+  ]);
+});
+
+/** A request for a name that is given by its bytes. */
+function namedRequest(opcode: number, name: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(0, opcode), name, Buffer.from("\0octet\0")]);
+}
