@@ -62,9 +62,9 @@ export class Reception {
     const { shardIndex, serviceFd, lookups, cache, disk, listener } = this.#premises;
     const { settings, writes } = terms;
     if (writes !== undefined && this.#writes === undefined) {
-      this.#writes = new Writes(settings, writes, disk, shardIndex, listener);
+      this.#writes = new Writes(terms, writes, disk, shardIndex, listener);
     } else if (writes !== undefined) {
-      this.#writes?.switchTo(settings, writes);
+      this.#writes?.switchTo(terms, writes);
     }
     // Where uploads are not allowed any more, those that run are finished all the same.
     const allowed = writes === undefined ? undefined : this.#writes;

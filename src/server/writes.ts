@@ -18,9 +18,10 @@ import type { UploadPlan } from "#storage/upload-plan.ts";
 import type { Upload, UploadListener } from "#storage/upload.ts";
 import { Uploads } from "#storage/uploads.ts";
 
-import type { WritesInit } from "./contract.ts";
+import type { ShardTerms, WritesInit } from "./contract.ts";
 import { Intake, TEXT_BYTES } from "./intake.ts";
 import { limitsUnder, writeLimits } from "./limits.ts";
+import { uploadLookupRules } from "./lookup-rules.ts";
 import { type Refused, refused, uploadFate } from "./refused.ts";
 import type { Exchange, WriteTransfer } from "./transfer.ts";
 
@@ -46,6 +47,9 @@ export interface WritesListener {
   readonly nowUs: number;
 }
 
+/** What of a shard's terms uploads are decided by. */
+type WriteTerms = Pick<ShardTerms, "settings" | "linkTargetFds">;
+
 /** Write buffers of one shard: enough for 384 uploads at a time; memory is taken when it is touched. */
 const BUFFER_BYTES_MAX = 512 * BUFFER_BYTES;
 /** How long a repeated last block is acknowledged again: twice the 5 s after which the slowest usual client repeats it. */
@@ -62,12 +66,13 @@ export class Writes implements UploadListener {
   #text: MappedMemory | undefined;
 
   constructor(
-    settings: Settings,
+    terms: WriteTerms,
     { rootFd, ledger }: WritesInit,
     disk: Disk,
     shard: number,
     listener: WritesListener,
   ) {
+    const { settings } = terms;
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
     this.#limits = writeLimits(settings);
@@ -75,6 +80,7 @@ export class Writes implements UploadListener {
     this.#uploads = new Uploads(
       {
         rootFd,
+        rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
         ledger: new UploadLedger(ledger, shard, quotasOf(settings)),
         bufferBytesMax: BUFFER_BYTES_MAX,
@@ -84,11 +90,11 @@ export class Writes implements UploadListener {
   }
 
   /** Decides by these settings from now on. Uploads that run keep their terms; what they still bring counts by the new quotas. */
-  switchTo(settings: Settings, { rootFd }: WritesInit): void {
+  switchTo({ settings, linkTargetFds }: WriteTerms, { rootFd }: WritesInit): void {
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
     this.#limits = writeLimits(settings);
-    this.#uploads.moveTo(rootFd, quotasOf(settings));
+    this.#uploads.moveTo(rootFd, uploadLookupRules(settings, linkTargetFds), quotasOf(settings));
   }
 
   /** How many uploads are not over, those included whose transfer has ended. */

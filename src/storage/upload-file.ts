@@ -16,11 +16,12 @@ import {
   removeEntry,
 } from "#ffi/create.ts";
 import { Errno } from "#ffi/errno.ts";
-import { closeFd, openFolderBeneath } from "#ffi/file.ts";
+import { closeFd, type FollowedLinks, openFolderBeneath } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 import { bytesOf, type ByteString, kernelName } from "#policy/names.ts";
 
 import { DIGEST_BYTES } from "./disk-job.ts";
+import type { Lookup } from "./lookup.ts";
 import { type FolderFds, openUploadFolder } from "./upload-folder.ts";
 import { createHiddenName, isHiddenName, versionName } from "./upload-name.ts";
 import type { UploadPlan } from "./upload-plan.ts";
@@ -148,11 +149,11 @@ interface Created {
 }
 
 /**
- * Opens what an upload needs for `plan` beneath `rootFd`, with its names at byte `room` of `arena`. Returns the file; or a
+ * Opens what an upload needs for `plan` where `lookup` finds its folder, with its names at byte `room` of `arena`. Returns the file; or a
  * value of {@link UploadRefusal}, and nothing is open or left.
  */
 export function openUploadFile(
-  rootFd: number,
+  lookup: Lookup,
   plan: UploadPlan,
   arena: Arena,
   room: number,
@@ -161,12 +162,13 @@ export function openUploadFile(
   const longest = plan.versionsMax > 0 ? versionName(leaf, plan.versionsMax) : leaf;
   if (longest.length >= NAME_BYTES) return UploadRefusal.notFound;
   if (isHiddenName(leaf)) return UploadRefusal.denied;
-  const folderFds = openUploadFolder(rootFd, plan);
+  const folderFds = openUploadFolder(lookup, plan);
   if (typeof folderFds === "number") return uploadRefusalOf(folderFds);
   const [folderFd] = folderFds;
   const previous = new FileStat();
   const refusal = admit(folderFd, leaf, plan, previous);
-  const versionsFd = refusal < 0 ? refusal : openVersionsFolder(folderFd, plan);
+  const versionsFd =
+    refusal < 0 ? refusal : openVersionsFolder(folderFd, plan, lookup.followedLinks);
   const created = versionsFd < 0 ? versionsFd : createFile(folderFd);
   if (typeof created !== "number") {
     const isNew = !previous.isRegular;
@@ -186,6 +188,8 @@ function admit(folderFd: number, leaf: ByteString, plan: UploadPlan, previous: F
   const result = statFd(fd, previous);
   closeFd(fd);
   if (result < 0) return uploadRefusalOf(result);
+  // Not even one that leads to a file inside: what a name is must not depend on what it was a moment ago.
+  if (previous.isLink) return UploadRefusal.outside;
   if (!previous.isRegular) return UploadRefusal.denied;
   return plan.mayOverwrite ? spaceRefusal(folderFd, plan) : UploadRefusal.exists;
 }
@@ -215,13 +219,13 @@ function spaceRefusal(folderFd: number, plan: UploadPlan): number {
 }
 
 /** The folder for versions, made if it is missing; the target folder itself where none is named. An fd or a refusal. */
-function openVersionsFolder(folderFd: number, plan: UploadPlan): number {
+function openVersionsFolder(folderFd: number, plan: UploadPlan, links: FollowedLinks): number {
   if (plan.versionsMax === 0 || plan.versionsFolder === "") return folderFd;
-  let fd = openFolderBeneath(folderFd, plan.versionsFolder);
+  let fd = openFolderBeneath(folderFd, plan.versionsFolder, links);
   if (fd === -Errno.ENOENT) {
     const made = makeFolder(folderFd, plan.versionsFolder, plan.folderMode);
     const isThere = made >= 0 || made === -Errno.EEXIST;
-    fd = isThere ? openFolderBeneath(folderFd, plan.versionsFolder) : made;
+    fd = isThere ? openFolderBeneath(folderFd, plan.versionsFolder, links) : made;
   }
   return fd < 0 ? uploadRefusalOf(fd) : fd;
 }

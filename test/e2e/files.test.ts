@@ -1,12 +1,20 @@
 // Which file a name means (end-to-end): symlinks by policy, and names in another case, with the log's word on a choice.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type Server, startServer, until } from "./server.ts";
-import { sendBlocks } from "./uploading.ts";
+import { everythingIn, sendBlocks, upload } from "./uploading.ts";
 import { errorPacket, openPeer, payload, readRequest } from "./wire.ts";
 
 setDefaultTimeout(30_000);
@@ -42,6 +50,40 @@ test.each([
     expect(await answer(server, "etc/passwd")).toStartWith("ERROR 2");
     const told = /refused etc\/passwd: a symbolic link .* \(symlink, error 2\)/;
     await until(() => told.test(server.log()), "a line about the link");
+  } finally {
+    rmSync(images, { recursive: true });
+  }
+});
+
+test.each([
+  ["none", "ERROR 2", "ERROR 2"],
+  ["inside", "ACK 1", "ERROR 2"],
+  ["listed", "ACK 1", "ACK 1"],
+])("uploads, symlinks = %j", async (symlinks, inside, listed) => {
+  const images = mkdtempSync(join(tmpdir(), "snow-owl-images-"));
+  try {
+    const targets = symlinks === "listed" ? [`symlink_targets = [${JSON.stringify(images)}]`] : [];
+    const files = ["[files]", `symlinks = "${symlinks}"`, ...targets];
+    const patterns = 'allowed_patterns = ["folder/*", "link/*", "images/*", "etc/*"]';
+    const writes = ["[write_config]", "enabled = true", "allow_overwrite = true", patterns];
+    const tables = [...files, ...writes, "[uploads]", "create_folders = true"];
+    await using server = await startServer({ tables });
+    server.put("folder/file", "");
+    symlinkSync("folder", join(server.root, "link"));
+    symlinkSync(images, join(server.root, "images"));
+    symlinkSync("/etc", join(server.root, "etc"));
+    // A name that is a link itself is written by nobody, wherever it leads.
+    symlinkSync("file", join(server.root, "folder/alias"));
+    const sent = (name: string): Promise<string> => upload(server.port, name, Buffer.from("x"));
+    expect(await sent("folder/a/new")).toBe("ACK 1");
+    expect(await sent("link/b/new")).toStartWith(inside);
+    expect(await sent("images/c/new")).toStartWith(listed);
+    expect(await sent("etc/snow-owl-test")).toStartWith("ERROR 2");
+    expect(await sent("folder/alias")).toStartWith("ERROR 2");
+    const told = /refused upload of folder\/alias: a symbolic link .* \(symlink, error 2\)/;
+    await until(() => told.test(server.log()), "a line about the link");
+    expect(everythingIn(images)).toEqual(symlinks === "listed" ? ["c/", "c/new"] : []);
+    expect(existsSync(join(server.root, "folder/b"))).toBe(symlinks !== "none");
   } finally {
     rmSync(images, { recursive: true });
   }
