@@ -3,6 +3,7 @@
 
 import type { Settings } from "#config/settings.ts";
 import { peerAddressText } from "#io/inbox.ts";
+import type { Kernel } from "#io/kernel.ts";
 import { MappedMemory } from "#io/memory.ts";
 import { pathText } from "#policy/names.ts";
 import type { Permit } from "#policy/policy.ts";
@@ -71,6 +72,7 @@ export class Writes implements UploadListener {
     disk: Disk,
     shard: number,
     listener: WritesListener,
+    kernel: Kernel,
   ) {
     const { settings } = terms;
     this.#settings = settings;
@@ -82,7 +84,7 @@ export class Writes implements UploadListener {
         rootFd,
         rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings)),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
         bufferBytesMax: BUFFER_BYTES_MAX,
       },
       this,
