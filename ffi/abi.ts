@@ -41,6 +41,9 @@ export const SockaddrIn6 = {
   size: 28,
 } as const;
 
+/** struct sockaddr_un, sys/un.h. */
+export const SockaddrUn = { family: 0, path: 2, size: 110 } as const;
+
 /** struct in_pktinfo, netinet/in.h: interface index, local address (spec_dst), header destination. */
 export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as const;
 
@@ -127,6 +130,12 @@ export const Syscall: {
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
+  readonly capget: number;
+  readonly capset: number;
+  readonly seccomp: number;
+  readonly landlockCreateRuleset: number;
+  readonly landlockAddRule: number;
+  readonly landlockRestrictSelf: number;
 } = {
   fstat: isX64 ? 5 : 80,
   getdents64: isX64 ? 217 : 61,
@@ -135,6 +144,12 @@ export const Syscall: {
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
   openat2: 437,
+  capget: isX64 ? 125 : 90,
+  capset: isX64 ? 126 : 91,
+  seccomp: isX64 ? 317 : 277,
+  landlockCreateRuleset: 444,
+  landlockAddRule: 445,
+  landlockRestrictSelf: 446,
 };
 
 export const O_RDONLY = 0;
@@ -158,9 +173,11 @@ export const RENAME_NOREPLACE = 0x1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const RWF_NOWAIT = 0x08;
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
+export const CLOCK_MONOTONIC = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;

@@ -10,6 +10,7 @@ const symbols = {
   syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64_fast" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   bind: { args: ["i32", "u64", "u32"], returns: "i32" },
+  connect: { args: ["i32", "u64", "u32"], returns: "i32" },
   getsockname: { args: ["i32", "u64", "u64"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "u64", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "u64", "u64"], returns: "i32" },
@@ -45,6 +46,15 @@ const symbols = {
   sched_setaffinity: { args: ["i32", "u64", "u64"], returns: "i32" },
   sched_getaffinity: { args: ["i32", "u64", "u64"], returns: "i32" },
   geteuid: { args: [], returns: "u32" },
+  setgroups: { args: ["u64", "u64"], returns: "i32" },
+  setresgid: { args: ["u32", "u32", "u32"], returns: "i32" },
+  setresuid: { args: ["u32", "u32", "u32"], returns: "i32" },
+  prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
+  getrlimit: { args: ["i32", "u64"], returns: "i32" },
+  setrlimit: { args: ["i32", "u64"], returns: "i32" },
+  clock_gettime: { args: ["i32", "u64"], returns: "i32" },
+  fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
+  execve: { args: ["u64", "u64", "u64"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
 } as const;
 

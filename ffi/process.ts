@@ -4,9 +4,10 @@
 import { assert } from "#base/assert.ts";
 import { u8 } from "#base/bytes.ts";
 
+import { CLOCK_MONOTONIC, Timespec } from "./abi.ts";
 import { Errno } from "./errno.ts";
 import { checked, libc } from "./libc.ts";
-import { scratch, scratchAddress, STRUCT, STRUCT_BYTES } from "./scratch.ts";
+import { readU64, scratch, scratchAddress, STRUCT, STRUCT_BYTES } from "./scratch.ts";
 
 // A CPU mask is as large as the scratch structure: 4,096 processors, half of the kernel's own limit (CONFIG_NR_CPUS).
 const CPUS_MAX: number = STRUCT_BYTES * 8;
@@ -41,6 +42,14 @@ export function setAffinity(cores: readonly number[]): number {
 /** The effective user of this process; 0 is root. */
 export function effectiveUid(): number {
   return libc.geteuid();
+}
+
+/** The kernel's monotonic clock in microseconds, as other processes of this machine read it too. Source: clock_gettime(2). */
+export function monotonicNow(): number {
+  const result = libc.clock_gettime(CLOCK_MONOTONIC, scratchAddress(STRUCT));
+  assert(result === 0, "every kernel has this clock");
+  const seconds = readU64(STRUCT + Timespec.seconds);
+  return seconds * 1e6 + Math.floor(readU64(STRUCT + Timespec.nanoseconds) / 1000);
 }
 
 /** Bytes in one page of memory: 4,096 on x86-64, up to 65,536 on arm64. */

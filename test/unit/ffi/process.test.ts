@@ -1,9 +1,16 @@
 // Tests of facts about this process, and of keeping a thread on chosen processors.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 
 import { Errno } from "#ffi/errno.ts";
-import { availableCores, effectiveUid, pageBytes, setAffinity } from "#ffi/process.ts";
+import {
+  availableCores,
+  effectiveUid,
+  monotonicNow,
+  pageBytes,
+  setAffinity,
+} from "#ffi/process.ts";
 
 import { afterwards, cleanUp } from "./rig.ts";
 
@@ -46,3 +53,15 @@ test("the effective user and the page size are the process's own", () => {
   const reported = Bun.spawnSync(["getconf", "PAGESIZE"]).stdout.toString().trim();
   expect(pageBytes()).toBe(Number(reported));
 });
+
+test("the monotonic clock is that of the machine, and goes on", () => {
+  const uptimeUs = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1e6;
+  const first = monotonicNow();
+  // The uptime counts the time in suspension too, and is rounded down to a hundredth of a second.
+  expect(first).toBeGreaterThan(0);
+  expect(monotonicNow()).toBeGreaterThanOrEqual(first);
+  expect(uptimeUs).toBeLessThan(monotonicNow() + SUSPENDED_US_MAX);
+});
+
+/** A machine that has slept longer than this was not made for tests. */
+const SUSPENDED_US_MAX = 30 * 86_400e6;
