@@ -4,6 +4,7 @@
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
 import { explainPolicy } from "./explain-policy.ts";
+import { explainProcess } from "./explain-process.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes } from "./format.ts";
 import {
@@ -70,6 +71,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ["cache", `${formatBytes(cache.value)} (${cache.reason})`],
     ...explainUploads(settings.uploads),
     ...explainHooks(settings.hooks),
+    ...explainProcess(settings.process),
     ["log", describeLog(settings)],
   ];
 }

@@ -4,6 +4,7 @@
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
 import { performanceKeys } from "./keys-performance.ts";
+import { processKeys } from "./keys-process.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
 import { transferKeys } from "./keys-transfer.ts";
@@ -12,6 +13,7 @@ import type { Place } from "./problem.ts";
 
 type Rows = typeof serviceKeys &
   typeof filesKeys &
+  typeof processKeys &
   typeof performanceKeys &
   typeof transferKeys &
   typeof uploadKeys &
@@ -90,6 +92,7 @@ export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...filesKeys,
   ...policyKeys,
   ...uploadKeys,
+  ...processKeys,
   ...transferKeys,
   ...performanceKeys,
 };
@@ -178,6 +181,14 @@ export const sections: readonly Section[] = [
     about: [
       "What to do when something happened: run a command, or tell a web service.",
       "Every hook whose pattern matches is called.",
+    ],
+  },
+  {
+    path: "process",
+    title: "The process",
+    about: [
+      "As whom the server runs, and what it can no longer do when the first request comes.",
+      "What this means in practice stands in docs/operations.md.",
     ],
   },
   {

@@ -11,6 +11,7 @@ import {
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
+import { type ProcessSettings, resolveProcess } from "./settings-process.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -23,6 +24,8 @@ export interface Machine {
   /** Cores that this process may use; at least 1. */
   readonly cores: number;
   readonly memoryBytes: number;
+  /** Service sockets that were handed over, so that there can be no more workers; undefined: they are opened here. */
+  readonly socketsGiven?: number | undefined;
 }
 
 export interface Settings {
@@ -77,6 +80,7 @@ export interface Settings {
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
+  readonly process: ProcessSettings;
   readonly log: LogSettings;
 }
 
@@ -151,6 +155,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
+    process: resolveProcess(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,
@@ -181,6 +186,8 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   if (!socket.reuse_port && wanted.value > 1) {
     return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
   }
+  const given = machine.socketsGiven ?? wanted.value;
+  if (given < wanted.value) return { value: given, reason: `${given} sockets were handed over` };
   const ports = portCount(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;
