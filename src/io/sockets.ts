@@ -9,6 +9,7 @@ import {
   openSocket,
   type OptionName,
   PMTUDISC_DONT,
+  setNonBlocking,
   setOption,
   socketName,
 } from "#ffi/socket.ts";
@@ -47,29 +48,38 @@ export interface SocketSet {
 
 /**
  * Opens the sockets of `shardCount` shards as `plan` says. Service sockets tell where each request came in, whatever they are
- * bound to: rules may ask for it, and a reload may bring rules. Source: socket(7), udp(7), ipv6(7).
+ * bound to: rules may ask for it, and a reload may bring rules. Where service sockets are given there is one for each shard, and
+ * `listen` does not count. Source: socket(7), udp(7), ipv6(7).
  */
-export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSet | StartFault {
+export function openShardSockets(
+  plan: SocketPlan,
+  shardCount: number,
+  givenFds: readonly number[] = [],
+): SocketSet | StartFault {
   const { address, scope } = plan.listen;
   const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
   if ("fault" in ip) {
     return { fault: ip.fault, remedy: "correct bind_addr, or give another address with --bind" };
   }
-  const service: SocketAddress = { ...ip, port: plan.listen.port };
-  const busy = probePort(service);
+  const given = givenFds[0] === undefined ? undefined : socketName(givenFds[0]);
+  const service: SocketAddress =
+    typeof given === "object" ? given : { ...ip, port: plan.listen.port };
+  const busy = givenFds.length > 0 ? undefined : probePort(service);
   if (busy !== undefined) return busy;
   const opened: number[] = [];
-  const result = openAll(plan, service, shardCount, opened);
+  const result = openAll(plan, service, shardCount, opened, givenFds);
   if ("fault" in result) for (const fd of opened) closeSocket(fd);
   return result;
 }
 
 /** Closes every socket of a set. */
 export function closeShardSockets(set: SocketSet): void {
-  for (const shard of set.shards) {
-    closeSocket(shard.serviceFd);
-    for (const fd of shard.transferFds) closeSocket(fd);
-  }
+  socketFds(set).forEach(closeSocket);
+}
+
+/** Every socket of a set. */
+export function socketFds(set: SocketSet): readonly number[] {
+  return set.shards.flatMap(({ serviceFd, transferFds }) => [serviceFd, ...transferFds]);
 }
 
 /**
@@ -90,11 +100,16 @@ function openAll(
   service: SocketAddress,
   shardCount: number,
   opened: number[],
+  givenFds: readonly number[],
 ): SocketSet | StartFault {
   const isWildcard = service.bytes.every((byte) => byte === 0);
   const serviceFds: number[] = [];
   for (let shard = 0; shard < shardCount; shard++) {
-    const fd = openConfigured(plan, service, true, shardCount > 1, opened);
+    const given = givenFds[shard];
+    const fd =
+      given === undefined
+        ? openConfigured(plan, service, true, shardCount > 1, opened)
+        : adopt(given, plan, service.family);
     if (typeof fd !== "number") return fd;
     serviceFds.push(fd);
   }
@@ -168,18 +183,35 @@ function openConfigured(
   // SO_REUSEADDR is left alone whatever reuse_address says: on UDP it helps no restart, and lets
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
-  options.push(...familyOptions(local.family, tellsLocal));
+  // A dual-stack socket sends to v4-mapped peers through IPv4.
+  if (local.family === 6) options.push(["IPV6_V6ONLY", 0]);
+  const fault = configure(fd, plan, [...options, ...familyOptions(local.family, tellsLocal)]);
+  if (fault !== undefined) return fault;
+  const bound = bindSocket(fd, local);
+  if (bound >= 0) return fd;
+  opened.pop();
+  closeSocket(fd);
+  return bindFault(bound, local);
+}
+
+/** Makes a service socket that somebody else has bound one of ours. Whether it takes IPv4 as well was decided there. */
+function adopt(fd: number, plan: SocketPlan, family: 4 | 6): number | StartFault {
+  setNonBlocking(fd);
+  return configure(fd, plan, familyOptions(family, true)) ?? fd;
+}
+
+function configure(
+  fd: number,
+  plan: SocketPlan,
+  options: readonly (readonly [OptionName, number])[],
+): BindFault | undefined {
   for (const [name, value] of options) {
     const set = setOption(fd, name, value);
     if (set < 0) return optionFault(name, set);
   }
   setBuffer(fd, "SO_RCVBUF", plan.receiveBufferBytes);
   setBuffer(fd, "SO_SNDBUF", plan.sendBufferBytes);
-  const bound = bindSocket(fd, local);
-  if (bound >= 0) return fd;
-  opened.pop();
-  closeSocket(fd);
-  return bindFault(bound, local);
+  return undefined;
 }
 
 function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
@@ -188,8 +220,8 @@ function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number]
     if (tellsLocal) options.push(["IP_PKTINFO", 1]);
     return options;
   }
-  // A dual-stack socket sends to v4-mapped peers through IPv4, so it needs both families' setting.
-  options.push(["IPV6_V6ONLY", 0], ["IPV6_MTU_DISCOVER", PMTUDISC_DONT]);
+  // A dual-stack socket needs both families' setting.
+  options.push(["IPV6_MTU_DISCOVER", PMTUDISC_DONT]);
   if (tellsLocal) options.push(["IPV6_RECVPKTINFO", 1]);
   return options;
 }

@@ -10,6 +10,8 @@ import type { ShardTerms } from "#server/contract.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Log } from "./log.ts";
 import type { Logs } from "./logs.ts";
+import type { Notices } from "./notices.ts";
+import { type Granted, reachFault } from "./reach.ts";
 import type { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
 import { describeError } from "./thread-deaths.ts";
@@ -35,6 +37,9 @@ export type Reread =
 /** What a reload reads and what it changes. */
 export interface ReloadParts {
   readonly reread: (inForce: Config) => Reread;
+  /** What the process kept when it started; undefined: everything. */
+  readonly granted: Granted | undefined;
+  readonly notices: Pick<Notices, "reloading" | "reloaded">;
   readonly shards: Shards;
   readonly hooks: Hooks;
   readonly logs: Logs;
@@ -67,11 +72,13 @@ export class Reload {
     this.#isAsked = true;
     if (this.#isRunning) return;
     this.#isRunning = true;
+    this.#parts.notices.reloading();
     while (this.#isAsked && !this.#hasEnded) {
       this.#isAsked = false;
       await this.#reload();
     }
     this.#isRunning = false;
+    if (!this.#hasEnded) this.#parts.notices.reloaded();
   }
 
   /** The server ends: no reload begins any more, and one that runs says nothing. */
@@ -91,8 +98,13 @@ export class Reload {
   }
 
   async #putInForce(reread: Exclude<Reread, { readonly problem: string }>): Promise<void> {
-    const { shards, hooks, logs, log, ledger } = this.#parts;
+    const { granted, shards, hooks, logs, log, ledger } = this.#parts;
     const { config, settings } = reread;
+    const beyond = granted === undefined ? undefined : reachFault(granted, settings);
+    if (beyond !== undefined) {
+      this.#refuse(faultText(beyond));
+      return;
+    }
     const previous = this.#terms;
     const terms = openTerms(settings, { ledger, previous });
     if ("fault" in terms) {

@@ -96,6 +96,18 @@ export class Shards {
     );
   }
 
+  /** How many turns each shard has made; undefined for one that has no worker: it is being replaced, or has ended. */
+  turns(): readonly (number | undefined)[] {
+    return this.#inits.map(({ shardIndex, counters }) =>
+      this.#ports.has(shardIndex) ? new Float64Array(counters)[Counter.turns] : undefined,
+    );
+  }
+
+  /** Has every shard take a turn, if it can. */
+  nudge(): void {
+    for (const { doorbellFd } of this.#inits) ringDoorbell(doorbellFd);
+  }
+
   #say(command: number): void {
     if (command <= this.#command) return;
     this.#command = command;

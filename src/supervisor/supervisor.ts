@@ -5,23 +5,26 @@ import { hostname } from "node:os";
 
 import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
+import { seal } from "#io/confinement.ts";
+import { ServiceManager } from "#io/service-manager.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
 import {
   CONTROL_BYTES,
   Counter,
   COUNTERS,
-  type FastPaths,
   type ShardInit,
   type ShardTerms,
 } from "#server/contract.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
-import { bannerText, exampleFileOf } from "./banner.ts";
+import { type BannerFacts, bannerText, exampleFileOf } from "./banner.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
+import type { Heritage } from "./heritage.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
+import { Notices } from "./notices.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
@@ -33,6 +36,8 @@ export interface Host {
   readonly workerUrl: URL;
   /** The module that a disk thread runs. */
   readonly diskWorkerUrl: URL;
+  /** What was opened and given up on the way here; undefined: nothing. */
+  readonly heritage?: Heritage | undefined;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
   /** Reads the configuration again, to follow the one that is in force. */
@@ -53,7 +58,7 @@ export async function serve(
   { config, settings }: Configuration,
   host: Host,
 ): Promise<Ending | StartFault> {
-  const opened = openEverything(settings);
+  const opened = openEverything(settings, host.heritage?.sockets);
   if ("fault" in opened) return opened;
   const fds = openLogFds(settings.log);
   if ("fault" in fds) {
@@ -82,11 +87,11 @@ interface Opened {
 /** Uploads that may be under way at a time in all shards together: far more than their buffers allow. */
 const CLAIMS_MAX = 16_384;
 
-function openEverything(settings: Settings): Opened | StartFault {
+function openEverything(settings: Settings, inherited?: SocketSet): Opened | StartFault {
   const ledger = createUploadLedger(CLAIMS_MAX);
   const terms = openTerms(settings, { ledger, previous: undefined });
   if ("fault" in terms) return terms;
-  const sockets = openShardSockets(settings, settings.workers);
+  const sockets = inherited ?? openShardSockets(settings, settings.workers);
   if ("fault" in sockets) {
     closeTerms(terms);
     return sockets;
@@ -119,6 +124,7 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
+  const { granted, measures } = sealed(settings, host.heritage);
   let reason = "";
   let hasEnded = false;
   const end = async (ending: Ending): Promise<void> => {
@@ -126,6 +132,7 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     if (hasEnded) return;
     hasEnded = true;
     reload.end();
+    notices.end();
     for (const timer of timers) clearTimeout(timer);
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
@@ -139,7 +146,10 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     void end(hopelessEnding(error));
   };
   const shards = new Shards(opened.inits, host.workerUrl, {
-    ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
+    ready: (fastPaths) => {
+      announce(settings, host, opened.sockets, { fastPaths, measures }, log);
+      notices.ready();
+    },
     record: (record) => {
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
@@ -158,7 +168,8 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     hopeless,
   });
   const { ledger } = opened;
-  const parts = { reread: host.reread, shards, hooks, logs, log, ledger };
+  const notices = new Notices(new ServiceManager(process.env, process.pid), shards);
+  const parts = { reread: host.reread, granted, notices, shards, hooks, logs, log, ledger };
   const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -184,6 +195,7 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     const { drainMs } = reload.settings;
     reload.end();
     log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
+    notices.stopping(drainMs + STOP_GRACE_MS + FLUSH_MS);
     shards.drain();
     hooks.endWithin(drainMs);
     after(drainMs, () =>
@@ -200,6 +212,17 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   return promise;
 }
 
+/** The last right to go is that to make other system calls: to come here took some of them. */
+function sealed(
+  { process: { isCallConfined } }: Settings,
+  heritage: Heritage | undefined,
+): Pick<Heritage, "granted" | "measures"> {
+  const granted = heritage?.granted;
+  if (granted === undefined) return { granted, measures: [] };
+  const seccomp = seal(isCallConfined, granted.mayStartPrograms);
+  return { granted, measures: [...(heritage?.measures ?? []), seccomp] };
+}
+
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 const GOOD_ENDING: Ending = { isFailure: false, fault: "", remedy: "" };
@@ -208,7 +231,7 @@ function announce(
   settings: Settings,
   host: Host,
   sockets: SocketSet,
-  fastPaths: FastPaths,
+  { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
   log: Log,
 ): void {
   if (settings.log.format === "text") {
@@ -220,6 +243,7 @@ function announce(
         isWildcard: sockets.isWildcard,
         workers: settings.workers,
         fastPaths,
+        measures,
         uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
         exampleFile: exampleFileOf(settings.rootDir),
       }),
@@ -234,7 +258,7 @@ function announce(
     version: host.version,
     workers: settings.workers,
     uploads: settings.uploads.isEnabled ? settings.uploads.rootDir : "off",
-    ...(settings.log.format === "json" ? { fast_paths: fastPaths } : {}),
+    ...(settings.log.format === "json" ? { fast_paths: fastPaths, confinement: measures } : {}),
   });
 }
 

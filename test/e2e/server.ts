@@ -19,6 +19,12 @@ export interface ServerOptions {
   readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
+  /** Variables besides PATH. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Descriptors that it finds open from 3 on. */
+  readonly fds?: readonly number[];
+  /** Where it listens, if that is decided already. */
+  readonly port?: number;
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
   readonly root?: string;
   /** Where a client reaches it, to see that it is ready; undefined: the caller waits. */
@@ -64,8 +70,10 @@ const defaultAddress = "127.0.0.1";
 
 async function launchServer(options: ServerOptions): Promise<Server> {
   const bind = options.bind ?? defaultAddress;
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
+  // A server that becomes somebody else starts itself as that user.
+  chmodSync(folder, 0o755);
   // Outside the working folder, so that this stays as empty as an administrator's would be.
   const ownRoot = options.root === undefined ? temporaryFolder() : undefined;
   const root = options.root ?? ownRoot?.path ?? "";
@@ -74,10 +82,8 @@ async function launchServer(options: ServerOptions): Promise<Server> {
   const binary = placeBinary(folder);
   const child = Bun.spawn([...(options.wrapper ?? []), binary, "--config", configuration], {
     cwd: folder,
-    env: { PATH: process.env["PATH"] ?? "" },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
+    env: { PATH: process.env["PATH"] ?? "", ...options.variables },
+    stdio: ["ignore", "pipe", "pipe", ...(options.fds ?? [])],
   });
   let printed = "";
   const listen = async (stream: ReadableStream<Uint8Array>): Promise<void> => {

@@ -14,6 +14,7 @@ const facts: BannerFacts = {
   address: "[::]:6969",
   isWildcard: true,
   workers: 2,
+  measures: [],
   fastPaths: { recvmmsg: on, sendmmsg: on, gso: on, openat2: on, spin: on },
   uploads: undefined,
   exampleFile: "hello.txt",
