@@ -10,10 +10,10 @@ import { ackBytes, dataHeaderBytes, writeAck } from "#protocol/packet.ts";
 import { Reply } from "#protocol/receiver.ts";
 import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
+import { isTemporary } from "#storage/payload.ts";
 
 import { Counter } from "./contract.ts";
 import type { Counters } from "./counters.ts";
-import { isTemporary } from "./payload.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
