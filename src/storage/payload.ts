@@ -99,7 +99,11 @@ export class NetasciiPayload implements Payload {
     cache: FileCache,
     file: CachedFile,
     ring: number,
-    { blockBytes, windowBlocks, rolloverTo }: Grant,
+    {
+      blockBytes,
+      windowBlocks,
+      rolloverTo,
+    }: Pick<Grant, "blockBytes" | "windowBlocks" | "rolloverTo">,
   ) {
     this.#rolloverTo = rolloverTo;
     const strideBytes = dataHeaderBytes + blockBytes;
