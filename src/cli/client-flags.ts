@@ -5,7 +5,7 @@ import { parseArgs, type ParsedArgs } from "citty";
 
 import type { Terms } from "#client/contract.ts";
 import { blockBytesMaxOnWire, blockBytesMin } from "#protocol/options.ts";
-import { type Mode, parseServer, type Server } from "#protocol/uri.ts";
+import { type Mode, parseServer, type Server, tftpPort } from "#protocol/uri.ts";
 
 import { readFlags, type UsageFault } from "./words.ts";
 
@@ -139,7 +139,6 @@ export interface ClientInvocation {
   readonly parallel: number;
 }
 
-const PORT_DEFAULT = 69;
 /** Snow-Owl's. A window of 16 reaches nearly all of the speed that windows give on a local network (docs/performance.md). */
 const WINDOW_BLOCKS_DEFAULT = 16;
 const RETRIES_DEFAULT = 5;
@@ -212,7 +211,7 @@ function checked(
     given,
     mode,
     server,
-    port: number("port") ?? PORT_DEFAULT,
+    port: number("port") ?? tftpPort,
     parallel: number("parallel") ?? PARALLEL_DEFAULT,
     terms: {
       blockBytes: number("blksize"),

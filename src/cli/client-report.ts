@@ -22,6 +22,8 @@ export interface FileFailure {
   readonly errorCode?: number;
 }
 
+const RATED_US = 100_000;
+
 /** The report of a file that no packet was sent for. */
 export function reportWithout(wanted: Wanted, failure?: FileFailure): FileReport {
   const isSkipped = failure === undefined;
@@ -34,7 +36,8 @@ export function reportLine(report: FileReport, isVerbose: boolean): string {
   if (isSkipped) return `${wanted.path}: is complete already`;
   if (failure !== undefined)
     return failureText(`${wanted.url}: ${failure.text}`, remedyOf(failure));
-  const rate = formatRate(bytes, durationUs);
+  // What took no time to speak of has no rate to speak of.
+  const rate = durationUs < RATED_US ? "" : formatRate(bytes, durationUs);
   const size = `${formatBytes(bytes)} in ${formatDuration(durationUs)}`;
   const line = `${wanted.path}: ${size}${rate === "" ? "" : `, ${rate}`}`;
   if (!isVerbose || facts === undefined) return line;

@@ -247,14 +247,14 @@ function writeError(text: string): void {
 
 /** Prints packets as tcpdump does: the time of day, the time since the packet before, and the packet. */
 function tracer(): Trace {
-  let beforeMs = performance.now();
+  let beforeUs = Math.floor(performance.now() * 1000);
   return (direction, peer, packet) => {
-    const nowMs = performance.now();
-    const time = new Date(performance.timeOrigin + nowMs);
-    const micros = String(Math.floor((nowMs * 1000) % 1000)).padStart(3, "0");
-    const clock = `${time.toTimeString().slice(0, 8)}.${String(time.getMilliseconds()).padStart(3, "0")}${micros}`;
-    const since = ((nowMs - beforeMs) / 1000).toFixed(6);
-    beforeMs = nowMs;
-    complain(`${clock} +${since} ${direction} ${peer} ${packet}`);
+    const nowUs = Math.floor(performance.now() * 1000);
+    const clockUs = Math.floor(performance.timeOrigin * 1000) + nowUs;
+    const clock = new Date(clockUs / 1000).toTimeString().slice(0, 8);
+    const fraction = String(clockUs % 1_000_000).padStart(6, "0");
+    const sinceS = ((nowUs - beforeUs) / 1e6).toFixed(6);
+    beforeUs = nowUs;
+    complain(`${clock}.${fraction} +${sinceS} ${direction} ${peer} ${packet}`);
   };
 }

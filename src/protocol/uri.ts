@@ -18,6 +18,9 @@ export interface Target extends Server {
   readonly mode: Mode | undefined;
 }
 
+/** RFC 1350 §4: 69 decimal. */
+export const tftpPort = 69;
+
 export type Mode = "octet" | "netascii";
 
 /** Why a text names no file. */
@@ -60,7 +63,7 @@ export function parseServer(text: string): Server | UriFault {
 export function formatTarget({ host, port, name, mode }: Target): string {
   // RFC 6874: the % before an interface is escaped in a URL.
   const place = host.includes(":") ? `[${host.replace("%", "%25")}]` : host;
-  const at = port === undefined ? place : `${place}:${port}`;
+  const at = port === undefined || port === tftpPort ? place : `${place}:${port}`;
   const path = Array.from(name, escaped).join("");
   return `tftp://${at}/${path}${mode === undefined ? "" : `;mode=${mode}`}`;
 }
