@@ -1,4 +1,5 @@
-// Names of hosts (cli layer): to the addresses that are tried in their order. Each name is looked up once.
+// Names of hosts (cli layer): to the addresses that are tried in their order. Each name is looked up once, by the system's
+// resolver, and an address not at all.
 
 import { lookup } from "node:dns/promises";
 

@@ -7,8 +7,10 @@ import { basename, dirname } from "node:path";
 import { assert } from "#base/assert.ts";
 import { Arena } from "#ffi/arena.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
+import { byteStringOf } from "#policy/names.ts";
 
 import { DiskJobs } from "./disk-job.ts";
+import { Lookup } from "./lookup.ts";
 import { openUploadFile, ROOM_BYTES, type UploadFile } from "./upload-file.ts";
 import type { UploadPlan } from "./upload-plan.ts";
 import { UploadRefusal, uploadRefusalOf } from "./upload-refusal.ts";
@@ -48,7 +50,7 @@ function openFileSink(path: string, mode: number, bytesExpected: number): Sink |
   const folderFd = openRoot(dirname(path));
   if (folderFd < 0) return uploadRefusalOf(folderFd);
   const arena = new Arena(ROOM_BYTES);
-  const file = openUploadFile(folderFd, planOf(path, mode, bytesExpected), arena, 0);
+  const file = openUploadFile(new Lookup(folderFd), planOf(path, mode, bytesExpected), arena, 0);
   closeFd(folderFd);
   if (typeof file !== "number") return new FileSink(file, arena);
   arena.unmap();
@@ -58,7 +60,7 @@ function openFileSink(path: string, mode: number, bytesExpected: number): Sink |
 /** As an upload that may overwrite, into a folder that is there. */
 function planOf(path: string, fileMode: number, bytesExpected: number): UploadPlan {
   return {
-    path: basename(path),
+    path: byteStringOf(basename(path)),
     client: "",
     mayOverwrite: true,
     mayCreateFolders: false,
