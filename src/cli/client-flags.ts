@@ -79,6 +79,11 @@ export const clientFlags = {
     valueHint: "N",
     description: "files at a time, 1-64 (default 4)",
   },
+  multicast: {
+    type: "boolean",
+    description:
+      "get: take part in a multicast; not there yet, the file comes by an ordinary transfer",
+  },
   "resume-list": {
     type: "string",
     valueHint: "FILE",

@@ -25,7 +25,8 @@ interface PeerServer {
   readonly address: string;
   readonly takesFiles: boolean;
   readonly hasWindows: boolean;
-  command(program: string, folder: string): readonly string[];
+  /** Its words, for a folder whose path has no spaces. */
+  command(folder: string): string;
 }
 
 const peers: readonly PeerServer[] = [
@@ -36,11 +37,8 @@ const peers: readonly PeerServer[] = [
     address: "127.0.0.11",
     takesFiles: true,
     hasWindows: false,
-    command: (program, folder) => [
-      program,
-      ...["--foreground", "--listen", "--create", "--permissive", "--user", "root"],
-      ...["--address", "127.0.0.11:69", "--secure", folder],
-    ],
+    command: (folder) =>
+      `--foreground --listen --create --permissive --user root --address 127.0.0.11:69 --secure ${folder}`,
   },
   {
     name: "atftpd",
@@ -49,11 +47,8 @@ const peers: readonly PeerServer[] = [
     address: "127.0.0.12",
     takesFiles: true,
     hasWindows: true,
-    command: (program, folder) => [
-      program,
-      ...["--daemon", "--no-fork", "--user", "root", "--group", "root"],
-      ...["--bind-address", "127.0.0.12", "--port", "69", folder],
-    ],
+    command: (folder) =>
+      `--daemon --no-fork --user root --group root --bind-address 127.0.0.12 --port 69 ${folder}`,
   },
   {
     name: "dnsmasq",
@@ -62,12 +57,9 @@ const peers: readonly PeerServer[] = [
     address: "127.0.0.13",
     takesFiles: false,
     hasWindows: false,
-    command: (program, folder) => [
-      program,
-      ...["--keep-in-foreground", "--conf-file=/dev/null", "--port=0", "--user=root"],
-      ...["--enable-tftp", `--tftp-root=${folder}`, "--bind-interfaces"],
-      ...["--listen-address=127.0.0.13", "--pid-file="],
-    ],
+    command: (folder) =>
+      "--keep-in-foreground --conf-file=/dev/null --port=0 --user=root --pid-file= --bind-interfaces " +
+      `--listen-address=127.0.0.13 --enable-tftp --tftp-root=${folder}`,
   },
 ];
 
@@ -108,7 +100,7 @@ function testPeer(peer: PeerServer, program: string): void {
     // atftpd writes only into what is there or may be made by everybody.
     mkdirSync(join(root, "in"));
     chmodSync(join(root, "in"), 0o777);
-    server = Bun.spawn([...wrapper, ...peer.command(program, root)], {
+    server = Bun.spawn([...wrapper, program, ...peer.command(root).split(" ")], {
       stdout: "ignore",
       stderr: "ignore",
     });

@@ -92,23 +92,24 @@ interface SlowServer {
 
 /** Sends a file of {@link BLOCKS} blocks to whoever asks first, 20 ms apart. */
 function serveSlowly(peer: Peer): SlowServer {
-  let pauseMs = 20;
-  let isStopped = false;
+  const pace = { pauseMs: 20, isStopped: false };
   const content = new Uint8Array(512).fill(0x61);
-  void (async () => {
+  const serve = async (): Promise<void> => {
     const request = await peer.next(20_000);
     const oack = Buffer.from(`\x00\x06tsize\x00${BLOCKS * 512}\x00`, "latin1");
     peer.send(oack, request.port);
-    for (let block = 0; block <= BLOCKS && !isStopped;) {
+    for (let block = 0; block <= BLOCKS && !pace.isStopped;) {
       const { text } = await peer.next(20_000);
       if (text !== `ACK ${block}`) continue;
       block += 1;
-      if (pauseMs > 0) await Bun.sleep(pauseMs);
-      if (block <= BLOCKS) peer.send(dataPacket(block, content), request.port);
-      else if (block === BLOCKS + 1) peer.send(dataPacket(block, new Uint8Array()), request.port);
+      if (pace.pauseMs > 0) await Bun.sleep(pace.pauseMs);
+      const payload = block <= BLOCKS ? content : new Uint8Array();
+      peer.send(dataPacket(block, payload), request.port);
     }
-  })().catch(() => {});
-  return { hurry: () => (pauseMs = 0), stop: () => (isStopped = true) };
+  };
+  // Whoever has stopped listening is told by the test that waits for him.
+  void serve().catch(() => {});
+  return { hurry: () => (pace.pauseMs = 0), stop: () => (pace.isStopped = true) };
 }
 
 /** The terminal's text once it matches. */

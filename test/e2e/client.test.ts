@@ -108,7 +108,7 @@ describe("get", () => {
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line) as object);
-    const [good] = reports.filter((report) => "sha256" in report);
+    const good = reports.find((report) => "sha256" in report);
     const sha256 = new Bun.CryptoHasher("sha256").update(lines).digest("hex");
     const bytes = lines.length;
     expect(good).toMatchObject({ event: "get", file: "text", status: "complete", bytes, sha256 });

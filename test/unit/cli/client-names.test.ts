@@ -84,7 +84,7 @@ describe("get", () => {
     [["tftp://h/a%1B"], "tftp://h/a%1B;mode=octet ends in no name for a file here"],
     [["h:a", "h:b", "-o", "c"], "2 files and one --output"],
     [["h:a", "g:a"], "tftp://h/a;mode=octet and tftp://g/a;mode=octet would both be a"],
-    [["h:a", "-o", "no/such"], `the folder ${"FOLDER"}/no is not there`],
+    [["h:a", "-o", "no/such"], "the folder FOLDER/no is not there"],
     [["-b", "7", "h:a"], "--blksize 7 is not between 8 and 65464"],
     [["-b", "many", "h:a"], "--blksize many is no whole number"],
     [["-w", "0", "h:a"], "--windowsize 0 is not between 1 and 65535"],

@@ -4,6 +4,10 @@ import { expect, test } from "bun:test";
 
 import { type Moving, ProgressView } from "#cli/progress.ts";
 
+/** ECMA-48: the cursor goes up so many lines, and what is below goes. */
+const ONE_UP = "\u001B[1A\u001B[J";
+const TWO_UP = "\u001B[2A\u001B[J";
+
 function moving(name: string, bytes: number, bytesTotal?: number): Moving {
   return { name, startMs: 0, progress: { bytes, bytesTotal } };
 }
@@ -27,13 +31,12 @@ test("on a terminal, a bar per file, drawn over the one before", () => {
   bars.draw([moving("boot.wim", 5_000_000, 10_000_000), moving("unknown", 1_234_567)], 2000);
   bars.draw([moving("boot.wim", 5_000_001, 10_000_000)], 2050);
   bars.clear();
-  const up = (lines: number): string => `\u001B[${lines}A\u001B[J`;
   expect(written().split("\n")).toEqual([
     "boot.wim                   0 % [>                             ]      0 B                      ",
-    `${up(1)}boot.wim                  25 % [#######>                      ]   2.5 MB    2.5 MB/s  ETA 0:03`,
-    `${up(1)}boot.wim                  50 % [###############>              ]   5.0 MB    2.5 MB/s  ETA 0:02`,
+    `${ONE_UP}boot.wim                  25 % [#######>                      ]   2.5 MB    2.5 MB/s  ETA 0:03`,
+    `${ONE_UP}boot.wim                  50 % [###############>              ]   5.0 MB    2.5 MB/s  ETA 0:02`,
     "unknown                          1.2 MB    0.6 MB/s          ",
-    up(2),
+    TWO_UP,
   ]);
 });
 

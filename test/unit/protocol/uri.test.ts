@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { formatTarget, parseServer, parseTarget, type Target } from "#protocol/uri.ts";
 
