@@ -47,6 +47,9 @@ export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as
 /** struct in6_pktinfo, netinet/in.h: address, interface index. */
 export const In6Pktinfo = { address: 0, ifindex: 16, size: 20 } as const;
 
+/** struct sock_extended_err, linux/errqueue.h: the error number first, whatever follows. */
+export const SockExtendedErr = { errno: 0, size: 16 } as const;
+
 /** struct epoll_event, sys/epoll.h: packed on x86-64 alone. */
 export const EpollEvent: {
   readonly events: number;
@@ -172,6 +175,7 @@ export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
+export const MSG_ERRQUEUE = 0x2000;
 export const UDP_SEGMENT = 103;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;

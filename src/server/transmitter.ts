@@ -4,23 +4,20 @@
 import { assert } from "#base/assert.ts";
 import { at } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
-import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
+import { type Outbox, Refusal, type RefusalListener, segmentsPerMessage } from "#io/outbox.ts";
 import { wireBlock } from "#protocol/blocks.ts";
 import { ackBytes, dataHeaderBytes, writeAck } from "#protocol/packet.ts";
 import { Reply } from "#protocol/receiver.ts";
 import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
+import { isTemporary } from "#storage/payload.ts";
 
 import { Counter } from "./contract.ts";
 import type { Counters } from "./counters.ts";
-import { isTemporary } from "./payload.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
-/** UDP_MAX_SEGMENTS before Linux 6.9, and the largest UDP payload over IPv4. */
-const SEGMENTS_MAX = 64;
-const MESSAGE_BYTES_MAX = 65_507;
 
 /** Told what became of a transfer that was given to the transmitter. */
 export interface TransmitListener {
@@ -81,7 +78,7 @@ export class Transmitter implements RefusalListener {
   /** How many blocks of `blockBytes` one message holds; 1 where the kernel does not segment. */
   blocksPerMessage(blockBytes: number): number {
     if (!this.#canSegment) return 1;
-    return Math.min(Math.floor(MESSAGE_BYTES_MAX / (blockBytes + dataHeaderBytes)), SEGMENTS_MAX);
+    return segmentsPerMessage(blockBytes + dataHeaderBytes);
   }
 
   /** `transfer` may have something to send. */

@@ -1,14 +1,19 @@
-// The bytes of a transfer, block by block (server layer): octet points into the file cache; netascii is encoded
+// The bytes of a transfer, block by block (storage layer): octet points into the file cache; netascii is encoded
 // into a chunk of its own, so that a block that is sent again is the same to the byte.
 
 import { assert } from "#base/assert.ts";
 import { i32At } from "#base/bytes.ts";
-import type { Outbox } from "#io/outbox.ts";
 import { type RolloverTo, wireBlock } from "#protocol/blocks.ts";
 import { NetasciiEncoder } from "#protocol/netascii.ts";
 import type { Grant } from "#protocol/options.ts";
 import { dataHeaderBytes, writeDataHeader } from "#protocol/packet.ts";
-import { Absent, type CachedFile, type FileCache } from "#storage/file-cache.ts";
+
+import { Absent, type CachedFile, type FileCache } from "./file-cache.ts";
+
+/** A message that takes pieces of memory, as an outbox does. */
+export interface Message {
+  push(address: number, length: number): void;
+}
 
 /** Where a transfer's blocks come from. Both ways answer values of {@link Absent} (below zero) for what is not there. */
 export interface Payload {
@@ -17,10 +22,10 @@ export interface Payload {
   /** Makes the blocks up to `block` ready. 0, or {@link Absent}. Called before blocks are chosen. */
   prepare(block: number): number;
   /**
-   * Adds the packets of `blocks` blocks from `first` on to the open message. Returns how many were added; where that is less,
+   * Adds the packets of `blocks` blocks from `first` on to `message`. Returns how many were added; where that is less,
    * {@link absent} says why.
    */
-  gather(outbox: Outbox, first: number, blocks: number): number;
+  gather(message: Message, first: number, blocks: number): number;
   /** Why the last {@link gather} stopped early: a value of {@link Absent}. */
   readonly absent: number;
   close(): void;
@@ -47,7 +52,7 @@ export class OctetPayload implements Payload {
     return 0;
   }
 
-  gather(outbox: Outbox, first: number, blocks: number): number {
+  gather(message: Message, first: number, blocks: number): number {
     const { framing } = this.#file;
     const end = first + blocks;
     for (let block = first; block < end;) {
@@ -60,7 +65,7 @@ export class OctetPayload implements Payload {
       block += run;
       const isLast = block > this.lastBlock;
       const bytes = run * framing.strideBytes;
-      outbox.push(address, isLast ? bytes - this.#lastLacksBytes : bytes);
+      message.push(address, isLast ? bytes - this.#lastLacksBytes : bytes);
     }
     return blocks;
   }
@@ -94,7 +99,11 @@ export class NetasciiPayload implements Payload {
     cache: FileCache,
     file: CachedFile,
     ring: number,
-    { blockBytes, windowBlocks, rolloverTo }: Grant,
+    {
+      blockBytes,
+      windowBlocks,
+      rolloverTo,
+    }: Pick<Grant, "blockBytes" | "windowBlocks" | "rolloverTo">,
   ) {
     this.#rolloverTo = rolloverTo;
     const strideBytes = dataHeaderBytes + blockBytes;
@@ -120,12 +129,12 @@ export class NetasciiPayload implements Payload {
     return 0;
   }
 
-  gather(outbox: Outbox, first: number, blocks: number): number {
+  gather(message: Message, first: number, blocks: number): number {
     assert(first + blocks - 1 <= this.#encodedBlock, "prepare has encoded what is sent");
     for (let block = first; block < first + blocks; block += 1) {
       const place = (block - 1) % this.#windowBlocks;
       const bytes = i32At(this.#lengths, place);
-      outbox.push(this.#ring + place * this.#strideBytes, dataHeaderBytes + bytes);
+      message.push(this.#ring + place * this.#strideBytes, dataHeaderBytes + bytes);
     }
     return blocks;
   }
