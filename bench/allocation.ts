@@ -41,6 +41,7 @@ try {
     deliver() {},
     newestTerms: () => undefined,
     switched() {},
+    drained() {},
   });
   const watch: WatchInit = {
     control: init.control,

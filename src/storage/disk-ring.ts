@@ -72,6 +72,11 @@ export function createDiskRing(): SharedArrayBuffer {
   );
 }
 
+/** How many jobs of `memory` have been answered; wraps at 32 bits. */
+export function jobsDone(memory: SharedArrayBuffer): number {
+  return Atomics.load(new DiskRing(memory).words, Word.done);
+}
+
 /** Has the thread of `memory` end when its jobs are done. */
 export function endDiskThread(memory: SharedArrayBuffer): void {
   const ring = new DiskRing(memory);

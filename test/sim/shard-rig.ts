@@ -73,6 +73,7 @@ export class ShardRig {
         },
         newestTerms: () => undefined,
         switched() {},
+        drained() {},
       },
       {
         kernel: this.kernel,

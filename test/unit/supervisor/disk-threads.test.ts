@@ -27,10 +27,10 @@ test("a disk thread that dies is replaced, and what waited behind its last job i
 test("disk threads that die again and again are given up", async () => {
   const { queues, threads, log } = started();
   const results = new Results();
-  for (let job = 0; job < 5; job += 1) queues[0]?.submit(results, job, DEADLY, 0);
-  await until(() => log.length === 5);
+  for (let job = 0; job < 7; job += 1) queues[0]?.submit(results, job, DEADLY, 0);
+  await until(() => log.length === 7);
   expect(log.map((line) => line.split(" ")[0])).toEqual([
-    ...Array.from({ length: 4 }, () => "died"),
+    ...Array.from({ length: 6 }, () => "died"),
     "hopeless",
   ]);
   threads.end();

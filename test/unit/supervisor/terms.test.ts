@@ -83,8 +83,10 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   const shards = new Shards(inits, workerUrl, {
     ready() {},
     record() {},
-    died: (_shard, error) => died.push(error),
+    stuck() {},
+    died: (_shard, { error }) => died.push(error),
     hopeless() {},
+    unending() {},
     ended: () => ended.resolve(),
   });
   shards.start();
