@@ -34,7 +34,7 @@ function live({ init, terms }: WorkerStart): void {
   // The first counter counts lives, so that a replacement behaves differently from the first worker.
   const life = (counters[0] ?? 0) + 1;
   counters[0] = life;
-  if (behaviour === "works-and-dies") counters[Counter.transfersCompleted] = life;
+  if (behaviour === "works-and-dies") counters[Counter.datagramsSent] = life;
   if (behaviour === "dies-always") throw new TypeError("cannot live");
   if (behaviour === "works-and-dies" && life <= 20) throw new TypeError("died at work");
   say({ kind: "ready", shardIndex, fastPaths });
