@@ -13,6 +13,9 @@ export function pinThread(index: number): void {
   if (core !== undefined) setAffinity([core]);
 }
 
+/** What a thread that may die holds is noted, and given back by its successor. */
+export { createHoldings, giveBackLeft, holdAs, holderOf } from "#ffi/holdings.ts";
+
 /** The number of the calling thread, by which {@link threadState} knows it. */
 export { threadId } from "#ffi/process.ts";
 

@@ -10,6 +10,8 @@ import type { DiskThreadInit } from "#storage/disk-ring.ts";
 export interface WorkerStart {
   readonly init: ShardInit;
   readonly terms: MessagePort;
+  /** No other thread of the process has this number, and earlier ones have lower ones. */
+  readonly life: number;
 }
 
 /** Everything a shard needs to start. */
@@ -27,6 +29,8 @@ export interface ShardInit {
   readonly disks: readonly DiskThreadInit[];
   /** Int32 words: see {@link ControlWord}. */
   readonly control: SharedArrayBuffer;
+  /** Where all threads of the process note what they hold: ffi/holdings.ts. */
+  readonly holdings: SharedArrayBuffer;
   /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }
@@ -113,6 +117,8 @@ export interface ShardOwner {
   newestTerms(): ShardTerms | undefined;
   /** The terms of this generation are in force here. */
   switched(generation: number): void;
+  /** No disk thread works for an earlier thread of this shard any more, so what that one has left can be given back. */
+  settled(): void;
   /** It was told to drain, and the last transfer has ended. It goes on telling clients so until it is stopped. */
   drained(): void;
 }

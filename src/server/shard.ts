@@ -75,6 +75,7 @@ export class Shard implements TransmitListener, WritesListener {
   #datagramBytes: number;
   #isDraining = false;
   #hasDrained = false;
+  #hasSettled = false;
   /** Until when the disk threads may clean up; set while the shard ends. */
   #cleanUntilUs: number | undefined;
   #nowUs: number;
@@ -226,6 +227,7 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #serve(): void {
+    if (!this.#hasSettled && this.#disk.isSettled) this.#settle();
     const untilUs = this.#waitUntilUs();
     this.#pulse.rest();
     const ready = this.#waiter.wait(this.#nowUs, untilUs);
@@ -254,6 +256,13 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
     this.#counters.add(Counter.turns, 1);
+  }
+
+  /** Nothing of a predecessor that died is under way any more: what it has left behind is put in order. */
+  #settle(): void {
+    this.#hasSettled = true;
+    this.#reception.writes?.reap();
+    this.#owner.settled();
   }
 
   /** Takes over what a reload has brought. No datagram is in hand here, and none is halfway through. */

@@ -4,7 +4,7 @@
 import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 
 import { assert } from "#base/assert.ts";
-import { pinThread, threadId } from "#io/thread.ts";
+import { giveBackLeft, holdAs, holderOf, pinThread, threadId } from "#io/thread.ts";
 
 import { ControlWord, type ShardMessage, type ShardTerms, type WorkerStart } from "./contract.ts";
 import { fastPaths } from "./fast-paths.ts";
@@ -13,8 +13,9 @@ import { Shard } from "./shard.ts";
 assert(parentPort !== null, "this file runs as a worker");
 parentPort.once("message", serve);
 
-function serve({ init, terms }: WorkerStart): void {
+function serve({ init, terms, life }: WorkerStart): void {
   const { shardIndex, control } = init;
+  holdAs(init.holdings, holderOf(shardIndex, life));
   const { settings } = init.terms;
   Atomics.store(new Int32Array(control), ControlWord.threadId, threadId());
   if (settings.workerAffinity) pinThread(shardIndex);
@@ -23,6 +24,7 @@ function serve({ init, terms }: WorkerStart): void {
     deliver: (records) => say({ kind: "records", shardIndex, records }),
     newestTerms: () => newestOf(terms),
     switched: (generation) => say({ kind: "switched", shardIndex, generation }),
+    settled: () => void giveBackLeft(),
     drained: () => say({ kind: "drained", shardIndex }),
   });
   say({ kind: "ready", shardIndex, fastPaths: paths });

@@ -6,6 +6,8 @@ import { f64At } from "#base/bytes.ts";
 /** What both ends are given: the ring, and the eventfd that tells the shard of results. */
 export interface DiskThreadInit {
   readonly ring: SharedArrayBuffer;
+  /** Where threads note what they hold: a descriptor that is closed for a shard is none of the shard's any more. */
+  readonly holdings: SharedArrayBuffer;
   readonly doorbellFd: number;
 }
 

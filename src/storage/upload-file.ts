@@ -69,6 +69,8 @@ export class UploadFile {
   readonly folderFds: FolderFds;
   readonly leaf: string;
   readonly hidden: string;
+  /** The hidden name of its predecessor on its way to being a version. */
+  readonly kept: string = createHiddenName();
   /** Whether nothing had the name at the beginning. */
   readonly isNew: boolean;
   /** Bytes of the file that goes when this one comes: the present one, or its oldest version. */
@@ -104,7 +106,7 @@ export class UploadFile {
     this.#room = room;
     this.#write(Room.unnamed, `/proc/self/fd/${created.fd}`);
     this.#write(Room.hidden, created.hidden);
-    this.#write(Room.kept, createHiddenName());
+    this.#write(Room.kept, this.kept);
     this.#write(Room.leaf, this.leaf);
   }
 

@@ -22,8 +22,12 @@ export interface DiskThreadEvents {
 }
 
 /** Rings for the `threads` disk threads of one shard, whose doorbell tells it of results. */
-export function diskInits(doorbellFd: number, threads: number): readonly DiskThreadInit[] {
-  return Array.from({ length: threads }, () => ({ ring: createDiskRing(), doorbellFd }));
+export function diskInits(
+  doorbellFd: number,
+  threads: number,
+  holdings: SharedArrayBuffer,
+): readonly DiskThreadInit[] {
+  return Array.from({ length: threads }, () => ({ ring: createDiskRing(), doorbellFd, holdings }));
 }
 
 /** All disk threads of the process. */

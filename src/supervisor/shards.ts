@@ -53,6 +53,8 @@ export class Shards {
   /** The newest terms; undefined until a reload brings others than the shards began with. */
   #terms: ShardTerms | undefined;
   #command: number = ShardCommand.run;
+  /** Threads that were started. */
+  #lives = 0;
   #isReady = false;
   #hasEnded = false;
   #looking: ReturnType<typeof setInterval> | undefined;
@@ -112,7 +114,9 @@ export class Shards {
   #launch(init: ShardInit): void {
     const { shardIndex } = init;
     const newest: ShardInit = { ...init, terms: this.#terms ?? init.terms };
-    const thread = new ShardThread(newest, this.#spare.take(), {
+    const life = this.#lives;
+    this.#lives += 1;
+    const thread = new ShardThread(newest, life, this.#spare.take(), {
       said: (message) => this.#hear(message),
       stuck: (turn) => this.#events.stuck(shardIndex, turn),
       unending: (turn) => this.#events.unending(shardIndex, turn),

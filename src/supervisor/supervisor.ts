@@ -7,6 +7,7 @@ import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
+import { createHoldings } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   Counter,
@@ -92,6 +93,7 @@ function openEverything(settings: Settings): Opened | StartFault {
     closeTerms(terms);
     return sockets;
   }
+  const holdings = createHoldings();
   const inits: ShardInit[] = [];
   for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
@@ -106,8 +108,9 @@ function openEverything(settings: Settings): Opened | StartFault {
       serviceFd,
       transferFds,
       doorbellFd,
-      disks: diskInits(doorbellFd, settings.uploads.diskThreads),
+      disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
       control: new SharedArrayBuffer(CONTROL_BYTES),
+      holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
   }

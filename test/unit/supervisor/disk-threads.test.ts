@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { createDoorbell } from "#io/start.ts";
+import { createHoldings } from "#io/thread.ts";
 import { ThreadQueue } from "#storage/disk-queue.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 
@@ -45,7 +46,7 @@ interface Started {
 function started(): Started {
   const doorbellFd = createDoorbell();
   if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
-  const inits = diskInits(doorbellFd, 2);
+  const inits = diskInits(doorbellFd, 2, createHoldings());
   expect(inits.length).toBeGreaterThan(1);
   const log: string[] = [];
   const threads = new DiskThreads(inits, workerUrl, {

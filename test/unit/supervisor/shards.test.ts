@@ -162,6 +162,7 @@ function watch(rootDir: string, count: number): Watched {
     doorbellFd: doorbell(),
     disks: [],
     control: new SharedArrayBuffer(CONTROL_BYTES),
+    holdings: new SharedArrayBuffer(0),
     counters: new SharedArrayBuffer(COUNTERS * 8),
   }));
   const log: string[] = [];
