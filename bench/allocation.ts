@@ -11,6 +11,7 @@ import { loadConfig } from "#config/load.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { openShardSockets } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder } from "#io/start.ts";
+import { createHoldings } from "#io/thread.ts";
 import { CONTROL_BYTES, Counter, COUNTERS, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
 import { Shard } from "#server/shard.ts";
@@ -41,6 +42,8 @@ try {
     deliver() {},
     newestTerms: () => undefined,
     switched() {},
+    settled() {},
+    drained() {},
   });
   const watch: WatchInit = {
     control: init.control,
@@ -118,6 +121,7 @@ function initOf(root: string): ShardInit {
   }
   const [shard] = sockets.shards;
   if (shard === undefined) throw new Error("one shard has sockets");
+  const holdings = createHoldings();
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
@@ -125,8 +129,9 @@ function initOf(root: string): ShardInit {
     transferFds: shard.transferFds,
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
-    disks: diskInits(doorbellFd, 2),
+    disks: diskInits(doorbellFd, 2, holdings),
     control: new SharedArrayBuffer(CONTROL_BYTES),
+    holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
 }

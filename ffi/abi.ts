@@ -124,6 +124,7 @@ export const Ifreq = { name: 0, mtu: 16, size: 40 } as const;
 /** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
 export const Syscall: {
   readonly fstat: number;
+  readonly gettid: number;
   readonly getdents64: number;
   readonly renameat2: number;
   readonly preadv2: number;
@@ -132,6 +133,7 @@ export const Syscall: {
   readonly openat2: number;
 } = {
   fstat: isX64 ? 5 : 80,
+  gettid: isX64 ? 186 : 178,
   getdents64: isX64 ? 217 : 61,
   renameat2: isX64 ? 316 : 276,
   preadv2: isX64 ? 327 : 286,

@@ -18,6 +18,7 @@ import {
 } from "./abi.ts";
 import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "./address.ts";
 import { Errno } from "./errno.ts";
+import { closeHeld, held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 import { scratch, scratchAddress, STRUCT } from "./scratch.ts";
 
@@ -65,7 +66,7 @@ export const PMTUDISC_DONT = 0;
 /** Opens a UDP socket of family 4 or 6. Returns its fd or −errno (−EAFNOSUPPORT: no IPv6 here). */
 export function openSocket(family: 4 | 6): number {
   const domain = family === 4 ? AF_INET : AF_INET6;
-  return checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return held(checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
 }
 
 /** Binds `fd` to `address`; port 0 has the kernel choose. Returns 0 or −errno. Source: bind(2), ip(7). */
@@ -128,5 +129,5 @@ const INT_BYTES = 4;
 
 /** Closes a socket. Returns 0 or −errno; the fd is gone either way. */
 export function closeSocket(fd: number): number {
-  return checked(libc.close(fd));
+  return closeHeld(fd);
 }

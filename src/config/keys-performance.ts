@@ -286,4 +286,17 @@ export const performanceKeys = {
     needsRestart: true,
     about: ["Pin each worker to a core of its own."],
   },
+  "performance.platform.worker_pool.stuck_secs": {
+    kind: "integer",
+    default: 30,
+    min: 0,
+    max: 86_400,
+    unit: "s",
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "How long a worker may be busy with one turn, which usually takes a millisecond, before it is ended and replaced. 0: for ever.",
+      "If it cannot be ended, because a disk or a network file system does not answer, the server exits, so that the service manager restarts it.",
+    ],
+  },
 } as const;

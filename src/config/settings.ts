@@ -35,6 +35,8 @@ export interface Settings {
   readonly workers: number;
   /** Whether each worker is pinned to a core. */
   readonly workerAffinity: boolean;
+  /** How long one turn of a shard may last; 0: for ever. */
+  readonly stuckMs: number;
   readonly singlePort: boolean;
   /** The ports of the transfer sockets; undefined lets the kernel choose. */
   readonly portRange: PortRange | undefined;
@@ -123,6 +125,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     fileBytesMax: config.max_file_size_bytes,
     workers: workerCount(config, machine).value,
     workerAffinity: workerPool.enable_cpu_affinity,
+    stuckMs: workerPool.stuck_secs * 1000,
     singlePort: transfer.single_port,
     portRange: portRange(config),
     blockBytesMax: blockBytesMax(config).value,

@@ -6,10 +6,12 @@ import type { MessagePort } from "node:worker_threads";
 import type { Settings } from "#config/settings.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
-/** A worker's `workerData`: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
+/** The first message to a worker: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
 export interface WorkerStart {
   readonly init: ShardInit;
   readonly terms: MessagePort;
+  /** No other thread of the process has this number, and earlier ones have lower ones. */
+  readonly life: number;
 }
 
 /** Everything a shard needs to start. */
@@ -27,6 +29,8 @@ export interface ShardInit {
   readonly disks: readonly DiskThreadInit[];
   /** Int32 words: see {@link ControlWord}. */
   readonly control: SharedArrayBuffer;
+  /** Where all threads of the process note what they hold: ffi/holdings.ts. */
+  readonly holdings: SharedArrayBuffer;
   /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }
@@ -56,12 +60,16 @@ export interface WritesInit {
   readonly ledger: SharedArrayBuffer;
 }
 
-/** Words of the control memory; the supervisor writes them, and rings. */
+/** Words of the control memory. The supervisor writes the first two, and rings; the shard's thread writes the others. */
 export const ControlWord = {
   /** See {@link ShardCommand}. */
   command: 0,
   /** The generation of the newest terms that were sent. */
   generation: 1,
+  /** See Pulse in pulse.ts. */
+  pulse: 2,
+  /** The number of the thread, as the kernel counts them. */
+  threadId: 3,
 } as const;
 
 /** Bytes of the control memory. */
@@ -94,6 +102,8 @@ export const Counter = {
   uploadsCompleted: 19,
   uploadsFailed: 20,
   bytesReceived: 21,
+  /** Written by the supervisor, while the shard has no thread. */
+  deaths: 22,
 } as const;
 
 /** How many counters there are. */
@@ -107,6 +117,10 @@ export interface ShardOwner {
   newestTerms(): ShardTerms | undefined;
   /** The terms of this generation are in force here. */
   switched(generation: number): void;
+  /** No disk thread works for an earlier thread of this shard any more, so what that one has left can be given back. */
+  settled(): void;
+  /** It was told to drain, and the last transfer has ended. It goes on telling clients so until it is stopped. */
+  drained(): void;
 }
 
 /** The end of one transfer. */
@@ -251,6 +265,7 @@ export type ShardMessage =
     }
   /** From now on requests are decided by the terms of this generation, and descriptors of earlier ones are not used any more. */
   | { readonly kind: "switched"; readonly shardIndex: number; readonly generation: number }
+  | { readonly kind: "drained"; readonly shardIndex: number }
   | { readonly kind: "stopped"; readonly shardIndex: number };
 
 /** Which kernel features a shard found, by trying; `because` is empty where granted. */

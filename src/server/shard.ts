@@ -25,6 +25,7 @@ import {
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
+import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
 import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
 import { Requests } from "./requests.ts";
@@ -51,6 +52,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #init: ShardInit;
   readonly #platform: Platform;
   readonly #control: Int32Array;
+  readonly #pulse: Pulse;
   readonly #counters: Counters;
   readonly #waiter: Waiter;
   readonly #outboxes: readonly Outbox[];
@@ -72,6 +74,8 @@ export class Shard implements TransmitListener, WritesListener {
   #inbox: Inbox;
   #datagramBytes: number;
   #isDraining = false;
+  #hasDrained = false;
+  #hasSettled = false;
   /** Until when the disk threads may clean up; set while the shard ends. */
   #cleanUntilUs: number | undefined;
   #nowUs: number;
@@ -91,6 +95,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#garbage = new Garbage(platform.collectGarbage);
     this.#nowUs = kernel.nowUs();
     this.#control = new Int32Array(init.control);
+    this.#pulse = new Pulse(this.#control);
     this.#counters = new Counters(init.counters);
     this.#records = new Records((records) => owner.deliver(records));
     this.#isBatching = fastPaths.recvmmsg.isOn;
@@ -151,14 +156,22 @@ export class Shard implements TransmitListener, WritesListener {
     while (isRunning) isRunning = this.turn();
   }
 
-  /** Takes one turn. False: it was the last, because the control word says stop, or drain and no transfer is left. */
+  /** Takes one turn. False: it was the last, because the control word says stop. */
   turn(): boolean {
     const command = Atomics.load(this.#control, ControlWord.command);
+    if (command >= ShardCommand.stop) return this.#end();
     this.#isDraining = command >= ShardCommand.drain;
-    const isOver = command >= ShardCommand.stop || (this.#isDraining && this.#isDrained());
-    if (isOver) return this.#end();
+    if (this.#isDraining && !this.#hasDrained && this.#isDrained()) {
+      this.#hasDrained = true;
+      this.#owner.drained();
+    }
     this.#serve();
     return true;
+  }
+
+  /** Reports what has not been reported yet, after a turn that failed. Nothing else of the shard may be used any more. */
+  reportLast(): void {
+    this.#records.flush();
   }
 
   /** Arms lazily: a timer that is set earlier than needed is moved when it fires, not with every packet. */
@@ -214,7 +227,11 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #serve(): void {
-    const ready = this.#waiter.wait(this.#nowUs, this.#waitUntilUs());
+    if (!this.#hasSettled && this.#disk.isSettled) this.#settle();
+    const untilUs = this.#waitUntilUs();
+    this.#pulse.rest();
+    const ready = this.#waiter.wait(this.#nowUs, untilUs);
+    this.#pulse.work();
     this.#nowUs = this.#platform.kernel.nowUs();
     let isAsked = false;
     for (let index = 0; index < ready; index += 1) {
@@ -239,6 +256,13 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
     this.#counters.add(Counter.turns, 1);
+  }
+
+  /** Nothing of a predecessor that died is under way any more: what it has left behind is put in order. */
+  #settle(): void {
+    this.#hasSettled = true;
+    this.#reception.writes?.reap();
+    this.#owner.settled();
   }
 
   /** Takes over what a reload has brought. No datagram is in hand here, and none is halfway through. */

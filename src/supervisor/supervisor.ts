@@ -7,6 +7,7 @@ import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
+import { createHoldings } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   Counter,
@@ -23,6 +24,7 @@ import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
+import type { StuckTurn } from "./shard-watch.ts";
 import { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
 
@@ -91,6 +93,7 @@ function openEverything(settings: Settings): Opened | StartFault {
     closeTerms(terms);
     return sockets;
   }
+  const holdings = createHoldings();
   const inits: ShardInit[] = [];
   for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
@@ -105,8 +108,9 @@ function openEverything(settings: Settings): Opened | StartFault {
       serviceFd,
       transferFds,
       doorbellFd,
-      disks: diskInits(doorbellFd, settings.uploads.diskThreads),
+      disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
       control: new SharedArrayBuffer(CONTROL_BYTES),
+      holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
   }
@@ -134,19 +138,26 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
   };
-  const hopeless = (error: string): void => {
+  const fail = (ending: Ending): void => {
+    void end(ending);
     shards.stop();
-    void end(hopelessEnding(error));
   };
+  const hopeless = (error: string): void => fail(hopelessEnding(error));
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
     record: (record) => {
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
     },
-    died: (shard, error, isReplaced) =>
-      log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error }),
+    stuck: (shard, { lastedMs, doing }) =>
+      log.event("worker_stuck", "error", { shard, lasted_ms: lastedMs, doing }),
+    died: (shard, { error, stack, transfers }, delayMs) => {
+      const fields = { shard, error, stack, transfers };
+      if (delayMs === undefined) log.event("worker_died", "error", fields);
+      else log.event("worker_replaced", "error", { ...fields, delay_ms: delayMs });
+    },
     hopeless,
+    unending: (shard, turn) => fail(unendingEnding(shard, turn)),
     ended: () => {
       disks.end();
       void end(GOOD_ENDING);
@@ -154,7 +165,8 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   });
   const rings = opened.inits.flatMap((init) => init.disks);
   const disks = new DiskThreads(rings, host.diskWorkerUrl, {
-    died: (error) => log.event("disk_thread_replaced", "error", { error }),
+    died: (error, delayMs) =>
+      log.event("disk_thread_replaced", "error", { error, delay_ms: delayMs }),
     hopeless,
   });
   const { ledger } = opened;
@@ -245,8 +257,19 @@ function totals(shards: Shards): Readonly<Record<string, number>> {
     uploads_completed: shards.total(Counter.uploadsCompleted),
     uploads_failed: shards.total(Counter.uploadsFailed),
     requests_refused: shards.total(Counter.requestsRefused),
+    workers_replaced: shards.total(Counter.deaths),
     bytes_sent: shards.total(Counter.bytesSent),
     bytes_received: shards.total(Counter.bytesReceived),
+  };
+}
+
+function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
+  return {
+    isFailure: true,
+    fault: `worker ${shard} was stuck in one turn for ${lastedMs / 1000} s (${doing}) and cannot be ended`,
+    remedy:
+      "a disk or a network file system that does not answer is the usual cause (state D); " +
+      "performance.platform.worker_pool.stuck_secs says how long to wait for it",
   };
 }
 

@@ -3,6 +3,7 @@
 import { loadConfig } from "#config/load.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { Errno } from "#ffi/errno.ts";
+import { createHoldings } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
@@ -73,6 +74,8 @@ export class ShardRig {
         },
         newestTerms: () => undefined,
         switched() {},
+        settled() {},
+        drained() {},
       },
       {
         kernel: this.kernel,
@@ -138,6 +141,7 @@ function initOf(rootFd: number): ShardInit {
   // The clock stands still during a turn: a spin would not end.
   const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
   const ring = new SharedArrayBuffer(8);
+  const holdings = createHoldings();
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
@@ -145,8 +149,9 @@ function initOf(rootFd: number): ShardInit {
     transferFds: [TRANSFER_FD],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
-    disks: [{ ring, doorbellFd: DOORBELL_FD }],
+    disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
     control: new SharedArrayBuffer(CONTROL_BYTES),
+    holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
 }

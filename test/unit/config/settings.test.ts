@@ -34,6 +34,7 @@ test("the defaults", () => {
     fileBytesMax: 0,
     workers: 8,
     workerAffinity: false,
+    stuckMs: 30_000,
     singlePort: false,
     portRange: undefined,
     lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },

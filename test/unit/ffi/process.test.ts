@@ -1,13 +1,18 @@
 // Tests of facts about this process, and of keeping a thread on chosen processors.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { readlinkSync } from "node:fs";
 
 import { Errno } from "#ffi/errno.ts";
-import { availableCores, effectiveUid, pageBytes, setAffinity } from "#ffi/process.ts";
+import { availableCores, effectiveUid, pageBytes, setAffinity, threadId } from "#ffi/process.ts";
 
 import { afterwards, cleanUp } from "./rig.ts";
 
 afterEach(cleanUp);
+
+test("a thread has the number that the kernel lists it by", () => {
+  expect(readlinkSync("/proc/thread-self")).toBe(`${process.pid}/task/${threadId()}`);
+});
 
 describe("processors", () => {
   test("are those that the kernel lists for this thread", async () => {

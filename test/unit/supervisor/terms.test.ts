@@ -9,6 +9,7 @@ import { defaults } from "#config/config.ts";
 import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
+import { createHoldings } from "#io/thread.ts";
 import { CONTROL_BYTES, COUNTERS, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
@@ -83,8 +84,10 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   const shards = new Shards(inits, workerUrl, {
     ready() {},
     record() {},
-    died: (_shard, error) => died.push(error),
+    stuck() {},
+    died: (_shard, { error }) => died.push(error),
     hopeless() {},
+    unending() {},
     ended: () => ended.resolve(),
   });
   shards.start();
@@ -136,6 +139,7 @@ function initsOf(
   sockets: Exclude<ReturnType<typeof openShardSockets>, { readonly fault: string }>,
   terms: ShardTerms,
 ): readonly ShardInit[] {
+  const holdings = createHoldings();
   return sockets.shards.map(({ serviceFd, transferFds }, shardIndex) => {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
@@ -145,8 +149,9 @@ function initsOf(
       serviceFd,
       transferFds,
       doorbellFd,
-      disks: diskInits(doorbellFd, 1),
+      disks: diskInits(doorbellFd, 1, holdings),
       control: new SharedArrayBuffer(CONTROL_BYTES),
+      holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     };
   });
