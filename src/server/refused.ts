@@ -86,7 +86,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
       return refused(
         request,
         accessViolation,
-        "traversal",
+        "symlink",
         "a symbolic link that is not followed: it leads outside the root, or begins with /, or `symlinks` forbids it",
       );
     case OpenRefusal.busy:
@@ -112,7 +112,7 @@ export function uploadFate(refusal: number): UploadFate {
     case UploadRefusal.denied:
       return fate(accessViolation, "denied", "the server may not write there");
     case UploadRefusal.outside:
-      return fate(accessViolation, "traversal", "a symbolic link leads outside the root");
+      return fate(accessViolation, "symlink", "a symbolic link that is not followed");
     case UploadRefusal.busy:
       return fate(busy, "busy", "too many uploads, open files, or no memory");
     case UploadRefusal.full:

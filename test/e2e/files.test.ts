@@ -39,6 +39,8 @@ test.each([
     expect(await answer(server, "link")).toStartWith(inside);
     expect(await answer(server, "kernel")).toStartWith(listed);
     expect(await answer(server, "etc/passwd")).toStartWith("ERROR 2");
+    const told = /refused etc\/passwd: a symbolic link .* \(symlink, error 2\)/;
+    await until(() => told.test(server.log()), "a line about the link");
   } finally {
     rmSync(images, { recursive: true });
   }
