@@ -27,7 +27,7 @@ export interface ShardInit {
   readonly disks: readonly DiskThreadInit[];
   /** Int32 words: see {@link ControlWord}. */
   readonly control: SharedArrayBuffer;
-  /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
+  /** Float64 words, laid out by the table in measures.ts; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }
 
@@ -62,6 +62,8 @@ export const ControlWord = {
   command: 0,
   /** The generation of the newest terms that were sent. */
   generation: 1,
+  /** How many records of this shard were read; wraps. */
+  recordsRead: 2,
 } as const;
 
 /** Bytes of the control memory. */
@@ -69,35 +71,6 @@ export const CONTROL_BYTES: number = Object.keys(ControlWord).length * Int32Arra
 
 /** The values of the command word. Numbers only rise. */
 export const ShardCommand = { run: 0, drain: 1, stop: 2 } as const;
-
-/** Indexes of the counters. */
-export const Counter = {
-  turns: 0,
-  receiveCalls: 1,
-  datagramsReceived: 2,
-  sendCalls: 3,
-  messagesSent: 4,
-  datagramsSent: 5,
-  bytesSent: 6,
-  transfersActive: 7,
-  transfersCompleted: 8,
-  transfersFailed: 9,
-  requestsRefused: 10,
-  blocksResent: 11,
-  cacheHits: 12,
-  cacheMisses: 13,
-  gsoFallbacks: 14,
-  sleeps: 15,
-  spins: 16,
-  strayDatagrams: 17,
-  lateRepetitions: 18,
-  uploadsCompleted: 19,
-  uploadsFailed: 20,
-  bytesReceived: 21,
-} as const;
-
-/** How many counters there are. */
-export const COUNTERS: number = Object.keys(Counter).length;
 
 /** Who a shard belongs to. */
 export interface ShardOwner {
@@ -167,6 +140,7 @@ export interface UploadRecord {
   /** Blocks that came again. */
   readonly duplicates: number;
   readonly timeouts: number;
+  readonly rttUs: number;
   /** The granted options as `blksize=1428 tsize=…`; empty if none. */
   readonly options: string;
   /** 64 hexadecimal digits; undefined where it was not computed. */
@@ -223,20 +197,25 @@ export interface RefusalRecord {
   readonly fileBytes?: number;
   /** With the cause `too-large`: what is allowed. */
   readonly fileBytesMax?: number;
-  /** What sort of refusal it was, for the audit event's name. */
-  readonly cause:
-    | "not-found"
-    | "denied"
-    | "traversal"
-    | "symlink"
-    | "too-large"
-    | "write-disabled"
-    | "malformed"
-    | "exists"
-    | "full"
-    | "busy"
-    | "io-error";
+  readonly cause: RefusalCause;
 }
+
+/** What sort of refusal it was: for the audit event's name, and for the counters. */
+export const refusalCauses = [
+  "not-found",
+  "denied",
+  "traversal",
+  "symlink",
+  "too-large",
+  "write-disabled",
+  "malformed",
+  "exists",
+  "full",
+  "busy",
+  "io-error",
+] as const;
+
+export type RefusalCause = (typeof refusalCauses)[number];
 
 export type ShardRecord =
   TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;

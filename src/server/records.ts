@@ -8,7 +8,7 @@ import type { Request } from "#protocol/request.ts";
 
 import type { AdmittedRead } from "./admission.ts";
 import {
-  Counter,
+  ControlWord,
   type RefusalRecord,
   type RequestRecord,
   type ShardRecord,
@@ -16,20 +16,37 @@ import {
   type UploadRecord,
   type UploadRequestRecord,
 } from "./contract.ts";
+import type { Counters } from "./counters.ts";
+import { Counter } from "./measures.ts";
 import { type Refused, uploadFate } from "./refused.ts";
+import { hasSucceeded } from "./tally.ts";
 import { acknowledgedBytes, type ReadTransfer, type WriteTransfer } from "./transfer.ts";
 import type { AdmittedWrite } from "./writes.ts";
 
 // A batch goes out when it is this long, or when the shard is about to sleep.
 const RECORDS_MAX = 64;
 
-/** Collects records and hands them to `deliver`. */
+/** Reports that the main thread may have before it: some 8 MiB. What is beyond that is dropped, counted and said in the log. */
+const UNREAD_MAX = 16_384;
+
+/** Collects records and hands them to `deliver`, as long as their reader keeps up. */
 export class Records {
   readonly #deliver: (records: readonly ShardRecord[]) => void;
+  readonly #control: Int32Array;
+  readonly #counters: Counters;
+  /** How many were delivered, as the reader counts in the control memory. */
+  #delivered: number;
   #waiting: ShardRecord[] = [];
 
-  constructor(deliver: (records: readonly ShardRecord[]) => void) {
+  constructor(
+    deliver: (records: readonly ShardRecord[]) => void,
+    control: Int32Array,
+    counters: Counters,
+  ) {
     this.#deliver = deliver;
+    this.#control = control;
+    this.#counters = counters;
+    this.#delivered = Atomics.load(control, ControlWord.recordsRead);
   }
 
   add(record: ShardRecord): void {
@@ -38,9 +55,16 @@ export class Records {
   }
 
   flush(): void {
-    if (this.#waiting.length === 0) return;
+    const count = this.#waiting.length;
+    if (count === 0) return;
     const records = this.#waiting;
     this.#waiting = [];
+    const unread = (this.#delivered - Atomics.load(this.#control, ControlWord.recordsRead)) | 0;
+    if (unread + count > UNREAD_MAX) {
+      this.#counters.add(Counter.recordsLost, count);
+      return;
+    }
+    this.#delivered = (this.#delivered + count) | 0;
     this.#deliver(records);
   }
 }
@@ -103,7 +127,7 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
     name: printable(request.name),
     mode: request.mode,
     outcome,
-    isSuccess: isSuccess(outcome),
+    isSuccess: hasSucceeded(outcome),
     fileBytes: transfer.fileBytes,
     bytes: acknowledgedBytes(transfer),
     durationUs: nowUs - transfer.startUs,
@@ -122,7 +146,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
   const { receiver, grant, request, intake, rootDir, path } = transfer;
   const { upload } = intake;
   const { plan, isNew } = upload.file;
-  const { blocksAccepted, blocksRepeated, timeouts } = receiver.statistics;
+  const { blocksAccepted, blocksRepeated, timeouts, rttUs } = receiver.statistics;
   const isSuccess = upload.refusal === 0;
   return {
     kind: "upload",
@@ -142,6 +166,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
     blocksReceived: blocksAccepted,
     duplicates: blocksRepeated,
     timeouts,
+    rttUs,
     options: describeGrant(grant),
     sha256: upload.sha256 === "" ? undefined : upload.sha256,
     isVerified: isSuccess && plan.isVerified,
@@ -167,17 +192,6 @@ function outcomeOf({ sender, isRepetition }: ReadTransfer): string {
   const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
   if (isSilent && !hasHeard && isRepetition) return "late-repetition";
   return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;
-}
-
-/** The counter of transfers that ended so. */
-export function endCounter({ outcome, isSuccess: hasSucceeded }: TransferRecord): number {
-  if (outcome === "late-repetition") return Counter.lateRepetitions;
-  return hasSucceeded ? Counter.transfersCompleted : Counter.transfersFailed;
-}
-
-/** A probe is what its client wanted; an unacknowledged end had every byte sent. */
-function isSuccess(outcome: string): boolean {
-  return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
 }
 
 function askedOf({ options }: Request): Readonly<Record<string, string>> {

@@ -17,17 +17,19 @@ import { FileCache } from "#storage/file-cache.ts";
 
 import {
   ControlWord,
-  Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
   type ShardOwner,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { Gauges } from "./gauges.ts";
+import { Counter, measures } from "./measures.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 import { Reception } from "./reception.ts";
-import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
+import { Records, transferRecord, uploadRecord } from "./records.ts";
 import { Requests } from "./requests.ts";
+import { countRead, countWrite } from "./tally.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
@@ -45,6 +47,8 @@ const DATA_BYTES = 65_536;
 const CLEAN_UP_US = 300_000;
 
 const SERVICE = 0;
+
+const { bounds: receiveBounds = [] } = measures.receiveBatch;
 
 /** See above. `run` returns when the shard was told to end. */
 export class Shard implements TransmitListener, WritesListener {
@@ -64,6 +68,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #transmitter: Transmitter;
   readonly #requests: Requests;
   readonly #garbage: Garbage;
+  readonly #gauges: Gauges;
   readonly #wheel: TimerWheel;
   readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
   /** The peer and the local address of the datagram in hand. */
@@ -92,7 +97,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#nowUs = kernel.nowUs();
     this.#control = new Int32Array(init.control);
     this.#counters = new Counters(init.counters);
-    this.#records = new Records((records) => owner.deliver(records));
+    this.#records = new Records((records) => owner.deliver(records), this.#control, this.#counters);
     this.#isBatching = fastPaths.recvmmsg.isOn;
     this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
     this.#inbox = this.#createInbox();
@@ -134,6 +139,13 @@ export class Shard implements TransmitListener, WritesListener {
       fastPaths.gso.isOn,
       this,
     );
+    this.#gauges = new Gauges(this.#counters, {
+      transfers: this.#transfers,
+      transmitter: this.#transmitter,
+      cache: this.#cache,
+      waiter: this.#waiter,
+      disk: this.#disk,
+    });
     this.#requests = new Requests({
       reception: this.#reception,
       transfers: this.#transfers,
@@ -178,8 +190,7 @@ export class Shard implements TransmitListener, WritesListener {
     }
     const record = transferRecord(transfer, this.#nowUs);
     this.#records.add(record);
-    this.#counters.add(endCounter(record), 1);
-    this.#counters.add(Counter.blocksResent, record.blocksResent);
+    countRead(this.#counters, record);
     transfer.payload.close();
   }
 
@@ -194,8 +205,7 @@ export class Shard implements TransmitListener, WritesListener {
   handleOutcome(transfer: WriteTransfer): void {
     const record = uploadRecord(transfer, this.#nowUs);
     this.#records.add(record);
-    this.#counters.add(record.isSuccess ? Counter.uploadsCompleted : Counter.uploadsFailed, 1);
-    this.#counters.add(Counter.bytesReceived, record.bytes);
+    countWrite(this.#counters, record);
   }
 
   handleFull(socket: number, isFull: boolean): void {
@@ -238,7 +248,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
-    this.#counters.add(Counter.turns, 1);
+    if (this.#gauges.countTurn()) this.#report();
   }
 
   /** Takes over what a reload has brought. No datagram is in hand here, and none is halfway through. */
@@ -268,8 +278,7 @@ export class Shard implements TransmitListener, WritesListener {
     if (this.#transmitter.isReady) return 0;
     const untilUs = this.#wheel.nextUs();
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
-    this.#records.flush();
-    this.#publish();
+    this.#report();
     return untilUs;
   }
 
@@ -279,7 +288,13 @@ export class Shard implements TransmitListener, WritesListener {
     this.#counters.add(Counter.receiveCalls, 1);
     if (count <= 0) return;
     this.#counters.add(Counter.datagramsReceived, count);
-    for (let index = 0; index < count; index += 1) this.#route(socket, index);
+    this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
+    let bytes = 0;
+    for (let index = 0; index < count; index += 1) {
+      bytes += inbox.byteLength(index);
+      this.#route(socket, index);
+    }
+    this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
   }
 
@@ -368,8 +383,7 @@ export class Shard implements TransmitListener, WritesListener {
       return true;
     }
     this.#cleanUntilUs = undefined;
-    this.#records.flush();
-    this.#publish();
+    this.#report();
     return false;
   }
 
@@ -384,12 +398,8 @@ export class Shard implements TransmitListener, WritesListener {
     for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
   }
 
-  /** Writes the counters that others keep. */
-  #publish(): void {
-    this.#counters.set(Counter.transfersActive, this.#transfers.count);
-    this.#counters.set(Counter.cacheHits, this.#cache.hits);
-    this.#counters.set(Counter.cacheMisses, this.#cache.misses);
-    this.#counters.set(Counter.sleeps, this.#waiter.sleeps);
-    this.#counters.set(Counter.spins, this.#waiter.spins);
+  #report(): void {
+    this.#records.flush();
+    this.#gauges.publish();
   }
 }

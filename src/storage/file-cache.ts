@@ -126,6 +126,15 @@ export class FileCache implements DiskOwner {
     this.#loadedBytes = new Float64Array(this.#chunkCount);
   }
 
+  /** Bytes that hold something, or have. */
+  get bytesUsed(): number {
+    return this.#filled * this.chunkBytes;
+  }
+
+  get bytesMax(): number {
+    return this.#chunkCount * this.chunkBytes;
+  }
+
   /** The bytes of all chunks; {@link locate} answers addresses in it, `addressOf(0)` being offset 0. */
   get u8(): Uint8Array {
     return this.#arena.u8;

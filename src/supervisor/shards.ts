@@ -6,7 +6,6 @@ import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
 import { ringDoorbell } from "#io/start.ts";
 import {
   ControlWord,
-  Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
@@ -15,6 +14,7 @@ import {
   type ShardTerms,
   type WorkerStart,
 } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 
 import { describeError, ThreadDeaths } from "./thread-deaths.ts";
 
@@ -127,7 +127,9 @@ export class Shards {
 
   #hear(message: ShardMessage): void {
     if (message.kind === "records") {
-      for (const record of message.records) this.#events.record(record);
+      const { shardIndex, records } = message;
+      for (const record of records) this.#events.record(record);
+      this.#noteRead(shardIndex, records.length);
     } else if (message.kind === "switched") {
       if (message.generation === this.#terms?.generation) this.#agree(message.shardIndex);
     } else if (message.kind === "ready") {
@@ -136,6 +138,13 @@ export class Shards {
       this.#isReady = true;
       this.#events.ready(message.fastPaths);
     }
+  }
+
+  /** Lets the shard know how far its records were read. */
+  #noteRead(shardIndex: number, count: number): void {
+    const init = this.#inits[shardIndex];
+    if (init === undefined) return;
+    Atomics.add(new Int32Array(init.control), ControlWord.recordsRead, count);
   }
 
   #ended(init: ShardInit, fault: string | undefined): void {

@@ -9,12 +9,11 @@ import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets
 import { createDoorbell, type StartFault } from "#io/start.ts";
 import {
   CONTROL_BYTES,
-  Counter,
-  COUNTERS,
   type FastPaths,
   type ShardInit,
   type ShardTerms,
 } from "#server/contract.ts";
+import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
 import { bannerText, exampleFileOf } from "./banner.ts";
@@ -25,6 +24,7 @@ import { Logs, openLogFds } from "./logs.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
+import { totals } from "./totals.ts";
 
 /** What the process around the server provides. */
 export interface Host {
@@ -130,7 +130,10 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
     await hooks.idle();
-    const fields = { reason: ending.isFailure ? ending.fault : reason, ...totals(shards) };
+    const fields = {
+      reason: ending.isFailure ? ending.fault : reason,
+      ...totals((index) => shards.total(index)),
+    };
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
   };
@@ -236,18 +239,6 @@ function announce(
     uploads: settings.uploads.isEnabled ? settings.uploads.rootDir : "off",
     ...(settings.log.format === "json" ? { fast_paths: fastPaths } : {}),
   });
-}
-
-function totals(shards: Shards): Readonly<Record<string, number>> {
-  return {
-    transfers_completed: shards.total(Counter.transfersCompleted),
-    transfers_failed: shards.total(Counter.transfersFailed),
-    uploads_completed: shards.total(Counter.uploadsCompleted),
-    uploads_failed: shards.total(Counter.uploadsFailed),
-    requests_refused: shards.total(Counter.requestsRefused),
-    bytes_sent: shards.total(Counter.bytesSent),
-    bytes_received: shards.total(Counter.bytesReceived),
-  };
 }
 
 function hopelessEnding(error: string): Ending {

@@ -6,11 +6,11 @@ import { Errno } from "#ffi/errno.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
-  COUNTERS,
   type FastPath,
   ShardCommand,
   type ShardInit,
 } from "#server/contract.ts";
+import { COUNTERS } from "#server/measures.ts";
 import type { Platform } from "#server/platform.ts";
 import { Shard } from "#server/shard.ts";
 import { readNow } from "#storage/file-cache.ts";

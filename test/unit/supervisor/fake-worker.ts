@@ -79,6 +79,7 @@ function uploaded(): UploadRecord {
     blocksReceived: 1,
     duplicates: 0,
     timeouts: 0,
+    rttUs: 0,
     options: "",
     sha256: undefined,
     isVerified: false,

@@ -35,6 +35,7 @@ const record: UploadRecord = {
   blocksReceived: 25,
   duplicates: 0,
   timeouts: 0,
+  rttUs: 0,
   options: "",
   sha256: "ab".repeat(32),
   isVerified: false,

@@ -76,6 +76,7 @@ const received: UploadRecord = {
   blocksReceived: 25,
   duplicates: 1,
   timeouts: 0,
+  rttUs: 0,
   options: "tsize=12345",
   sha256: undefined,
   isVerified: false,

@@ -5,13 +5,8 @@ import { expect, test } from "bun:test";
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
-import {
-  CONTROL_BYTES,
-  COUNTERS,
-  ShardCommand,
-  type ShardInit,
-  type ShardTerms,
-} from "#server/contract.ts";
+import { CONTROL_BYTES, ShardCommand, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { Shards } from "#supervisor/shards.ts";
 
 const fakeWorker = new URL("fake-worker.ts", import.meta.url);
