@@ -71,6 +71,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ...explainUploads(settings.uploads),
     ...explainHooks(settings.hooks),
     ["log", describeLog(settings)],
+    ["status", describeStatus(settings)],
   ];
 }
 
@@ -137,4 +138,11 @@ function describeLog({ log }: Settings): string {
   const besides = log.auditFile === undefined ? "on" : `also to ${log.auditFile}`;
   const audit = `audit events ${log.auditEnabled ? besides : "off"}`;
   return `${log.level}, ${log.format}, to ${log.file ?? "standard output"}, ${audit}`;
+}
+
+function describeStatus({ status }: Settings): string {
+  const { listen, tokenFile } = status;
+  if (listen === undefined) return "no web server (status.bind_addr)";
+  const who = tokenFile === undefined ? "for this machine" : "with a token";
+  return `http://${formatListen(listen)}/metrics, ${who}`;
 }

@@ -11,6 +11,7 @@ import {
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
+import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -78,6 +79,7 @@ export interface Settings {
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
   readonly log: LogSettings;
+  readonly status: StatusSettings;
 }
 
 /** How names are found below the root. */
@@ -151,6 +153,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
+    status: resolveStatus(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,

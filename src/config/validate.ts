@@ -11,6 +11,7 @@ import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { listenAddress, portRange } from "./settings.ts";
 import { checkPolicy } from "./validate-policy.ts";
+import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
 type Rule = (config: Config, files: Files) => Finding | undefined;
@@ -34,7 +35,11 @@ const rules: readonly Rule[] = [
  */
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
-  const more = [...checkPolicy(config, files), ...checkUploads(config, files)];
+  const more = [
+    ...checkPolicy(config, files),
+    ...checkUploads(config, files),
+    ...checkStatus(config, files),
+  ];
   return [...found, ...more].map((finding) => problemOf(finding, config, file));
 }
 

@@ -25,13 +25,16 @@ export interface GaugeSources {
 export class Gauges {
   readonly #counters: Counters;
   readonly #sources: GaugeSources;
+  readonly #startUs: number;
   /** What shards before this one, which died, have counted. */
   readonly #before: Readonly<Record<(typeof sums)[number], number>>;
   #turns = 0;
 
-  constructor(counters: Counters, sources: GaugeSources) {
+  /** `startUs`: the time at which the shard began. */
+  constructor(counters: Counters, sources: GaugeSources, startUs: number) {
     this.#counters = counters;
     this.#sources = sources;
+    this.#startUs = startUs;
     const before = sums.map((name) => [name, counters.value(Counter[name])] as const);
     this.#before = Object.fromEntries(before) as Record<(typeof sums)[number], number>;
     counters.set(Counter.transfersMax, sources.transfers.capacity);
@@ -47,12 +50,14 @@ export class Gauges {
     return true;
   }
 
-  publish(): void {
+  /** At `nowUs`, the time of the turn. */
+  publish(nowUs: number): void {
     const { transfers, transmitter, cache, waiter, disk } = this.#sources;
     const counters = this.#counters;
     const before = this.#before;
     counters.set(Counter.sleeps, before.sleeps + waiter.sleeps);
-    counters.set(Counter.sleptUs, before.sleptUs + waiter.sleptUs);
+    const busyUs = nowUs - this.#startUs - waiter.sleptUs - waiter.spunUs;
+    counters.set(Counter.busyUs, before.busyUs + busyUs);
     counters.set(Counter.spins, before.spins + waiter.spins);
     counters.set(Counter.spunUs, before.spunUs + waiter.spunUs);
     counters.set(Counter.cacheHits, before.cacheHits + cache.hits);
@@ -67,4 +72,4 @@ export class Gauges {
 }
 
 /** Counts of others, which begin anew with each shard. */
-const sums = ["sleeps", "sleptUs", "spins", "spunUs", "cacheHits", "cacheMisses"] as const;
+const sums = ["sleeps", "busyUs", "spins", "spunUs", "cacheHits", "cacheMisses"] as const;

@@ -37,26 +37,24 @@ interface ValueList {
   readonly values: readonly string[];
 }
 
-/** How transfers end: the outcomes of both machines, and what records.ts makes of some. */
+/** How transfers of either direction end. */
 const outcomes = [
   "complete",
   "complete-unacknowledged",
-  "probe",
   "closed-by-client",
   "gave-up",
-  "never-answered",
-  "late-repetition",
   "replaced",
-  "refused",
   "protocol-error",
-  "file-changed",
   "io-error",
   "shutdown",
 ] as const;
 
 const valueLists: Readonly<Record<"causes" | "readOutcomes" | "writeOutcomes", ValueList>> = {
   causes: { label: "cause", values: refusalCauses },
-  readOutcomes: { label: "outcome", values: [...outcomes, "other"] },
+  readOutcomes: {
+    label: "outcome",
+    values: [...outcomes, "probe", "never-answered", "late-repetition", "file-changed", "other"],
+  },
   writeOutcomes: {
     label: "outcome",
     values: [...new Set([...outcomes, ...refusalCauses, "other"])],
@@ -70,15 +68,15 @@ const boundLists = {
   /** Microseconds: a small file on a fast network to a large one on a slow network. */
   duration: [1000, 10_000, 50_000, 100_000, 500_000, 1e6, 5e6, 1e7, 3e7, 6e7, 3e8],
   /** 64 is what one call moves at the most, by default. */
-  batch: [0, 1, 2, 4, 8, 16, 32, 64],
+  batch: [1, 2, 4, 8, 16, 32, 64],
 } as const;
 
 const table = {
   turns: { name: "shard_turns", help: "Turns of the loop of a shard.", isPerShard: true },
   sleeps: { name: "shard_sleeps", help: "Times that a shard slept.", isPerShard: true },
-  sleptUs: {
-    name: "shard_sleep_seconds",
-    help: "Time that a shard slept. What is missing to the time that passed was work, or spinning.",
+  busyUs: {
+    name: "shard_busy_seconds",
+    help: "Time that a shard worked: it neither slept nor spun.",
     isPerShard: true,
     scale: 1e6,
   },

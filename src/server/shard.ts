@@ -139,13 +139,17 @@ export class Shard implements TransmitListener, WritesListener {
       fastPaths.gso.isOn,
       this,
     );
-    this.#gauges = new Gauges(this.#counters, {
-      transfers: this.#transfers,
-      transmitter: this.#transmitter,
-      cache: this.#cache,
-      waiter: this.#waiter,
-      disk: this.#disk,
-    });
+    this.#gauges = new Gauges(
+      this.#counters,
+      {
+        transfers: this.#transfers,
+        transmitter: this.#transmitter,
+        cache: this.#cache,
+        waiter: this.#waiter,
+        disk: this.#disk,
+      },
+      this.#nowUs,
+    );
     this.#requests = new Requests({
       reception: this.#reception,
       transfers: this.#transfers,
@@ -400,6 +404,6 @@ export class Shard implements TransmitListener, WritesListener {
 
   #report(): void {
     this.#records.flush();
-    this.#gauges.publish();
+    this.#gauges.publish(this.#nowUs);
   }
 }

@@ -17,15 +17,24 @@ export interface LineSink {
 export class Log {
   readonly #hostname: string;
   readonly #sink: LineSink;
+  /** Told of every event, whether it is written or not. */
+  readonly #witness: ((event: AuditEvent) => void) | undefined;
   #settings: LogSettings;
   #audit: LineSink | undefined;
 
-  /** `audit` takes every audit event, whatever the log's format and level. */
-  constructor(settings: LogSettings, hostname: string, sink: LineSink, audit?: LineSink) {
+  /** `audit` takes every audit event, whatever the log's format and level; `witness` also those that are not written. */
+  constructor(
+    settings: LogSettings,
+    hostname: string,
+    sink: LineSink,
+    audit?: LineSink,
+    witness?: (event: AuditEvent) => void,
+  ) {
     this.#settings = settings;
     this.#hostname = hostname;
     this.#sink = sink;
     this.#audit = audit;
+    this.#witness = witness;
   }
 
   /** Writes by these settings from now on, audit events to `audit`. */
@@ -42,6 +51,7 @@ export class Log {
     timeMs: number = Date.now(),
   ): void {
     const event: AuditEvent = { eventType, severity, timeMs, fields };
+    this.#witness?.(event);
     this.#audit?.line(auditLine(event, this.#hostname));
     if (!this.#isWanted(severity)) return;
     this.#sink.line(formatEvent(this.#settings, this.#hostname, event));
@@ -49,15 +59,23 @@ export class Log {
 
   /** What a shard reports. Text has one line per transfer; what was asked for is told at level debug. */
   record(record: ShardRecord): void {
-    if (!this.#settings.auditEnabled) return;
-    const isText = this.#settings.format === "text";
-    if (isText && this.#isWanted(textSeverity(record))) this.#sink.line(recordLine(record));
-    if (isText && this.#audit === undefined) return;
+    const { auditEnabled: isOn, format } = this.#settings;
+    const isText = format === "text";
+    if (isOn && isText && this.#isWanted(textSeverity(record))) this.#sink.line(recordLine(record));
+    if (isText && this.#audit === undefined && this.#witness === undefined) return;
     for (const event of auditEvents(record)) {
-      const line = auditLine(event, this.#hostname);
-      this.#audit?.line(line);
-      if (!isText && this.#isWanted(event.severity)) this.#sink.line(line);
+      this.#witness?.(event);
+      if (isOn) this.#write(event, !isText);
     }
+  }
+
+  /** Writes an event to the audit file, and to the log if `isForLog`. */
+  #write(event: AuditEvent, isForLog: boolean): void {
+    const isLogged = isForLog && this.#isWanted(event.severity);
+    if (this.#audit === undefined && !isLogged) return;
+    const line = auditLine(event, this.#hostname);
+    this.#audit?.line(line);
+    if (isLogged) this.#sink.line(line);
   }
 
   #isWanted(severity: Severity): boolean {

@@ -36,6 +36,7 @@ export class LogSink {
   #isMidLine = false;
   #isWriting = false;
   #lostLines = 0;
+  #lostLinesTotal = 0;
   #lostBecause = "";
   #retry: ReturnType<typeof setTimeout> | undefined;
   #idle: (() => void)[] = [];
@@ -44,6 +45,16 @@ export class LogSink {
     this.#fd = fd;
     this.#lossLine = lossLine;
     this.#write = writeBytes;
+  }
+
+  /** Bytes that wait to be written. */
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  /** How many lines were lost since it began. */
+  get lostLinesTotal(): number {
+    return this.#lostLinesTotal;
   }
 
   /** How many lines were lost and not reported in the log yet. */
@@ -192,6 +203,7 @@ export class LogSink {
 
   #lose(lines: number, because: string): void {
     this.#lostLines += lines;
+    this.#lostLinesTotal += lines;
     this.#lostBecause = because;
   }
 }

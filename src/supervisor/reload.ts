@@ -10,6 +10,7 @@ import type { ShardTerms } from "#server/contract.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Log } from "./log.ts";
 import type { Logs } from "./logs.ts";
+import type { Monitor } from "./monitor.ts";
 import type { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
 import { describeError } from "./thread-deaths.ts";
@@ -40,6 +41,7 @@ export interface ReloadParts {
   readonly logs: Logs;
   readonly log: Log;
   readonly ledger: SharedArrayBuffer;
+  readonly monitor: Monitor;
 }
 
 export class Reload {
@@ -91,7 +93,7 @@ export class Reload {
   }
 
   async #putInForce(reread: Exclude<Reread, { readonly problem: string }>): Promise<void> {
-    const { shards, hooks, logs, log, ledger } = this.#parts;
+    const { shards, hooks, logs, log, ledger, monitor } = this.#parts;
     const { config, settings } = reread;
     const previous = this.#terms;
     const terms = openTerms(settings, { ledger, previous });
@@ -99,7 +101,7 @@ export class Reload {
       this.#refuse(faultText(terms));
       return;
     }
-    const fault = logs.reopen(settings.log);
+    const fault = logs.reopen(settings.log) ?? monitor.reload(settings.status);
     if (fault !== undefined) {
       closeTerms(terms);
       this.#refuse(faultText(fault));

@@ -25,6 +25,8 @@ export interface ShardEvents {
   readonly record: (record: ShardRecord) => void;
   /** A shard died of `error`. It is replaced unless the shards were asked to end. */
   readonly died: (shardIndex: number, error: string, isReplaced: boolean) => void;
+  /** So many records of shards never came. */
+  readonly lost: (records: number) => void;
   /** Shards die again and again; none is replaced any more. */
   readonly hopeless: (error: string) => void;
   /** Every shard has ended. */
@@ -47,6 +49,8 @@ export class Shards {
   #terms: ShardTerms | undefined;
   #command: number = ShardCommand.run;
   #running = 0;
+  /** Records that shards have dropped, as far as that was told. */
+  #lost = 0;
   #isReady = false;
 
   constructor(inits: readonly ShardInit[], workerUrl: URL, events: ShardEvents) {
@@ -86,6 +90,16 @@ export class Shards {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#agreed.push(resolve);
     await promise;
+  }
+
+  /** Whether every shard answers new requests. */
+  get isServing(): boolean {
+    return this.#command === ShardCommand.run && this.#ready.size === this.#inits.length;
+  }
+
+  /** The counters of each shard, as they are now. */
+  get counters(): readonly Float64Array[] {
+    return this.#inits.map((init) => new Float64Array(init.counters));
   }
 
   /** The sum of one counter over all shards. */
@@ -140,15 +154,19 @@ export class Shards {
     }
   }
 
-  /** Lets the shard know how far its records were read. */
+  /** Lets the shard know how far its records were read, and tells of those that it has dropped. */
   #noteRead(shardIndex: number, count: number): void {
     const init = this.#inits[shardIndex];
     if (init === undefined) return;
     Atomics.add(new Int32Array(init.control), ControlWord.recordsRead, count);
+    const lost = this.total(Counter.recordsLost);
+    if (lost > this.#lost) this.#events.lost(lost - this.#lost);
+    this.#lost = lost;
   }
 
   #ended(init: ShardInit, fault: string | undefined): void {
     this.#running -= 1;
+    this.#ready.delete(init.shardIndex);
     // Whoever comes after it begins with the newest terms.
     this.#agree(init.shardIndex);
     if (this.#command === ShardCommand.run) {

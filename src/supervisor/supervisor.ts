@@ -21,6 +21,7 @@ import { diskInits, DiskThreads } from "./disk-threads.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
+import { Monitor } from "./monitor.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
@@ -61,7 +62,14 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const ending = await run(config, host, opened, logs);
+  const monitor = Monitor.start(settings.status, host.version);
+  if ("fault" in monitor) {
+    closeShardSockets(opened.sockets);
+    logs.close();
+    return monitor;
+  }
+  const ending = await run(config, host, opened, logs, monitor);
+  monitor.stop();
   await logs.flush(FLUSH_MS);
   logs.close();
   return ending;
@@ -113,9 +121,15 @@ function openEverything(settings: Settings): Opened | StartFault {
   return { ledger, terms, sockets, inits };
 }
 
-function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<Ending> {
+function run(
+  config: Config,
+  host: Host,
+  opened: Opened,
+  logs: Logs,
+  monitor: Monitor,
+): Promise<Ending> {
   const { settings } = opened.terms;
-  const log = new Log(settings.log, hostname(), logs.log, logs.audit);
+  const log = new Log(settings.log, hostname(), logs.log, logs.audit, monitor.witness);
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
@@ -142,13 +156,19 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     void end(hopelessEnding(error));
   };
   const shards = new Shards(opened.inits, host.workerUrl, {
-    ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
+    ready: (fastPaths) => {
+      monitor.noteReady(fastPaths);
+      announce(settings, host, opened.sockets, fastPaths, log);
+    },
     record: (record) => {
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
     },
-    died: (shard, error, isReplaced) =>
-      log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error }),
+    died: (shard, error, isReplaced) => {
+      monitor.noteWorkerDeath();
+      log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error });
+    },
+    lost: (records) => log.event("records_lost", "warn", { records, because: RECORDS_LOST }),
     hopeless,
     ended: () => {
       disks.end();
@@ -157,11 +177,14 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   });
   const rings = opened.inits.flatMap((init) => init.disks);
   const disks = new DiskThreads(rings, host.diskWorkerUrl, {
-    died: (error) => log.event("disk_thread_replaced", "error", { error }),
+    died: (error) => {
+      monitor.noteDiskThreadDeath();
+      log.event("disk_thread_replaced", "error", { error });
+    },
     hopeless,
   });
   const { ledger } = opened;
-  const parts = { reread: host.reread, shards, hooks, logs, log, ledger };
+  const parts = { reread: host.reread, shards, hooks, logs, log, ledger, monitor };
   const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -198,10 +221,13 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     if (reason === "" && !hasEnded) void reload.request();
     else log.event("reload_ignored", "warn", { because: "the server is ending" });
   });
+  monitor.watch({ shards, hooks, logs, log });
   shards.start();
   disks.start();
   return promise;
 }
+
+const RECORDS_LOST = "the main thread was behind";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 

@@ -129,6 +129,7 @@ function watch(rootDir: string, count: number): Watched {
     ready: () => void log.push("ready"),
     record: (record) => void log.push(`record ${record.kind}`),
     died: (shard, error) => void log.push(`died ${shard}: ${error}`),
+    lost: (records) => void log.push(`lost ${records}`),
     hopeless: (error) => void log.push(`hopeless: ${error}`),
     ended: () => void log.push("ended"),
   });

@@ -85,6 +85,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
     ready() {},
     record() {},
     died: (_shard, error) => died.push(error),
+    lost() {},
     hopeless() {},
     ended: () => ended.resolve(),
   });
