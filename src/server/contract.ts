@@ -82,13 +82,19 @@ export interface ShardOwner {
   switched(generation: number): void;
 }
 
-/** The end of one transfer. */
-export interface TransferRecord {
-  readonly kind: "transfer";
-  /** When it ended, milliseconds since 1970. */
+/** What every record says. */
+interface ClientRecord {
+  /** When it happened, milliseconds since 1970. */
   readonly timeMs: number;
   /** `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
   readonly peer: string;
+  /** The interface that the request came in by; 0 if that is not known. */
+  readonly interfaceIndex: number;
+}
+
+/** The end of one transfer. */
+export interface TransferRecord extends ClientRecord {
+  readonly kind: "transfer";
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
   readonly mode: "octet" | "netascii";
@@ -110,14 +116,13 @@ export interface TransferRecord {
   readonly rttUs: number;
   /** The granted options as `blksize=1428 tsize=…`; empty if none. */
   readonly options: string;
+  /** Of the whole file, 64 hexadecimal digits; undefined where it was not asked for, or could not be computed. */
+  readonly sha256: string | undefined;
 }
 
-/** The end of one upload. */
-export interface UploadRecord {
+/** The end of one upload; that of a complete one is when it was safe on the disk. */
+export interface UploadRecord extends ClientRecord {
   readonly kind: "upload";
-  /** When it ended, milliseconds since 1970. For a complete upload that is when it was safe on the disk. */
-  readonly timeMs: number;
-  readonly peer: string;
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
   /** The upload root, absolute: that of the terms that it was granted on. */
@@ -154,10 +159,8 @@ export interface UploadRecord {
 }
 
 /** A write request that was granted. */
-export interface UploadRequestRecord {
+export interface UploadRequestRecord extends ClientRecord {
   readonly kind: "upload-request";
-  readonly timeMs: number;
-  readonly peer: string;
   readonly name: string;
   readonly mode: "octet" | "netascii";
   /** The size that the client announced (`tsize`), if it did. */
@@ -168,10 +171,8 @@ export interface UploadRequestRecord {
 }
 
 /** A read request that was granted. */
-export interface RequestRecord {
+export interface RequestRecord extends ClientRecord {
   readonly kind: "request";
-  readonly timeMs: number;
-  readonly peer: string;
   readonly name: string;
   readonly mode: "octet" | "netascii";
   readonly fileBytes: number;
@@ -183,10 +184,8 @@ export interface RequestRecord {
 }
 
 /** A request that was refused, with the reason for the log; the peer got a constant sentence. */
-export interface RefusalRecord {
+export interface RefusalRecord extends ClientRecord {
   readonly kind: "refusal";
-  readonly timeMs: number;
-  readonly peer: string;
   readonly name: string;
   /** Whether it asked to write; false where not even that could be read. */
   readonly isWrite: boolean;
@@ -204,6 +203,7 @@ export interface RefusalRecord {
 export const refusalCauses = [
   "not-found",
   "denied",
+  "inaccessible",
   "traversal",
   "symlink",
   "too-large",

@@ -2,7 +2,7 @@
 // handed over in batches. Nothing here is on the packet path.
 
 import { printable } from "#base/printable.ts";
-import { peerText } from "#io/inbox.ts";
+import { localIfindex, peerText } from "#io/inbox.ts";
 import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
@@ -21,7 +21,12 @@ import type { Counters } from "./counters.ts";
 import { Counter } from "./measures.ts";
 import { type Refused, uploadFate } from "./refused.ts";
 import { hasSucceeded } from "./tally.ts";
-import { acknowledgedBytes, type ReadTransfer, type WriteTransfer } from "./transfer.ts";
+import {
+  acknowledgedBytes,
+  type Exchange,
+  type ReadTransfer,
+  type WriteTransfer,
+} from "./transfer.ts";
 import type { AdmittedWrite } from "./writes.ts";
 
 // A batch goes out when it is this long, or when the shard is about to sleep.
@@ -70,12 +75,14 @@ export class Records {
   }
 }
 
-export function requestRecord(name: Uint8Array, admitted: AdmittedRead): RequestRecord {
+/** Whose request or transfer it was, and where it came in. */
+type Whose = Pick<Exchange, "name" | "local">;
+
+export function requestRecord(whose: Whose, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes, remark } = admitted;
   const record: RequestRecord = {
     kind: "request",
-    timeMs: Date.now(),
-    peer: peerText(name),
+    ...clientOf(whose),
     name: printable(request.name),
     mode: request.mode,
     fileBytes,
@@ -86,13 +93,12 @@ export function requestRecord(name: Uint8Array, admitted: AdmittedRead): Request
 }
 
 export function uploadRequestRecord(
-  name: Uint8Array,
+  whose: Whose,
   { request, grant }: AdmittedWrite,
 ): UploadRequestRecord {
   return {
     kind: "upload-request",
-    timeMs: Date.now(),
-    peer: peerText(name),
+    ...clientOf(whose),
     name: printable(request.name),
     mode: request.mode,
     announcedBytes: grant.announcedBytes,
@@ -101,12 +107,11 @@ export function uploadRequestRecord(
   };
 }
 
-export function refusalRecord(name: Uint8Array, refused: Refused): RefusalRecord {
+export function refusalRecord(whose: Whose, refused: Refused): RefusalRecord {
   const { fileBytes, fileBytesMax } = refused;
   return {
     kind: "refusal",
-    timeMs: Date.now(),
-    peer: peerText(name),
+    ...clientOf(whose),
     name: printable(refused.name),
     isWrite: refused.isWrite,
     code: refused.reply?.code ?? 0,
@@ -123,8 +128,7 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
   const outcome = outcomeOf(transfer);
   return {
     kind: "transfer",
-    timeMs: Date.now(),
-    peer: peerText(transfer.name),
+    ...clientOf(transfer),
     name: printable(request.name),
     mode: request.mode,
     outcome,
@@ -139,6 +143,7 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
     timeouts,
     rttUs,
     options: describeGrant(grant),
+    sha256: undefined,
   };
 }
 
@@ -151,8 +156,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
   const isSuccess = upload.refusal === 0;
   return {
     kind: "upload",
-    timeMs: Date.now(),
-    peer: peerText(transfer.name),
+    ...clientOf(transfer),
     name: printable(request.name),
     rootDir,
     path,
@@ -193,6 +197,14 @@ function outcomeOf({ sender, isRepetition }: ReadTransfer): string {
   const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
   if (isSilent && !hasHeard && isRepetition) return "late-repetition";
   return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;
+}
+
+function clientOf({ name, local }: Whose): {
+  readonly timeMs: number;
+  readonly peer: string;
+  readonly interfaceIndex: number;
+} {
+  return { timeMs: Date.now(), peer: peerText(name), interfaceIndex: localIfindex(local) };
 }
 
 function askedOf({ options }: Request): Readonly<Record<string, string>> {

@@ -86,7 +86,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
       return refused(
         request,
         accessViolation,
-        "denied",
+        "inaccessible",
         "not a regular file, or not readable by the server",
       );
     case OpenRefusal.outside:
@@ -112,7 +112,7 @@ export function uploadFate(refusal: number): UploadFate {
     case UploadRefusal.notFound:
       return fate(notFound, "not-found", "the folder does not exist");
     case UploadRefusal.denied:
-      return fate(accessViolation, "denied", "the server may not write there");
+      return fate(accessViolation, "inaccessible", "the server may not write there");
     case UploadRefusal.outside:
       return fate(accessViolation, "symlink", UNFOLLOWED);
     case UploadRefusal.busy:

@@ -71,12 +71,12 @@ export class Requests {
     else this.#begin(decision, bytes.slice(), arrival);
   }
 
-  #refuse(refused: Refused, { name, local }: Arrival): void {
+  #refuse(refused: Refused, arrival: Arrival): void {
     const { counters, records, transmitter } = this.#scope;
     countRefusal(counters, refused.cause);
-    records.add(refusalRecord(name, refused));
+    records.add(refusalRecord(arrival, refused));
     if (refused.reply === undefined) return;
-    transmitter.reply(SERVICE, name, local, refused.reply.datagram);
+    transmitter.reply(SERVICE, arrival.name, arrival.local, refused.reply.datagram);
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
@@ -115,14 +115,14 @@ export class Requests {
   #beginWrite(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
     const { records, reception } = this.#scope;
     assert(reception.writes !== undefined, "a write is admitted where writes are possible");
-    records.add(uploadRequestRecord(exchange.name, admitted));
+    records.add(uploadRequestRecord(exchange, admitted));
     return reception.writes.begin(admitted, exchange);
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
     const { records, reception, transfers, transmitter } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
-    records.add(requestRecord(name, admitted));
+    records.add(requestRecord(exchange, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),

@@ -14,6 +14,7 @@ import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
+import { FileHashes } from "#storage/file-hashes.ts";
 
 import {
   ControlWord,
@@ -21,6 +22,7 @@ import {
   ShardCommand,
   type ShardInit,
   type ShardOwner,
+  type TransferRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
 import { Gauges } from "./gauges.ts";
@@ -30,7 +32,7 @@ import { Reception } from "./reception.ts";
 import { Records, transferRecord, uploadRecord } from "./records.ts";
 import { Requests } from "./requests.ts";
 import { countRead, countWrite } from "./tally.ts";
-import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
+import { machineOf, type ReadTransfer, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
 import type { WritesListener } from "./writes.ts";
@@ -60,6 +62,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
+  readonly #hashes: FileHashes;
   readonly #reception: Reception;
   readonly #owner: ShardOwner;
   readonly #isBatching: boolean;
@@ -117,6 +120,7 @@ export class Shard implements TransmitListener, WritesListener {
       this.#disk,
       platform.readNow,
     );
+    this.#hashes = new FileHashes(this.#disk, this.#cache);
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
@@ -193,9 +197,16 @@ export class Shard implements TransmitListener, WritesListener {
       return;
     }
     const record = transferRecord(transfer, this.#nowUs);
-    this.#records.add(record);
     countRead(this.#counters, record);
+    this.#reportRead(record, transfer);
     transfer.payload.close();
+  }
+
+  /** With the hash of what was sent, where that is wanted: then it comes later. */
+  #reportRead(record: TransferRecord, { payload }: ReadTransfer): void {
+    const isWanted = this.#reception.settings.log.isHashing && record.outcome !== "probe";
+    if (!isWanted || !record.isSuccess) this.#records.add(record);
+    else this.#hashes.request(payload.file, (sha256) => this.#records.add({ ...record, sha256 }));
   }
 
   get nowUs(): number {
@@ -387,6 +398,7 @@ export class Shard implements TransmitListener, WritesListener {
       return true;
     }
     this.#cleanUntilUs = undefined;
+    this.#hashes.abandon();
     this.#report();
     return false;
   }

@@ -173,6 +173,12 @@ export class FileCache implements DiskOwner {
     return file;
   }
 
+  /** One more hold of a file that is held, with its fd. */
+  keep(file: CachedFile): void {
+    assert(file.holders > 0 && file.fd !== NONE, "a file that is kept is held");
+    file.holders += 1;
+  }
+
   /** Ends one hold. The contents stay until their memory is needed; the fd goes with the last holder. */
   close(file: CachedFile): void {
     assert(file.holders > 0, "a file is closed once per hold");

@@ -35,6 +35,8 @@ export type Reread =
 
 /** What a reload reads and what it changes. */
 export interface ReloadParts {
+  /** The file that is read, for events; empty if there is none. */
+  readonly configFile: string;
   readonly reread: (inForce: Config) => Reread;
   readonly shards: Shards;
   readonly hooks: Hooks;
@@ -107,7 +109,7 @@ export class Reload {
       this.#refuse(faultText(fault));
       return;
     }
-    log.switchTo(settings.log, logs.audit);
+    log.switchTo(settings.log);
     this.#config = config;
     this.#terms = terms;
     hooks.switchTo(settings.hooks);
@@ -124,14 +126,15 @@ export class Reload {
       log.event("configuration_needs_restart", "warn", fields);
     }
     const { generation } = this.#terms;
-    log.event("configuration_reloaded", "info", { changed, generation });
+    const { configFile } = this.#parts;
+    log.event("configuration_loaded", "info", { config_file: configFile, changed, generation });
   }
 
   /** What was in force stays so; the log's files are opened again all the same, because they may have been renamed. */
   #refuse(problem: string): void {
-    const { log, logs } = this.#parts;
+    const { log, logs, configFile } = this.#parts;
     const fault = logs.reopen(this.settings.log);
-    log.event("configuration_refused", "error", { problem });
+    log.event("configuration_error", "error", { config_file: configFile, error: problem });
     if (fault !== undefined) log.event("log_not_reopened", "error", { problem: faultText(fault) });
   }
 }

@@ -17,6 +17,7 @@ import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
 import { bannerText, exampleFileOf } from "./banner.ts";
+import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
@@ -36,6 +37,8 @@ export interface Host {
   readonly diskWorkerUrl: URL;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
+  /** The configuration file, for events; empty if there is none. */
+  readonly configFile: string;
   /** Reads the configuration again, to follow the one that is in force. */
   readonly reread: (inForce: Config) => Reread;
   /** Shows a text to whoever started the server, in the text format only. */
@@ -129,7 +132,11 @@ function run(
   monitor: Monitor,
 ): Promise<Ending> {
   const { settings } = opened.terms;
-  const log = new Log(settings.log, hostname(), logs.log, logs.audit, monitor.witness);
+  const log = new Log(settings.log, logs, {
+    hostname: hostname(),
+    lookup: kernelLookup(),
+    witness: monitor.witness,
+  });
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
@@ -184,7 +191,8 @@ function run(
     hopeless,
   });
   const { ledger } = opened;
-  const parts = { reread: host.reread, shards, hooks, logs, log, ledger, monitor };
+  const { configFile, reread } = host;
+  const parts = { configFile, reread, shards, hooks, logs, log, ledger, monitor };
   const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -254,8 +262,9 @@ function announce(
       }),
     );
     // On a terminal the banner is the start's line; a file needs one of its own.
-    if (settings.log.file === undefined && settings.log.auditFile === undefined) return;
+    if (settings.log.target.kind === "output" && settings.log.auditTarget === undefined) return;
   }
+  log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
   log.event("server_started", "info", {
     bind_addr: sockets.address,
     root_dir: settings.rootDir,

@@ -42,6 +42,7 @@ const refusal: RefusalRecord = {
   kind: "refusal",
   timeMs: 0,
   peer: "10.0.0.7:2070",
+  interfaceIndex: 0,
   name: "x",
   isWrite: false,
   code: 1,

@@ -65,6 +65,7 @@ function uploaded(): UploadRecord {
     kind: "upload",
     timeMs: Date.now(),
     peer: "10.0.0.7:2070",
+    interfaceIndex: 0,
     name: "sw1.cfg",
     rootDir: init.terms.settings.uploads.rootDir,
     path: "sw1.cfg",

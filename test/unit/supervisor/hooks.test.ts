@@ -21,6 +21,7 @@ const record: UploadRecord = {
   kind: "upload",
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "[fe80::1%eth0]:2070",
+  interfaceIndex: 0,
   name: "/backups/sw1.cfg",
   rootDir: "/srv/up",
   path: "backups/sw1.cfg",
