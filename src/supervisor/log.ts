@@ -10,7 +10,7 @@ import { Boots, type ClientLookup } from "./boots.ts";
 import { eventLine, recordLine } from "./lines.ts";
 
 /** What takes lines; see {@link LogSink}. */
-export interface LineSink {
+interface LineSink {
   /** `event`: what the text is about. */
   line(text: string, event?: AuditEvent): void;
 }

@@ -75,7 +75,7 @@ describe("events", () => {
       await run(hpa, { port: server.port, name: "file", mode: "netascii" });
       await run(curl, { port: server.port, name: "made" });
       await until(() => completed(server).length === 4, "four transfers");
-      const hashes = completed(server).map((event) => event["sha256"]);
+      const hashes = completed(server).map((event) => String(event["sha256"]));
       const made = new Bun.CryptoHasher("sha256").update("for 127.0.0.1").digest("hex");
       expect(hashes.toSorted()).toEqual([sha256, sha256, sha256, made].toSorted());
     },
