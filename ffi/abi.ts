@@ -41,6 +41,9 @@ export const SockaddrIn6 = {
   size: 28,
 } as const;
 
+/** struct sockaddr_un, sys/un.h. */
+export const SockaddrUn = { family: 0, path: 2, size: 110 } as const;
+
 /** struct in_pktinfo, netinet/in.h: interface index, local address (spec_dst), header destination. */
 export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as const;
 
@@ -163,6 +166,7 @@ export const RENAME_NOREPLACE = 0x1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const RWF_NOWAIT = 0x08;
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;

@@ -86,6 +86,7 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
       version,
       ...workerUrls,
       isMulticastAsked: config.multicast.enabled,
+      configFile: configured.file ?? "",
       reread: rereader(flagsGiven, configured, machine),
       show,
     },

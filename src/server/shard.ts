@@ -14,22 +14,26 @@ import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
+import { FileHashes } from "#storage/file-hashes.ts";
 
 import {
   ControlWord,
-  Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
   type ShardOwner,
+  type TransferRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { Gauges } from "./gauges.ts";
+import { Counter, measures } from "./measures.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
-import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
+import { Records, transferRecord, uploadRecord } from "./records.ts";
 import { Requests } from "./requests.ts";
-import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
+import { countRead, countWrite } from "./tally.ts";
+import { machineOf, type ReadTransfer, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
 import type { WritesListener } from "./writes.ts";
@@ -47,6 +51,8 @@ const CLEAN_UP_US = 300_000;
 
 const SERVICE = 0;
 
+const { bounds: receiveBounds = [] } = measures.receiveBatch;
+
 /** See above. `run` returns when the shard was told to end. */
 export class Shard implements TransmitListener, WritesListener {
   readonly #init: ShardInit;
@@ -58,6 +64,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
+  readonly #hashes: FileHashes;
   readonly #reception: Reception;
   readonly #owner: ShardOwner;
   readonly #isBatching: boolean;
@@ -66,6 +73,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #transmitter: Transmitter;
   readonly #requests: Requests;
   readonly #garbage: Garbage;
+  readonly #gauges: Gauges;
   readonly #wheel: TimerWheel;
   readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
   /** The peer and the local address of the datagram in hand. */
@@ -97,7 +105,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#control = new Int32Array(init.control);
     this.#pulse = new Pulse(this.#control);
     this.#counters = new Counters(init.counters);
-    this.#records = new Records((records) => owner.deliver(records));
+    this.#records = new Records((records) => owner.deliver(records), this.#control, this.#counters);
     this.#isBatching = fastPaths.recvmmsg.isOn;
     this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
     this.#inbox = this.#createInbox();
@@ -117,6 +125,7 @@ export class Shard implements TransmitListener, WritesListener {
       this.#disk,
       platform.readNow,
     );
+    this.#hashes = new FileHashes(this.#disk, this.#cache);
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
@@ -138,6 +147,17 @@ export class Shard implements TransmitListener, WritesListener {
       this.#transfers.bySlot,
       fastPaths.gso.isOn,
       this,
+    );
+    this.#gauges = new Gauges(
+      this.#counters,
+      {
+        transfers: this.#transfers,
+        transmitter: this.#transmitter,
+        cache: this.#cache,
+        waiter: this.#waiter,
+        disk: this.#disk,
+      },
+      this.#nowUs,
     );
     this.#requests = new Requests({
       reception: this.#reception,
@@ -190,10 +210,16 @@ export class Shard implements TransmitListener, WritesListener {
       return;
     }
     const record = transferRecord(transfer, this.#nowUs);
-    this.#records.add(record);
-    this.#counters.add(endCounter(record), 1);
-    this.#counters.add(Counter.blocksResent, record.blocksResent);
+    countRead(this.#counters, record);
+    this.#reportRead(record, transfer);
     transfer.payload.close();
+  }
+
+  /** With the hash of what was sent, where that is wanted: then it comes later. */
+  #reportRead(record: TransferRecord, { payload }: ReadTransfer): void {
+    const isWanted = this.#reception.settings.log.isHashing && record.outcome !== "probe";
+    if (!isWanted || !record.isSuccess) this.#records.add(record);
+    else this.#hashes.request(payload.file, (sha256) => this.#records.add({ ...record, sha256 }));
   }
 
   get nowUs(): number {
@@ -207,8 +233,7 @@ export class Shard implements TransmitListener, WritesListener {
   handleOutcome(transfer: WriteTransfer): void {
     const record = uploadRecord(transfer, this.#nowUs);
     this.#records.add(record);
-    this.#counters.add(record.isSuccess ? Counter.uploadsCompleted : Counter.uploadsFailed, 1);
-    this.#counters.add(Counter.bytesReceived, record.bytes);
+    countWrite(this.#counters, record);
   }
 
   handleFull(socket: number, isFull: boolean): void {
@@ -255,7 +280,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#expire();
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
-    this.#counters.add(Counter.turns, 1);
+    if (this.#gauges.countTurn()) this.#report();
   }
 
   /** Nothing of a predecessor that died is under way any more: what it has left behind is put in order. */
@@ -292,8 +317,7 @@ export class Shard implements TransmitListener, WritesListener {
     if (this.#transmitter.isReady) return 0;
     const untilUs = this.#wheel.nextUs();
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
-    this.#records.flush();
-    this.#publish();
+    this.#report();
     return untilUs;
   }
 
@@ -303,7 +327,13 @@ export class Shard implements TransmitListener, WritesListener {
     this.#counters.add(Counter.receiveCalls, 1);
     if (count <= 0) return;
     this.#counters.add(Counter.datagramsReceived, count);
-    for (let index = 0; index < count; index += 1) this.#route(socket, index);
+    this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
+    let bytes = 0;
+    for (let index = 0; index < count; index += 1) {
+      bytes += inbox.byteLength(index);
+      this.#route(socket, index);
+    }
+    this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
   }
 
@@ -392,8 +422,8 @@ export class Shard implements TransmitListener, WritesListener {
       return true;
     }
     this.#cleanUntilUs = undefined;
-    this.#records.flush();
-    this.#publish();
+    this.#hashes.abandon();
+    this.#report();
     return false;
   }
 
@@ -408,12 +438,8 @@ export class Shard implements TransmitListener, WritesListener {
     for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
   }
 
-  /** Writes the counters that others keep. */
-  #publish(): void {
-    this.#counters.set(Counter.transfersActive, this.#transfers.count);
-    this.#counters.set(Counter.cacheHits, this.#cache.hits);
-    this.#counters.set(Counter.cacheMisses, this.#cache.misses);
-    this.#counters.set(Counter.sleeps, this.#waiter.sleeps);
-    this.#counters.set(Counter.spins, this.#waiter.spins);
+  #report(): void {
+    this.#records.flush();
+    this.#gauges.publish(this.#nowUs);
   }
 }

@@ -12,12 +12,14 @@ import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
 import { isTemporary } from "#storage/payload.ts";
 
-import { Counter } from "./contract.ts";
 import type { Counters } from "./counters.ts";
+import { Counter, measures } from "./measures.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
+
+const { bounds: sendBounds = [] } = measures.sendBatch;
 
 /** Told what became of a transfer that was given to the transmitter. */
 export interface TransmitListener {
@@ -70,6 +72,21 @@ export class Transmitter implements RefusalListener {
     return this.#ready.length > 0;
   }
 
+  /** Transfers that may have something to send. */
+  get readyCount(): number {
+    return this.#ready.length;
+  }
+
+  /** Transfers that wait for room in a socket. */
+  get blockedCount(): number {
+    return this.#blocked.length;
+  }
+
+  /** Transfers that wait for the disk. */
+  get stalledCount(): number {
+    return this.#disk.length;
+  }
+
   /** Whether a transfer waits for the disk, and {@link turn} is to be called again soon. */
   get awaitsDisk(): boolean {
     return this.#disk.length > 0;
@@ -99,6 +116,7 @@ export class Transmitter implements RefusalListener {
     if (!outbox.hasRoom(1)) this.#flush(outbox);
     outbox.reply(name, local, datagram, -1);
     this.#counters.add(Counter.datagramsSent, 1);
+    this.#counters.add(Counter.bytesSent, datagram.length);
   }
 
   /** Sends up to {@link MESSAGES_PER_TURN} messages, and lets go of the turn's cache addresses. */
@@ -130,6 +148,7 @@ export class Transmitter implements RefusalListener {
   handleRefusal(refusal: number, owner: number, firstBlock: number): void {
     const transfer = owner < 0 ? undefined : this.#transfers[owner];
     if (refusal === Refusal.segmentationOff) this.#canSegment = false;
+    if (refusal === Refusal.lost) this.#counters.add(Counter.sendsLost, 1);
     // What was lost on the way out is repeated by the timer, like what is lost on the wire.
     if (transfer === undefined || refusal === Refusal.lost) return;
     if (transfer.kind === "write") {
@@ -187,6 +206,7 @@ export class Transmitter implements RefusalListener {
     assert(datagram !== undefined, "what a sender asks for is there");
     outbox.reply(transfer.name, transfer.local, datagram, owner);
     this.#counters.add(Counter.datagramsSent, 1);
+    this.#counters.add(Counter.bytesSent, datagram.length);
     this.enqueue(transfer);
   }
 
@@ -236,6 +256,10 @@ export class Transmitter implements RefusalListener {
     const gathered = payload.gather(outbox, firstBlock, blockCount);
     this.#counters.add(Counter.datagramsSent, gathered);
     this.#counters.add(Counter.bytesSent, outbox.messageBytes);
+    if (segmentBytes > 0) {
+      this.#counters.add(Counter.segmentedMessages, 1);
+      this.#counters.add(Counter.segments, gathered);
+    }
     if (gathered === blockCount) return true;
     if (gathered === 0) outbox.cancel();
     sender.handleUnsent(firstBlock + gathered);
@@ -265,7 +289,11 @@ export class Transmitter implements RefusalListener {
     const messages = outbox.messagesSent;
     outbox.flush(this);
     this.#counters.add(Counter.sendCalls, outbox.sendCalls - calls);
-    this.#counters.add(Counter.messagesSent, outbox.messagesSent - messages);
-    if (outbox.isFull) this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
+    const taken = outbox.messagesSent - messages;
+    this.#counters.add(Counter.messagesSent, taken);
+    this.#counters.observe(Counter.sendBatch, sendBounds, taken);
+    if (!outbox.isFull) return;
+    this.#counters.add(Counter.sendsBlocked, 1);
+    this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
   }
 }

@@ -17,6 +17,8 @@ export interface Message {
 
 /** Where a transfer's blocks come from. Both ways answer values of {@link Absent} (below zero) for what is not there. */
 export interface Payload {
+  /** What is sent. */
+  readonly file: CachedFile;
   /** The last block's absolute number, or Infinity while it is not known. */
   readonly lastBlock: number;
   /** Makes the blocks up to `block` ready. 0, or {@link Absent}. Called before blocks are chosen. */
@@ -36,14 +38,14 @@ export class OctetPayload implements Payload {
   readonly lastBlock: number;
   absent: number = Absent.pending;
   readonly #cache: FileCache;
-  readonly #file: CachedFile;
+  readonly file: CachedFile;
   /** What the last block is shorter than the others. */
   readonly #lastLacksBytes: number;
 
   constructor(cache: FileCache, file: CachedFile) {
     const { blockBytes } = file.framing;
     this.#cache = cache;
-    this.#file = file;
+    this.file = file;
     this.lastBlock = Math.floor(file.bytes / blockBytes) + 1;
     this.#lastLacksBytes = this.lastBlock * blockBytes - file.bytes;
   }
@@ -53,10 +55,10 @@ export class OctetPayload implements Payload {
   }
 
   gather(message: Message, first: number, blocks: number): number {
-    const { framing } = this.#file;
+    const { framing } = this.file;
     const end = first + blocks;
     for (let block = first; block < end;) {
-      const address = this.#cache.locate(this.#file, block);
+      const address = this.#cache.locate(this.file, block);
       if (address < 0) {
         this.absent = address;
         return block - first;
@@ -71,7 +73,7 @@ export class OctetPayload implements Payload {
   }
 
   close(): void {
-    this.#cache.close(this.#file);
+    this.#cache.close(this.file);
   }
 }
 
@@ -80,7 +82,7 @@ export class NetasciiPayload implements Payload {
   lastBlock: number = Infinity;
   readonly absent: number = Absent.pending;
   readonly #cache: FileCache;
-  readonly #file: CachedFile;
+  readonly file: CachedFile;
   readonly #blockBytes: number;
   readonly #strideBytes: number;
   readonly #windowBlocks: number;
@@ -112,7 +114,7 @@ export class NetasciiPayload implements Payload {
       "a window of netascii fits in one chunk",
     );
     this.#cache = cache;
-    this.#file = file;
+    this.file = file;
     this.#strideBytes = strideBytes;
     this.#blockBytes = blockBytes;
     this.#windowBlocks = windowBlocks;
@@ -141,18 +143,18 @@ export class NetasciiPayload implements Payload {
 
   close(): void {
     this.#cache.unreserve(this.#ring);
-    this.#cache.close(this.#file);
+    this.#cache.close(this.file);
   }
 
   /** Encodes up to the end of the block, of the chunk or of the file, whichever comes first. */
   #encodeSome(): number {
-    const left = this.#file.bytes - this.#position;
+    const left = this.file.bytes - this.#position;
     let source = 0;
     let sourceBytes = 0;
     if (left > 0) {
       const { chunkBytes } = this.#cache;
       const chunk = Math.floor(this.#position / chunkBytes);
-      const address = this.#cache.locate(this.#file, chunk + 1);
+      const address = this.#cache.locate(this.file, chunk + 1);
       if (address < 0) return address;
       const offset = this.#position - chunk * chunkBytes;
       source = address - this.#cache.address + offset;
@@ -166,7 +168,7 @@ export class NetasciiPayload implements Payload {
     this.#position += this.#encoder.consumed;
     this.#partialBytes += this.#encoder.produced;
     if (this.#partialBytes === this.#blockBytes) this.#endBlock(place);
-    else if (this.#position === this.#file.bytes) {
+    else if (this.#position === this.file.bytes) {
       this.lastBlock = this.#encodedBlock + 1;
       this.#endBlock(place);
     }

@@ -7,11 +7,11 @@ import { createHoldings } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
-  COUNTERS,
   type FastPath,
   ShardCommand,
   type ShardInit,
 } from "#server/contract.ts";
+import { COUNTERS } from "#server/measures.ts";
 import type { Platform } from "#server/platform.ts";
 import { Shard } from "#server/shard.ts";
 import { readNow } from "#storage/file-cache.ts";

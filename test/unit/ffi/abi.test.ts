@@ -45,6 +45,7 @@ const structures: Readonly<Record<string, readonly [object, Readonly<Record<stri
       scopeId: "sin6_scope_id",
     },
   ],
+  "struct sockaddr_un": [abi.SockaddrUn, { family: "sun_family", path: "sun_path" }],
   "struct in_pktinfo": [
     abi.InPktinfo,
     { ifindex: "ipi_ifindex", specDst: "ipi_spec_dst", destination: "ipi_addr" },
@@ -120,6 +121,7 @@ const HEADERS = [
   "sys/statvfs.h",
   "sys/syscall.h",
   "sys/uio.h",
+  "sys/un.h",
   "time.h",
   "linux/errqueue.h",
   "linux/io_uring.h",

@@ -5,14 +5,8 @@ import { expect, test } from "bun:test";
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
-import {
-  CONTROL_BYTES,
-  Counter,
-  COUNTERS,
-  ShardCommand,
-  type ShardInit,
-  type ShardTerms,
-} from "#server/contract.ts";
+import { CONTROL_BYTES, ShardCommand, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { Shards } from "#supervisor/shards.ts";
 
 const fakeWorker = new URL("fake-worker.ts", import.meta.url);
@@ -53,7 +47,7 @@ test("a worker that has worked is replaced at once, however often it dies", asyn
   const deaths = watched.log.filter((line) => line.startsWith("died"));
   expect(deaths).toHaveLength(20);
   for (const death of deaths) expect(death).toMatch(/^died 0: TypeError: died at work .* after 0$/);
-  expect(watched.shards.total(Counter.deaths)).toBe(20);
+  expect(watched.shards.replacements).toBe(20);
   watched.shards.stop();
   await watched.happened("ended");
 });
@@ -171,6 +165,7 @@ function watch(rootDir: string, count: number): Watched {
     record: (record) => void log.push(`record ${record.kind}`),
     stuck: (shard, { doing }) => void log.push(`stuck ${shard}: ${doing}`),
     died: (shard, { error }, delayMs) => void log.push(`died ${shard}: ${error} after ${delayMs}`),
+    lost: (records) => void log.push(`lost ${records}`),
     hopeless: (error) => void log.push(`hopeless: ${error}`),
     unending: (shard) => void log.push(`unending ${shard}`),
     ended: () => void log.push("ended"),

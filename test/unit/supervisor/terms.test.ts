@@ -10,7 +10,8 @@ import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
 import { createHoldings } from "#io/thread.ts";
-import { CONTROL_BYTES, COUNTERS, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 import { Shards } from "#supervisor/shards.ts";
@@ -86,6 +87,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
     record() {},
     stuck() {},
     died: (_shard, { error }) => died.push(error),
+    lost() {},
     hopeless() {},
     unending() {},
     ended: () => ended.resolve(),
