@@ -3,12 +3,14 @@
 
 import { f64At, i32At, u8 } from "#base/bytes.ts";
 
-/** What one client address, or one network, may have. 0 is unlimited. */
+/** What everybody, one client address and one network may have. 0 is unlimited. */
 export interface ClientLimits {
+  /** Running transfers of everybody. */
+  readonly transfersMax: number;
   /** Running transfers of one address. */
   readonly clientTransfersMax: number;
   /** Running transfers of one network. */
-  readonly prefixTransfersMax: number;
+  readonly networkTransfersMax: number;
   /** Running transfers of one network whose client has not acknowledged anything yet. */
   readonly halfOpenMax: number;
   /** Requests of one network in a second, over time. */
@@ -16,15 +18,17 @@ export interface ClientLimits {
   /** Requests of one network that may come at once. */
   readonly requestBurst: number;
   /** How many bits of an address are its network, for IPv4 and IPv6. */
-  readonly prefixBits4: number;
-  readonly prefixBits6: number;
+  readonly networkBits4: number;
+  readonly networkBits6: number;
 }
 
 /** A limit that a request has reached. */
-export type ClientLimit = "requests" | "client-transfers" | "prefix-transfers" | "half-open";
+export type ClientLimit =
+  "transfers" | "requests" | "client-transfers" | "network-transfers" | "half-open";
 
 const HEADER_WORDS = 16;
 const SEED = 0;
+const TRANSFERS = 1;
 
 // An entry: four Int32 words, then, as a float, when all requests so far will have been let through at the limit's rate.
 // The first of a set has its lock in the last word.
@@ -39,8 +43,9 @@ const NOBODY = 0;
 const SPINS_MAX = 1000;
 const NONE = -1;
 
-// What each transfer of each shard counts for: the entry of its client and of its network, +1, and whether it is half-open.
-const Held = { client: 0, prefix: 1, isHalfOpen: 2 } as const;
+// What each transfer of each shard counts for: the entry of its client and of its network, +1, and its state.
+const Held = { client: 0, network: 1, state: 2 } as const;
+const State = { none: 0, halfOpen: 1, heard: 2 } as const;
 const HELD_WORDS = 3;
 
 /** Addresses and networks that are remembered at the least: a large site's, at 24 bytes each (a guess). */
@@ -97,7 +102,7 @@ export class ClientCounts {
   mayAsk(address: Uint8Array, limits: ClientLimits, nowUs: number): boolean {
     const { requestsPerSecond, requestBurst } = limits;
     if (requestsPerSecond === 0) return true;
-    const entry = this.#findPrefix(address, limits, nowUs);
+    const entry = this.#findNetwork(address, limits, nowUs);
     if (entry === NONE) return true;
     // A bucket of tokens, written as the time at which it will be full again. Two shards in the same nanoseconds may count once.
     const place = entryFloat(entry);
@@ -110,17 +115,20 @@ export class ClientCounts {
 
   /** The limit that one more transfer of `address` would exceed, if any. */
   limitReached(address: Uint8Array, limits: ClientLimits, nowUs: number): ClientLimit | undefined {
-    const { clientTransfersMax, prefixTransfersMax, halfOpenMax } = limits;
+    const { transfersMax, clientTransfersMax, networkTransfersMax, halfOpenMax } = limits;
+    if (transfersMax > 0 && Atomics.load(this.#words, TRANSFERS) >= transfersMax) {
+      return "transfers";
+    }
     if (clientTransfersMax > 0) {
       const client = this.#findClient(address, nowUs);
       if (this.#count(client, Entry.transfers) >= clientTransfersMax) return "client-transfers";
     }
-    if (prefixTransfersMax === 0 && halfOpenMax === 0) return undefined;
-    const prefix = this.#findPrefix(address, limits, nowUs);
-    if (prefixTransfersMax > 0 && this.#count(prefix, Entry.transfers) >= prefixTransfersMax) {
-      return "prefix-transfers";
+    if (networkTransfersMax === 0 && halfOpenMax === 0) return undefined;
+    const network = this.#findNetwork(address, limits, nowUs);
+    if (networkTransfersMax > 0 && this.#count(network, Entry.transfers) >= networkTransfersMax) {
+      return "network-transfers";
     }
-    if (halfOpenMax > 0 && this.#count(prefix, Entry.halfOpen) >= halfOpenMax) return "half-open";
+    if (halfOpenMax > 0 && this.#count(network, Entry.halfOpen) >= halfOpenMax) return "half-open";
     return undefined;
   }
 
@@ -129,30 +137,32 @@ export class ClientCounts {
     const held = this.#held(slot);
     this.#hashClient(address);
     this.#words[held + Held.client] = this.#hold(nowUs) + 1;
-    this.#hashPrefix(address, limits);
-    const prefix = this.#hold(nowUs);
-    this.#words[held + Held.prefix] = prefix + 1;
-    if (prefix === NONE) return;
-    Atomics.add(this.#words, entryWord(prefix) + Entry.halfOpen, 1);
-    this.#words[held + Held.isHalfOpen] = 1;
+    this.#hashNetwork(address, limits);
+    const network = this.#hold(nowUs);
+    this.#words[held + Held.network] = network + 1;
+    if (network !== NONE) Atomics.add(this.#words, entryWord(network) + Entry.halfOpen, 1);
+    Atomics.add(this.#words, TRANSFERS, 1);
+    this.#words[held + Held.state] = State.halfOpen;
   }
 
   /** The client of the transfer in `slot` has acknowledged something: its address is real. */
   welcome(slot: number): void {
     const held = this.#held(slot);
-    if (i32At(this.#words, held + Held.isHalfOpen) === 0) return;
-    this.#words[held + Held.isHalfOpen] = 0;
-    const prefix = i32At(this.#words, held + Held.prefix) - 1;
-    Atomics.sub(this.#words, entryWord(prefix) + Entry.halfOpen, 1);
+    if (i32At(this.#words, held + Held.state) !== State.halfOpen) return;
+    this.#words[held + Held.state] = State.heard;
+    const network = i32At(this.#words, held + Held.network) - 1;
+    if (network !== NONE) Atomics.sub(this.#words, entryWord(network) + Entry.halfOpen, 1);
   }
 
   /** The transfer in `slot` has ended; nothing happens if none is there. */
   leave(slot: number): void {
     this.welcome(slot);
     const held = this.#held(slot);
-    for (const place of [held + Held.client, held + Held.prefix]) {
+    if (i32At(this.#words, held + Held.state) === State.none) return;
+    this.#words[held + Held.state] = State.none;
+    Atomics.sub(this.#words, TRANSFERS, 1);
+    for (const place of [held + Held.client, held + Held.network]) {
       const entry = i32At(this.#words, place) - 1;
-      this.#words[place] = 0;
       if (entry !== NONE) Atomics.sub(this.#words, entryWord(entry) + Entry.transfers, 1);
     }
   }
@@ -176,8 +186,8 @@ export class ClientCounts {
     return this.#find(nowUs);
   }
 
-  #findPrefix(address: Uint8Array, limits: ClientLimits, nowUs: number): number {
-    this.#hashPrefix(address, limits);
+  #findNetwork(address: Uint8Array, limits: ClientLimits, nowUs: number): number {
+    this.#hashNetwork(address, limits);
     return this.#find(nowUs);
   }
 
@@ -241,8 +251,8 @@ export class ClientCounts {
     this.#hash(address, address.length * 8, CLIENT_KIND);
   }
 
-  #hashPrefix(address: Uint8Array, { prefixBits4, prefixBits6 }: ClientLimits): void {
-    this.#hash(address, address.length === 4 ? prefixBits4 : prefixBits6, PREFIX_KIND);
+  #hashNetwork(address: Uint8Array, { networkBits4, networkBits6 }: ClientLimits): void {
+    this.#hash(address, address.length === 4 ? networkBits4 : networkBits6, NETWORK_KIND);
   }
 
   /** MurmurHash3's rounds and finalizer, twice with different seeds, over the first `bits` bits of `address`. */
@@ -266,7 +276,7 @@ export class ClientCounts {
 
 /** What is hashed differs for an address and for a network that is one address long. */
 const CLIENT_KIND = 0x100;
-const PREFIX_KIND = 0x200;
+const NETWORK_KIND = 0x200;
 
 function rotated(word: number, bits: number): number {
   return (word << bits) | (word >>> (32 - bits));

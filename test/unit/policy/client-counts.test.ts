@@ -12,13 +12,14 @@ const crowd = { shards: 3, transfersPerShard: 64 };
 const NOW_US = 1e9;
 
 const unlimited: ClientLimits = {
+  transfersMax: 0,
   clientTransfersMax: 0,
-  prefixTransfersMax: 0,
+  networkTransfersMax: 0,
   halfOpenMax: 0,
   requestsPerSecond: 0,
   requestBurst: 1,
-  prefixBits4: 24,
-  prefixBits6: 64,
+  networkBits4: 24,
+  networkBits6: 64,
 };
 
 function shardsOn(memory: SharedArrayBuffer): readonly ClientCounts[] {
@@ -35,6 +36,18 @@ function ip6(network: number, host: number): Uint8Array {
 }
 
 describe("transfers", () => {
+  test("are counted in all", () => {
+    const [a, b] = shardsOn(ClientCounts.createMemory(crowd, 9));
+    const limits = { ...unlimited, transfersMax: 2 };
+    a?.enter(0, ip(10, 0, 0, 1), limits, NOW_US);
+    expect(b?.limitReached(ip(10, 0, 0, 3), limits, NOW_US)).toBeUndefined();
+    b?.enter(0, ip(10, 9, 0, 2), limits, NOW_US);
+    expect(a?.limitReached(ip(10, 0, 0, 3), limits, NOW_US)).toBe("transfers");
+    b?.leave(0);
+    b?.leave(0);
+    expect(a?.limitReached(ip(10, 0, 0, 3), limits, NOW_US)).toBeUndefined();
+  });
+
   test("are counted per address over all shards", () => {
     const [a, b] = shardsOn(ClientCounts.createMemory(crowd, 1));
     const limits = { ...unlimited, clientTransfersMax: 2 };
@@ -55,17 +68,17 @@ describe("transfers", () => {
     ["IPv6", ip6(1, 3), ip6(1, 250), ip6(2, 3)],
   ])("are counted per network of %s", (_family, one, neighbour, stranger) => {
     const [a] = shardsOn(ClientCounts.createMemory(crowd, 2));
-    const limits = { ...unlimited, prefixTransfersMax: 1 };
+    const limits = { ...unlimited, networkTransfersMax: 1 };
     a?.enter(0, one, limits, NOW_US);
-    expect(a?.limitReached(neighbour, limits, NOW_US)).toBe("prefix-transfers");
+    expect(a?.limitReached(neighbour, limits, NOW_US)).toBe("network-transfers");
     expect(a?.limitReached(stranger, limits, NOW_US)).toBeUndefined();
   });
 
   test("a network may be any number of bits", () => {
     const [a] = shardsOn(ClientCounts.createMemory(crowd, 3));
-    const limits = { ...unlimited, prefixTransfersMax: 1, prefixBits4: 29 };
+    const limits = { ...unlimited, networkTransfersMax: 1, networkBits4: 29 };
     a?.enter(0, ip(10, 0, 0, 8), limits, NOW_US);
-    expect(a?.limitReached(ip(10, 0, 0, 15), limits, NOW_US)).toBe("prefix-transfers");
+    expect(a?.limitReached(ip(10, 0, 0, 15), limits, NOW_US)).toBe("network-transfers");
     expect(a?.limitReached(ip(10, 0, 0, 16), limits, NOW_US)).toBeUndefined();
   });
 
