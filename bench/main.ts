@@ -1,10 +1,11 @@
 // `bun run bench` (bench): the compiled server on core 0 under the load on core 1, beside its floor in the same minute.
 // Flags: --quick for small files, --json for the numbers as they are, --write to put the table into docs/performance.md; --uploads
-// for uploads, beside other servers.
+// for uploads, beside other servers; --before=EXECUTABLE for reads by an older executable and by this one, in turn.
 
 import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
 
+import { compare, type ComparisonRow, comparisonTableOf, median } from "./compare.ts";
 import type { LoadPlan } from "./load.ts";
 import { countSyscalls, measure, type Measurement, type Subject } from "./measure.ts";
 import { loadName, type Scenario, scenarios, variantName } from "./scenarios.ts";
@@ -40,7 +41,7 @@ interface Options {
 const root: string = `${import.meta.dir}/..`;
 const binary: string = `${root}/dist/snow-owl-tftp`;
 const page: string = `${root}/docs/performance.md`;
-/** Each table has its place on the page between a pair of markers: `bench`, or `bench-uploads`. */
+/** Each table has its place on the page between a pair of markers: `bench`, `bench-uploads` or `bench-before`. */
 const marker = (table: string): { begin: string; end: string } => ({
   begin: `<!-- ${table}: begin -->`,
   end: `<!-- ${table}: end -->`,
@@ -136,11 +137,6 @@ function isFast({ variant, windowBlocks }: Scenario): boolean {
   return variant.gso && windowBlocks > 1;
 }
 
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return ((sorted[(sorted.length - 1) >> 1] ?? 0) + (sorted[sorted.length >> 1] ?? 0)) / 2;
-}
-
 function tableOf(rows: readonly Row[]): string {
   const head = [
     "load",
@@ -187,7 +183,7 @@ function machineLine(command: string, repeats: string): string {
   const [cpu] = cpus();
   return (
     `${cpus().length} × ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, Bun ${Bun.version}, ` +
-    `commit ${commit.stdout.toString().trim()}, \`${command}\`, best of ${repeats}, load average at the end ${loadavg()[0]?.toFixed(1)}`
+    `commit ${commit.stdout.toString().trim()}, \`${command}\`, ${repeats}, load average at the end ${loadavg()[0]?.toFixed(1)}`
   );
 }
 
@@ -208,6 +204,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
     uploads: { type: "boolean", default: false },
+    before: { type: "string", default: "" },
     only: { type: "string", default: "" },
     repeats: { type: "string", default: "3" },
   },
@@ -220,10 +217,17 @@ const options: Options = { isQuick: values.quick, repeats: Number(values.repeats
 const command: string = ["bun run bench", ...process.argv.slice(2)].join(" ");
 if (values.uploads) {
   const rows = await benchUploads({ binary, ...options });
-  await publish("bench-uploads", rows, uploadTableOf(rows), `${options.repeats}`);
+  await publish("bench-uploads", rows, uploadTableOf(rows), `best of ${options.repeats}`);
+} else if (values.before !== "") {
+  const rows: ComparisonRow[] = [];
+  for await (const row of compare(values.before, binary, options.repeats, values.only)) {
+    rows.push(row);
+    console.error(comparisonTableOf([row]).split("\n")[2]);
+  }
+  await publish("bench-before", rows, comparisonTableOf(rows), `${options.repeats} pairs`);
 } else {
   const rows = await runScenarios();
-  const repeats = `${options.repeats}, or of ${3 * options.repeats} where windows go out by GSO`;
+  const repeats = `best of ${options.repeats}, or of ${3 * options.repeats} where windows go out by GSO`;
   await publish("bench", rows, tableOf(rows), repeats);
 }
 

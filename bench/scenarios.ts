@@ -12,7 +12,7 @@ export interface Scenario {
 }
 
 /** 200 µs is the default of batch_timeout_us. */
-const standard: ServerVariant = { gso: true, batching: true, spinUs: 200 };
+export const standard: ServerVariant = { gso: true, batching: true, spinUs: 200 };
 const withoutGso: ServerVariant = { ...standard, gso: false };
 const withoutSpin: ServerVariant = { ...standard, spinUs: 0 };
 const withoutBatching: ServerVariant = { gso: false, batching: false, spinUs: 200 };

@@ -3,6 +3,7 @@
 
 import type { Settings } from "#config/settings.ts";
 import { localIfindex, peerAddressText } from "#io/inbox.ts";
+import type { Kernel } from "#io/kernel.ts";
 import { Links } from "#io/links.ts";
 
 /** IPv4 header without options 20, UDP header 8, TFTP header 4. */
@@ -17,9 +18,9 @@ export class LinkLimit {
   readonly #links: Links;
 
   /** `serviceFd` is a socket in the network that is served. */
-  constructor(settings: Settings, serviceFd: number) {
+  constructor(settings: Settings, serviceFd: number, kernel?: Kernel) {
     this.#settings = settings;
-    this.#links = new Links(serviceFd);
+    this.#links = new Links(serviceFd, kernel);
   }
 
   /** The largest block for the request that came from `peer` (a raw sockaddr) to `local` (zeros where that is unknown). */

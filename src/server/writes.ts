@@ -3,6 +3,7 @@
 
 import type { Settings } from "#config/settings.ts";
 import { peerAddressText } from "#io/inbox.ts";
+import type { Kernel } from "#io/kernel.ts";
 import { MappedMemory } from "#io/memory.ts";
 import { pathText } from "#policy/names.ts";
 import type { Permit } from "#policy/policy.ts";
@@ -67,6 +68,7 @@ export class Writes implements UploadListener {
     disk: Disk,
     shard: number,
     listener: WritesListener,
+    kernel: Kernel,
   ) {
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
@@ -76,7 +78,7 @@ export class Writes implements UploadListener {
       {
         rootFd,
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings)),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
         bufferBytesMax: BUFFER_BYTES_MAX,
       },
       this,

@@ -1,0 +1,123 @@
+// Two executables of the server under the same loads, in turn (bench): whether a change made reads dearer.
+// Each pair of runs is taken one right after the other, in alternating order, each in a process of its own.
+
+import { measure } from "./measure.ts";
+import { loadName, standard } from "./scenarios.ts";
+import { Files, startServer } from "./server-run.ts";
+
+/** Server CPU seconds per 10⁹ bytes of payload of both executables under one load; the least and the median of all pairs. */
+export interface ComparisonRow {
+  readonly load: string;
+  readonly pairs: number;
+  readonly beforeLeast: number;
+  readonly afterLeast: number;
+  readonly beforeMedian: number;
+  readonly afterMedian: number;
+  /** The median of after ÷ before within a pair, which a machine that changes from minute to minute disturbs least. */
+  readonly ratioMedian: number;
+  /** In how many pairs the new executable cost more: about half of them if nothing changed. */
+  readonly pairsDearer: number;
+}
+
+const MIB = 1024 * 1024;
+/** Windows by GSO, and lockstep, where whatever a request or a packet costs shows most. */
+const loads = [
+  { clients: 64, fileMib: 32, blockBytes: 1428, windowBlocks: 16, variant: standard },
+  { clients: 64, fileMib: 16, blockBytes: 1428, windowBlocks: 1, variant: standard },
+] as const;
+
+/** Runs the loads whose names contain `only`; rows come as they are done. */
+export async function* compare(
+  before: string,
+  after: string,
+  pairs: number,
+  only: string,
+): AsyncGenerator<ComparisonRow> {
+  const files = await Files.create();
+  try {
+    for (const load of loads) {
+      if (!loadName(load).includes(only)) continue;
+      const befores: number[] = [];
+      const afters: number[] = [];
+      for (let pair = 0; pair < pairs; pair += 1) {
+        const isReversed = pair % 2 === 1;
+        if (isReversed) afters.push(await costOf(after, files, load));
+        befores.push(await costOf(before, files, load));
+        if (!isReversed) afters.push(await costOf(after, files, load));
+      }
+      const ratios = afters.map((cost, pair) => cost / (befores[pair] ?? Number.NaN));
+      yield {
+        load: loadName(load),
+        pairs,
+        beforeLeast: Math.min(...befores),
+        afterLeast: Math.min(...afters),
+        beforeMedian: median(befores),
+        afterMedian: median(afters),
+        ratioMedian: median(ratios),
+        pairsDearer: ratios.filter((ratio) => ratio > 1).length,
+      };
+    }
+  } finally {
+    await files.remove();
+  }
+}
+
+/** One process: the load once to warm it up, then once for the clock. */
+async function costOf(binary: string, files: Files, load: (typeof loads)[number]): Promise<number> {
+  const { clients, fileMib, blockBytes, windowBlocks, variant } = load;
+  const fileBytes = fileMib * MIB;
+  const file = await files.named(fileBytes);
+  const server = await startServer(binary, files, variant);
+  try {
+    const plan = {
+      port: server.port,
+      clients,
+      file,
+      fileBytes,
+      blockBytes,
+      windowBlocks,
+      gro: true,
+      endless: false,
+      sink: false,
+      sha256: "",
+    };
+    await measure(server, plan);
+    const run = await measure(server, plan);
+    if (run.failed > 0) throw new Error(`${loadName(load)}: ${run.failed} transfers failed`);
+    return (run.cpuSeconds / run.bytes) * 1e9;
+  } finally {
+    await server.stop();
+  }
+}
+
+/** The table as Markdown. */
+export function comparisonTableOf(rows: readonly ComparisonRow[]): string {
+  const head = [
+    "load",
+    "pairs",
+    "before: least",
+    "median",
+    "after: least",
+    "median",
+    "median of the ratios",
+    "dearer in",
+  ];
+  const lines = rows.map((row) => [
+    row.load,
+    String(row.pairs),
+    row.beforeLeast.toFixed(3),
+    row.beforeMedian.toFixed(3),
+    row.afterLeast.toFixed(3),
+    row.afterMedian.toFixed(3),
+    row.ratioMedian.toFixed(3),
+    `${row.pairsDearer} of ${row.pairs}`,
+  ]);
+  const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** The middle value, or the mean of the two in the middle. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return ((sorted[(sorted.length - 1) >> 1] ?? 0) + (sorted[sorted.length >> 1] ?? 0)) / 2;
+}
