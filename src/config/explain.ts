@@ -3,6 +3,7 @@
 
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainLimits } from "./explain-limits.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes } from "./format.ts";
@@ -59,6 +60,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ],
     ["options", describeRefused(settings)],
     ["transfers", `${upTo(String(settings.transfersMax))} per worker`],
+    ...explainLimits(settings.limits),
     ["timeouts", describeTimeouts(settings)],
     ["buffers", describeBuffers(settings)],
     ["batches", describeBatches(settings)],

@@ -10,6 +10,7 @@ import {
 } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import {
   type HookSettings,
@@ -77,6 +78,7 @@ export interface Settings {
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
+  readonly limits: LimitSettings;
   readonly log: LogSettings;
 }
 
@@ -151,6 +153,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
+    limits: resolveLimits(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,

@@ -10,6 +10,7 @@ import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { listenAddress, portRange } from "./settings.ts";
+import { checkLimits } from "./validate-limits.ts";
 import { checkPolicy } from "./validate-policy.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
@@ -34,7 +35,11 @@ const rules: readonly Rule[] = [
  */
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
-  const more = [...checkPolicy(config, files), ...checkUploads(config, files)];
+  const more = [
+    ...checkPolicy(config, files),
+    ...checkLimits(config),
+    ...checkUploads(config, files),
+  ];
   return [...found, ...more].map((finding) => problemOf(finding, config, file));
 }
 

@@ -1,0 +1,116 @@
+// [limits] and [[rate_class]]: what they resolve to, what `check` says of them, and where each mistake is pointed at.
+
+import { describe, expect, test } from "bun:test";
+
+import { type Config, defaults } from "#config/config.ts";
+import { explainSettings } from "#config/explain.ts";
+import type { Files } from "#config/files.ts";
+import { loadConfig } from "#config/load.ts";
+import { renderProblem } from "#config/problem.ts";
+import { resolveLimits } from "#config/settings-limits.ts";
+import { resolvePolicy } from "#config/settings-policy.ts";
+import { validateConfig } from "#config/validate.ts";
+
+const files: Files = {
+  exists: () => true,
+  isDirectory: () => true,
+  isReadable: () => true,
+  isWritable: () => true,
+  canAppend: () => true,
+  isProgram: () => true,
+};
+
+function load(text: string): Config {
+  const { config, problems } = loadConfig(`root_dir = "/srv/tftp"\n${text}`, "tftp.toml");
+  expect(problems).toEqual([]);
+  return config ?? defaults;
+}
+
+function said(text: string): string {
+  return validateConfig(load(text), files, "tftp.toml").map(renderProblem).join("\n");
+}
+
+const EXAMPLE = `
+[limits]
+transfers = 400
+transfers_per_client = 8
+transfers_per_network = 200
+half_open_per_network = 0
+requests_per_second = 2.5
+network_bits_v4 = 22
+at_limit = "drop"
+mbit_per_second = 800
+client_mbit_per_second = 100
+
+[[rate_class]]
+name = "branch"
+mbit_per_second = 20
+
+[[rate_class]]
+name = "lab"
+client_mbit_per_second = 0
+
+[[rule]]
+client = ["10.9.0.0/16"]
+rate_class = "branch"
+`;
+
+test("bits become bytes, and a class has the clients' limit unless it has one of its own", () => {
+  const { clients, isDropped, rates, classNames } = resolveLimits(load(EXAMPLE));
+  expect(clients).toEqual({
+    transfersMax: 400,
+    clientTransfersMax: 8,
+    networkTransfersMax: 200,
+    halfOpenMax: 0,
+    requestsPerSecond: 2.5,
+    requestBurst: 100,
+    networkBits4: 22,
+    networkBits6: 64,
+  });
+  expect([isDropped, classNames]).toEqual([true, ["", "branch", "lab"]]);
+  expect(rates).toEqual({
+    bytesPerSecond: 100_000_000,
+    classes: [
+      { bytesPerSecond: 0, clientBytesPerSecond: 12_500_000 },
+      { bytesPerSecond: 2_500_000, clientBytesPerSecond: 12_500_000 },
+      { bytesPerSecond: 0, clientBytesPerSecond: 0 },
+    ],
+  });
+  expect(resolvePolicy(load(EXAMPLE)).rules[0]?.rate).toBe("branch");
+});
+
+test("`check` says what is limited", () => {
+  const lines = explainSettings(load(EXAMPLE), { cores: 1, memoryBytes: 1e9 });
+  expect(lines.filter((line) => /^(?:limits|bandwidth| )/u.test(line))).toEqual([
+    "limits          transfers: 400 in all, 8 per client, 200 per network; requests: 2.5/s per network, 100 at once; networks: /22 and /64; beyond: silence; unanswered: 1600 bytes",
+    "bandwidth       800 Mbit/s for all",
+    "  no class      100 Mbit/s for each client",
+    "  class branch  20 Mbit/s for all of it, 100 Mbit/s for each client",
+  ]);
+});
+
+describe("mistakes", () => {
+  test("a file with limits that make sense has none", () => {
+    expect(said(EXAMPLE)).toBe("");
+  });
+
+  test.each([
+    ['[[rule]]\nrate_class = "bulk"\n', 'error: `rule.rate_class` names "bulk", which is no class'],
+    ['[[rate_class]]\nname = ""\nmbit_per_second = 1\n', "error: a class needs a name"],
+    ['[[rate_class]]\nname = "a"\n', 'warning: the class "a" limits nothing'],
+    ["[limits]\nrequest_burst = 5\n", "`request_burst` has no effect without"],
+    [
+      '[[rate_class]]\nname = "a"\nmbit_per_second = 1\n'.repeat(2),
+      'error: there is a class "a" already',
+    ],
+    [
+      Array.from(
+        { length: 64 },
+        (_, n) => `[[rate_class]]\nname = "${n}"\nmbit_per_second = 1\n`,
+      ).join(""),
+      "error: there are more than 63 classes",
+    ],
+  ])("%j", (text, expected) => {
+    expect(said(text)).toContain(expected);
+  });
+});
