@@ -13,6 +13,7 @@ import { openShardSockets } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder } from "#io/start.ts";
 import { CONTROL_BYTES, Counter, COUNTERS, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { Shard } from "#server/shard.ts";
 import { diskInits } from "#supervisor/disk-threads.ts";
 
@@ -126,6 +127,7 @@ function initOf(root: string): ShardInit {
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2),
+    limits: createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1),
     control: new SharedArrayBuffer(CONTROL_BYTES),
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };

@@ -206,9 +206,14 @@ export class Shaper {
     this.#enterTurns(flow);
   }
 
+  /** Whether the transfer in `slot` has something to send. */
+  isWaiting(slot: number): boolean {
+    return this.#queues.listOf(slot) !== NONE;
+  }
+
   /** The transfer in `slot` has nothing to send after all. */
   withdraw(slot: number): void {
-    if (this.#queues.listOf(slot) === NONE) return;
+    if (!this.isWaiting(slot)) return;
     this.#queues.remove(slot);
     this.#waiting -= 1;
   }

@@ -4,7 +4,10 @@
 import type { MessagePort } from "node:worker_threads";
 
 import type { Settings } from "#config/settings.ts";
+import type { ClientLimit } from "#policy/client-counts.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
+
+import type { LimitMemory } from "./limit-memory.ts";
 
 /** A worker's `workerData`: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
 export interface WorkerStart {
@@ -27,6 +30,8 @@ export interface ShardInit {
   readonly disks: readonly DiskThreadInit[];
   /** Int32 words: see {@link ControlWord}. */
   readonly control: SharedArrayBuffer;
+  /** What all shards count together. */
+  readonly limits: LimitMemory;
   /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }
@@ -94,6 +99,13 @@ export const Counter = {
   uploadsCompleted: 19,
   uploadsFailed: 20,
   bytesReceived: 21,
+  limitTransfers: 22,
+  limitWorkerTransfers: 23,
+  limitClientTransfers: 24,
+  limitNetworkTransfers: 25,
+  limitHalfOpen: 26,
+  limitRequests: 27,
+  bandwidthWaits: 28,
 } as const;
 
 /** How many counters there are. */
@@ -237,8 +249,24 @@ export interface RefusalRecord {
     | "io-error";
 }
 
+/** A limit on requests or transfers; of `worker-transfers` each shard has its own. */
+export type LimitName = ClientLimit | "worker-transfers";
+
+/** Requests that a limit has turned away. One record stands for all of them since the one before. */
+export interface LimitRecord {
+  readonly kind: "limit";
+  readonly timeMs: number;
+  /** Whose request was the last of them. */
+  readonly peer: string;
+  readonly limit: LimitName;
+  /** What the configuration allows. */
+  readonly max: number;
+  /** How many were turned away. */
+  readonly refused: number;
+}
+
 export type ShardRecord =
-  TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
+  LimitRecord | TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
 
 /** A message from a shard to the supervisor. */
 export type ShardMessage =

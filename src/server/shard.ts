@@ -15,6 +15,7 @@ import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts"
 import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 
+import { Bandwidth } from "./bandwidth.ts";
 import {
   ControlWord,
   Counter,
@@ -24,9 +25,11 @@ import {
   type ShardOwner,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { openLimitMemory } from "./limit-memory.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 import { Reception } from "./reception.ts";
 import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
+import { RequestLimits } from "./request-limits.ts";
 import { Requests } from "./requests.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
@@ -63,6 +66,8 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
   readonly #requests: Requests;
+  readonly #limits: RequestLimits;
+  readonly #bandwidth: Bandwidth;
   readonly #garbage: Garbage;
   readonly #wheel: TimerWheel;
   readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
@@ -126,11 +131,20 @@ export class Shard implements TransmitListener, WritesListener {
     );
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
+    const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
+    this.#limits = new RequestLimits({
+      counts,
+      transfers: this.#transfers,
+      counters: this.#counters,
+      records: this.#records,
+    });
+    this.#bandwidth = new Bandwidth(shaper, counts, settings.limits);
     this.#transmitter = new Transmitter(
       this.#outboxes,
       this.#cache,
       this.#counters,
       this.#transfers.bySlot,
+      shaper,
       fastPaths.gso.isOn,
       this,
     );
@@ -140,6 +154,8 @@ export class Shard implements TransmitListener, WritesListener {
       transmitter: this.#transmitter,
       records: this.#records,
       counters: this.#counters,
+      limits: this.#limits,
+      bandwidth: this.#bandwidth,
       garbage: this.#garbage,
       listener: this,
     });
@@ -171,6 +187,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#wheel.cancel(transfer.slot);
     this.#transmitter.forget(transfer);
     this.#transfers.remove(transfer, this.#nowUs);
+    this.#limits.leave(transfer);
     if (transfer.kind === "write") {
       // Its record follows when the disk has said what is left: see `handleOutcome`.
       transfer.intake.upload.abort();
@@ -248,6 +265,8 @@ export class Shard implements TransmitListener, WritesListener {
     const terms = this.#owner.newestTerms();
     assert(terms !== undefined, "terms are sent before their generation is written");
     this.#reception.switchTo(terms);
+    const requeue = (transfer: Transfer): void => this.#transmitter.requeue(transfer);
+    this.#bandwidth.switchTo(terms.settings.limits, this.#transfers.bySlot, requeue);
     this.#garbage.noteReload();
     if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
       this.#inbox.unmap();
@@ -266,7 +285,7 @@ export class Shard implements TransmitListener, WritesListener {
 
   #waitUntilUs(): number {
     if (this.#transmitter.isReady) return 0;
-    const untilUs = this.#wheel.nextUs();
+    const untilUs = Math.min(this.#wheel.nextUs(), this.#transmitter.nextUs);
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
     this.#records.flush();
     this.#publish();
@@ -306,6 +325,7 @@ export class Shard implements TransmitListener, WritesListener {
     } else if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(u8, start), this.#nowUs);
     else if (kind === Opcode.error) transfer.sender.handleError(errorCode(u8, start), this.#nowUs);
     else return;
+    if (transfer.isHalfOpen && machineOf(transfer).hasHeard) this.#limits.welcome(transfer);
     this.#transmitter.enqueue(transfer);
   }
 

@@ -34,6 +34,8 @@ export interface AdmittedWrite {
   /** The upload root, absolute. */
   readonly rootDir: string;
   readonly path: string;
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
   readonly upload: Upload;
 }
 
@@ -125,7 +127,9 @@ export class Writes implements UploadListener {
       return refused(request, reply, cause, reason);
     }
     const { rootDir } = this.#settings.uploads;
-    return { kind: "write", request, grant, oack: encodeOack(grant), rootDir, path, upload };
+    const { rate: rateClass } = permit.ruling;
+    const oack = encodeOack(grant);
+    return { kind: "write", request, grant, oack, rootDir, path, rateClass, upload };
   }
 
   /** The transfer of an admitted write; its first reply is due. */

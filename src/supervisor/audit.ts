@@ -13,6 +13,7 @@ import type {
 } from "#server/contract.ts";
 
 import { formatTimestamp } from "./format.ts";
+import { limitEvent } from "./limits-text.ts";
 
 /** How bad an event is. A configured level hides what is below it. */
 export type Severity = "debug" | "info" | "warn" | "error";
@@ -50,6 +51,8 @@ export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
       return [uploadEvent(record)];
     case "refusal":
       return [refusalEvent(record)];
+    case "limit":
+      return [limitEvent(record)];
     default:
       return unreachable(record);
   }

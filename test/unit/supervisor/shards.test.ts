@@ -12,6 +12,7 @@ import {
   type ShardInit,
   type ShardTerms,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { Shards } from "#supervisor/shards.ts";
 
 const fakeWorker = new URL("fake-worker.ts", import.meta.url);
@@ -119,6 +120,7 @@ function termsOf(rootDir: string, generation: number): ShardTerms {
 }
 
 function watch(rootDir: string, count: number): Watched {
+  const limits = createLimitMemory({ shards: 2, transfersPerShard: 1 }, 1);
   const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
     shardIndex,
     terms: termsOf(rootDir, 0),
@@ -126,6 +128,7 @@ function watch(rootDir: string, count: number): Watched {
     transferFds: [],
     doorbellFd: doorbell(),
     disks: [],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     counters: new SharedArrayBuffer(COUNTERS * 8),
   }));

@@ -10,6 +10,7 @@ import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
 import { CONTROL_BYTES, COUNTERS, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 import { Shards } from "#supervisor/shards.ts";
@@ -136,6 +137,10 @@ function initsOf(
   sockets: Exclude<ReturnType<typeof openShardSockets>, { readonly fault: string }>,
   terms: ShardTerms,
 ): readonly ShardInit[] {
+  const limits = createLimitMemory(
+    { shards: 2, transfersPerShard: terms.settings.transfersMax },
+    1,
+  );
   return sockets.shards.map(({ serviceFd, transferFds }, shardIndex) => {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
@@ -146,6 +151,7 @@ function initsOf(
       transferFds,
       doorbellFd,
       disks: diskInits(doorbellFd, 1),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     };
