@@ -240,6 +240,7 @@ export interface RefusalRecord {
     | "not-found"
     | "denied"
     | "traversal"
+    | "symlink"
     | "too-large"
     | "write-disabled"
     | "malformed"
