@@ -18,12 +18,21 @@ export function explainLimits(limits: LimitSettings): readonly Row[] {
 }
 
 /** `10 Mbit/s for all of it, 2 Mbit/s for each client`; empty where the class `index` has no limits. */
-export function describeClass({ rates }: LimitSettings, index: number): string {
+function describeClass({ rates }: LimitSettings, index: number): string {
   const { bytesPerSecond = 0, clientBytesPerSecond = 0 } = rates.classes[index] ?? {};
   const parts: string[] = [];
   if (bytesPerSecond > 0) parts.push(`${mbit(bytesPerSecond)} for all of it`);
   if (clientBytesPerSecond > 0) parts.push(`${mbit(clientBytesPerSecond)} for each client`);
   return parts.join(", ");
+}
+
+/** What holds for a transfer that rules put into the class `name`, or into none; empty where it may take what there is. */
+export function describeBandwidth(limits: LimitSettings, name: string): string {
+  const ofClass = describeClass(limits, Math.max(limits.classNames.indexOf(name), 0));
+  const parts = ofClass === "" ? [] : [name === "" ? ofClass : `class ${name}: ${ofClass}`];
+  const { bytesPerSecond } = limits.rates;
+  if (bytesPerSecond > 0) parts.push(`${mbit(bytesPerSecond)} for all`);
+  return parts.join("; ");
 }
 
 function describeCounts({ clients, isDropped, unansweredBytesMax }: LimitSettings): string {

@@ -328,10 +328,13 @@ export class Shaper {
   /** Whether a message may be sent by `rate`. Where no time is left, some is booked for `flows` of this shard. */
   #isOpen(rate: number, flows: number, nowUs: number): boolean {
     if (f64At(this.#rates, rate) === Infinity) return true;
+    if (f64At(this.#usedUs, rate) < f64At(this.#bookedUs, rate)) {
+      // Time that was booked, and not used while it was there, is lost.
+      const leastUs = Math.min(nowUs - LAG_US, f64At(this.#bookedUs, rate));
+      this.#usedUs[rate] = Math.max(f64At(this.#usedUs, rate), leastUs);
+    }
     if (f64At(this.#usedUs, rate) >= f64At(this.#bookedUs, rate)) this.#book(rate, flows, nowUs);
-    // Time that was not used while it was there is lost.
-    const usedUs = Math.max(f64At(this.#usedUs, rate), nowUs - LAG_US);
-    this.#usedUs[rate] = usedUs;
+    const usedUs = f64At(this.#usedUs, rate);
     if (usedUs <= nowUs) return true;
     if (f64At(this.#awaitedUs, rate) !== usedUs) this.waits += 1;
     this.#awaitedUs[rate] = usedUs;

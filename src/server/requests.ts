@@ -52,6 +52,7 @@ export class Requests {
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
     const { transfers, transmitter, listener, garbage, reception, limits } = this.#scope;
     const { name, local, nowUs } = arrival;
+    garbage.noteRequest();
     if (!limits.mayAsk(arrival, reception.settings)) {
       this.#turnAway("requests", arrival);
       return;
@@ -75,7 +76,6 @@ export class Requests {
       this.#turnAway(limit, arrival);
       return;
     }
-    garbage.noteRequest();
     const decision = reception.decide(bytes, length, arrival);
     if (decision.kind === "refused") this.#refuse(decision, arrival);
     else this.#begin(decision, bytes.slice(), arrival);
