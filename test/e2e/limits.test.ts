@@ -205,3 +205,54 @@ describe("bandwidth", () => {
     expect(rateOf(bytes.length, startMs)).toBeLessThan(4 * 125_000 * 1.1);
   });
 });
+
+describe("a forged request costs its victim little", () => {
+  /** Everything that is sent to whoever asks so, says nothing more and is given up. */
+  async function costOf(server: Server, request: Uint8Array): Promise<readonly string[]> {
+    using victim = await openPeer(ONE);
+    victim.send(request, server.port);
+    const ended = (): number => server.log().split("(never-answered)").length;
+    const before = ended();
+    await until(() => ended() > before, "the transfer is given up");
+    await until(() => victim.waiting().at(-1)?.text.startsWith("ERROR") === true, "the ERROR");
+    bytesSent = victim.waiting().reduce((sum, { bytes }) => sum + bytes.length, 0);
+    return victim.waiting().map(({ text }) => text);
+  }
+
+  let bytesSent = 0;
+  const hasty = ["[transfer]", "retransmit_timeout_ms = 10"];
+
+  test("at the worst 156 times what it cost the forger, and 44 times with headers", async () => {
+    const server = await serverWith(...hasty);
+    server.put("f", new Uint8Array(2000));
+    const smallest = readRequest("f");
+    expect(smallest.length).toBe(10);
+    expect(await costOf(server, smallest)).toEqual([
+      "DATA 1 512",
+      "DATA 1 512",
+      "DATA 1 512",
+      "ERROR 0 Timed out",
+    ]);
+    expect(bytesSent / smallest.length).toBeLessThan(156.5);
+    const headers = 28;
+    expect((bytesSent + 4 * headers) / (smallest.length + headers)).toBeLessThan(44.1);
+  });
+
+  test("little more than its own size where options were asked for", async () => {
+    const server = await serverWith(...hasty);
+    const asking = readRequest("file", [
+      ["blksize", 65_464],
+      ["windowsize", 64],
+    ]);
+    const answers = await costOf(server, asking);
+    expect(answers.slice(0, -1)).toEqual(
+      Array.from({ length: 6 }, () => "OACK blksize=65464 windowsize=64"),
+    );
+    expect(bytesSent / asking.length).toBeLessThan(5);
+  });
+
+  test("and nothing is repeated where nothing may be", async () => {
+    const server = await serverWith("[limits]", "unanswered_bytes = 0", ...hasty);
+    expect(await costOf(server, readRequest("file"))).toEqual(["DATA 1 512", "ERROR 0 Timed out"]);
+  });
+});
