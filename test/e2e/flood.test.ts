@@ -52,7 +52,7 @@ async function flood(server: Server, halfOpen: number, datagrams: number): Promi
   const peers = await Promise.all(
     Array.from({ length: halfOpen }, (_, index) => silent(server, index)),
   );
-  let isOver = false;
+  const state = { isOver: false };
   const sending = (async (): Promise<void> => {
     for (let count = 0; count < datagrams; count += 1) {
       const bytes = malformed[count % malformed.length];
@@ -60,14 +60,14 @@ async function flood(server: Server, halfOpen: number, datagrams: number): Promi
       if (bytes !== undefined) peer?.send(bytes, server.port);
       if (count % 200 === 0) await Bun.sleep(1);
     }
-    isOver = true;
+    state.isOver = true;
   })();
   let fetched = 0;
   do {
     const answer = await run(curl, { port: server.port, name: "image", blockBytes: 1428 });
     expect(answer.bytes).toEqual(IMAGE);
     fetched += 1;
-  } while (!isOver);
+  } while (!state.isOver);
   await sending;
   for (const peer of peers) peer.close();
   return fetched;

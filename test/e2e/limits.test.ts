@@ -128,16 +128,17 @@ test("requests beyond the rate of a network are turned away, others are not", as
   for (let count = 0; count < 6; count += 1) {
     answers.push(await answerTo(server, `127.5.0.${count + 1}`));
   }
-  expect(answers).toEqual([...new Array<string>(5).fill("OACK blksize=600"), busy]);
+  expect(answers).toEqual([...Array.from({ length: 5 }, () => "OACK blksize=600"), busy]);
   expect(await answerTo(server, STRANGER)).toStartWith("OACK");
   await until(() => server.log().includes('"rate_limit_triggered"'), "the audit event");
 });
 
-describe("bandwidth", () => {
-  /** Bytes a second, with room for the rate's start: time not used is kept for 20 ms. */
-  const rateOf = (bytes: number, startMs: number): number =>
-    bytes / ((performance.now() - startMs) / 1000);
+/** Bytes a second since `startMs`. */
+function rateOf(bytes: number, startMs: number): number {
+  return bytes / ((performance.now() - startMs) / 1000);
+}
 
+describe("bandwidth", () => {
   testWith([curl], "of all, of a class and of a client is not exceeded", async () => {
     const server = await serverWith(
       "[limits]",

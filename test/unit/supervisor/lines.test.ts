@@ -4,7 +4,6 @@ import { expect, test } from "bun:test";
 
 import type { LogSettings } from "#config/settings.ts";
 import type {
-  LimitRecord,
   RefusalRecord,
   RequestRecord,
   TransferRecord,
@@ -415,39 +414,3 @@ function linesOf(given: Partial<LogSettings>): readonly string[] {
   for (const record of records) log.record(record);
   return lines;
 }
-
-test("requests that a limit turned away are one line and one event, however many they were", () => {
-  const record: LimitRecord = {
-    kind: "limit",
-    timeMs,
-    peer: "10.0.0.7:2070",
-    limit: "requests",
-    max: 10,
-    refused: 250,
-  };
-  expect(recordLine(record)).toBe(
-    "2026-11-21T12:00:00Z 10.0.0.7:2070 turned away and 249 requests before: more than 10 requests in a second from the client's network (requests)",
-  );
-  expect(auditEvents(record)).toEqual([
-    {
-      eventType: "rate_limit_triggered",
-      severity: "warn",
-      timeMs,
-      fields: {
-        client_addr: "10.0.0.7:2070",
-        reason: "more than 10 requests in a second from the client's network",
-        limit: "requests",
-        requests_refused: 250,
-        threshold: 10,
-      },
-    },
-  ]);
-  const all: LimitRecord = { ...record, limit: "worker-transfers", max: 4096, refused: 1 };
-  expect(recordLine(all)).toEndWith(
-    "turned away: all 4096 transfers of a worker are under way (worker-transfers)",
-  );
-  expect(auditEvents(all)[0]).toMatchObject({
-    eventType: "resource_exhaustion",
-    fields: { resource_type: "worker-transfers", current_value: 4096, threshold: 4096 },
-  });
-});
