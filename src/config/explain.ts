@@ -15,6 +15,7 @@ import {
   type Settings,
   spinUs,
   transferSockets,
+  uploadBytesMax,
   windowBlocksMax,
   workerCount,
 } from "./settings.ts";
@@ -71,6 +72,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ["file hints", describeHints(settings)],
     ["cache", `${formatBytes(cache.value)} (${cache.reason})`],
     ...explainUploads(settings.uploads),
+    ...explainUploadMemory(config, machine),
     ...explainHooks(settings.hooks),
     ["log", describeLog(settings)],
   ];
@@ -133,6 +135,14 @@ function describeHints(settings: Settings): string {
   if (settings.adviseWillneed) hints.push("willneed");
   if (settings.adviseDontneedAfter) hints.push("dontneed afterwards");
   return hints.length === 0 ? "none" : hints.join(", ");
+}
+
+function explainUploadMemory(
+  config: Config,
+  machine: Machine,
+): readonly (readonly [string, string])[] {
+  const { value, reason } = uploadBytesMax(config, machine);
+  return value === 0 ? [] : [["  memory", `${formatBytes(value)} (${reason})`]];
 }
 
 function describeLog({ log }: Settings): string {

@@ -105,6 +105,19 @@ export const limitKeys = {
       "What becomes of a request beyond a limit: `error` answers ERROR 0, at which most clients give up; `drop` says nothing, at which they ask again.",
     ],
   },
+  "limits.memory_mb": {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 1_048_576,
+    unit: "MiB",
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "The most that the file cache (`cache.size_mb`) and the buffers of uploads (`uploads.memory_mb`) take together, in all workers. What has no size of its own gets what is left: uploads half of it at the most, the cache the rest.",
+      "0 is no limit but theirs. Everything else is small: some MiB for each worker.",
+    ],
+  },
   "limits.mbit_per_second": {
     kind: "decimal",
     default: 0,

@@ -14,6 +14,7 @@ export function checkLimits(config: Config): readonly Finding[] {
   const tooMany = classes[CLASSES_MAX - 1];
   return [
     ...checkRequests(config),
+    ...checkMemory(config),
     ...classes.flatMap((entry, index) => checkClass(entry, classes.slice(0, index), config)),
     ...(tooMany === undefined ? [] : [tooManyClasses(tooMany)]),
     ...rules.flatMap((rule) => checkRule(rule, names)),
@@ -27,6 +28,16 @@ function checkRequests(config: Config): readonly Finding[] {
   if (rate > 0 || !isSet(config, path)) return [];
   const remedy = "write requests_per_second beside it, or remove it.";
   return [warning(path, "`request_burst` has no effect without `requests_per_second`", remedy)];
+}
+
+/** What has a size of its own fits, and something is left for the rest. */
+function checkMemory({ limits, cache, uploads, write_config: write }: Config): readonly Finding[] {
+  const asked = cache.size_mb + (write.enabled ? uploads.memory_mb : 0);
+  const isAllAsked = cache.size_mb > 0 && (!write.enabled || uploads.memory_mb > 0);
+  const isEnough = isAllAsked ? asked <= limits.memory_mb : asked < limits.memory_mb;
+  if (limits.memory_mb === 0 || isEnough) return [];
+  const message = `\`memory_mb\` is ${limits.memory_mb} MiB, but \`cache.size_mb\` and \`uploads.memory_mb\` ask for ${asked} MiB`;
+  return [error("limits.memory_mb", message, "write more, or less there.")];
 }
 
 function checkClass(

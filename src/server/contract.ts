@@ -105,7 +105,8 @@ export const Counter = {
   limitNetworkTransfers: 25,
   limitHalfOpen: 26,
   limitRequests: 27,
-  bandwidthWaits: 28,
+  limitResources: 28,
+  bandwidthWaits: 29,
 } as const;
 
 /** How many counters there are. */
@@ -250,8 +251,8 @@ export interface RefusalRecord {
     | "io-error";
 }
 
-/** A limit on requests or transfers; of `worker-transfers` each shard has its own. */
-export type LimitName = ClientLimit | "worker-transfers";
+/** A limit on requests or transfers; of `worker-transfers` each shard has its own. `resources`: memory, buffers, open files. */
+export type LimitName = ClientLimit | "worker-transfers" | "resources";
 
 /** Requests that a limit has turned away. One record stands for all of them since the one before. */
 export interface LimitRecord {
@@ -260,7 +261,7 @@ export interface LimitRecord {
   /** Whose request was the last of them. */
   readonly peer: string;
   readonly limit: LimitName;
-  /** What the configuration allows. */
+  /** What the configuration allows; 0 of `resources`, which it does not count. */
   readonly max: number;
   /** How many were turned away. */
   readonly refused: number;

@@ -64,20 +64,24 @@ export class RequestLimits {
   }
 
   /** Counts a request that was turned away. Returns whether its client is told. */
-  turnAway(limit: LimitName, { name, nowUs }: Arrival, settings: Settings): boolean {
+  turnAway(limit: LimitName, arrival: Arrival, settings: Settings): boolean {
+    this.#scope.counters.add(Counter.requestsRefused, 1);
+    this.note(limit, arrival, settings);
+    // An ERROR is what a forged request is after.
+    return limit !== "half-open" && !settings.limits.isDropped;
+  }
+
+  /** Counts that `limit` was reached, and tells the log if it has not heard of it lately. */
+  note(limit: LimitName, { name, nowUs }: Arrival, settings: Settings): void {
     const { counters, records, transfers } = this.#scope;
-    counters.add(Counter.requestsRefused, 1);
     counters.add(counterOf[limit], 1);
     const refused = (this.#untold.get(limit) ?? 0) + 1;
     this.#untold.set(limit, refused);
-    if (nowUs - (this.#toldUs.get(limit) ?? -Infinity) >= RECORD_INTERVAL_US) {
-      const max = limit === "worker-transfers" ? transfers.capacity : maxOf(limit, settings);
-      records.add(limitRecord(limit, name, max, refused));
-      this.#toldUs.set(limit, nowUs);
-      this.#untold.set(limit, 0);
-    }
-    // An ERROR is what a forged request is after.
-    return limit !== "half-open" && !settings.limits.isDropped;
+    if (nowUs - (this.#toldUs.get(limit) ?? -Infinity) < RECORD_INTERVAL_US) return;
+    const max = limit === "worker-transfers" ? transfers.capacity : maxOf(limit, settings);
+    records.add(limitRecord(limit, name, max, refused));
+    this.#toldUs.set(limit, nowUs);
+    this.#untold.set(limit, 0);
   }
 }
 
@@ -88,6 +92,7 @@ const counterOf: Readonly<Record<LimitName, number>> = {
   "network-transfers": Counter.limitNetworkTransfers,
   "half-open": Counter.limitHalfOpen,
   requests: Counter.limitRequests,
+  resources: Counter.limitResources,
 };
 
 /** What the configuration allows. */
@@ -99,6 +104,7 @@ function maxOf(limit: Exclude<LimitName, "worker-transfers">, { limits }: Settin
     "network-transfers": clients.networkTransfersMax,
     "half-open": clients.halfOpenMax,
     requests: clients.requestsPerSecond,
+    resources: 0,
   }[limit];
 }
 

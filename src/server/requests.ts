@@ -87,8 +87,10 @@ export class Requests {
     transmitter.reply(SERVICE, arrival.name, arrival.local, errorReplies.busy.datagram);
   }
 
-  #refuse(refused: Refused, { name, local }: Arrival): void {
-    const { counters, records, transmitter } = this.#scope;
+  #refuse(refused: Refused, arrival: Arrival): void {
+    const { counters, records, transmitter, limits, reception } = this.#scope;
+    const { name, local } = arrival;
+    if (refused.cause === "busy") limits.note("resources", arrival, reception.settings);
     counters.add(Counter.requestsRefused, 1);
     records.add(refusalRecord(name, refused));
     if (refused.reply === undefined) return;

@@ -140,6 +140,7 @@ export class Transmitter implements RefusalListener {
       this.#transmit(transfer);
     }
     for (const outbox of this.#outboxes) if (!outbox.isEmpty) this.#flush(outbox);
+    this.#counters.set(Counter.bandwidthWaits, this.#shaper.waits);
     this.#cache.release();
   }
 

@@ -16,20 +16,24 @@ const reasons: Readonly<Record<LimitName, string>> = {
   "client-transfers": "the client has % transfers",
   "network-transfers": "the client's network has % transfers",
   "half-open": "% clients of the network have not acknowledged anything yet",
+  resources: "memory, buffers of uploads or open files are used up",
   requests: "more than % requests in a second from the client's network",
 };
+
+const everybodys: ReadonlySet<LimitName> = new Set(["transfers", "worker-transfers", "resources"]);
 
 /** The event: what everybody needs is exhausted, what one client may have is a limit of rate. */
 export function limitEvent(record: LimitRecord): AuditEvent {
   const { limit, peer, max, refused, timeMs } = record;
-  const isEverybodys = limit === "transfers" || limit === "worker-transfers";
-  const about = { reason: limitReason(record), limit, requests_refused: refused };
+  const isEverybodys = everybodys.has(limit);
+  const reason = limitReason(record);
+  const who = { client_addr: peer, reason, limit, requests_refused: refused };
   return {
     eventType: isEverybodys ? "resource_exhaustion" : "rate_limit_triggered",
     severity: "warn",
     timeMs,
     fields: isEverybodys
-      ? { resource_type: limit, current_value: max, threshold: max, client_addr: peer, ...about }
-      : { client_addr: peer, ...about, threshold: max },
+      ? { resource_type: limit, ...(max > 0 ? { current_value: max, threshold: max } : {}), ...who }
+      : { ...who, threshold: max },
   };
 }

@@ -9,6 +9,7 @@ import { loadConfig } from "#config/load.ts";
 import { renderProblem } from "#config/problem.ts";
 import { resolveLimits } from "#config/settings-limits.ts";
 import { resolvePolicy } from "#config/settings-policy.ts";
+import { resolveSettings } from "#config/settings.ts";
 import { validateConfig } from "#config/validate.ts";
 
 const files: Files = {
@@ -87,6 +88,41 @@ test("`check` says what is limited", () => {
     "  no class      100 Mbit/s for each client",
     "  class branch  20 Mbit/s for all of it, 100 Mbit/s for each client",
   ]);
+});
+
+describe("memory", () => {
+  const MIB = 1024 ** 2;
+  const writable = '[write_config]\nenabled = true\nallowed_patterns = ["a*"]\n';
+  const machine = { cores: 4, memoryBytes: 64 * 1024 * MIB };
+
+  /** What the cache and uploads may take, in MiB. */
+  function shares(text: string): readonly [cache: number, uploads: number] {
+    const { cacheBytesMax, uploadBytesMax } = resolveSettings(load(text), machine);
+    return [cacheBytesMax / MIB, uploadBytesMax / MIB];
+  }
+
+  test.each([
+    ["", [1024, 0]],
+    [writable, [1024, 256]],
+    [`${writable}[uploads]\nmemory_mb = 100\n`, [1024, 100]],
+    [`${writable}[limits]\nmemory_mb = 2000\n`, [1024, 256]],
+    [`${writable}[limits]\nmemory_mb = 600\n`, [344, 256]],
+    [`${writable}[limits]\nmemory_mb = 300\n`, [150, 150]],
+    [`${writable}[limits]\nmemory_mb = 300\n[cache]\nsize_mb = 200\n`, [200, 50]],
+    [`${writable}[limits]\nmemory_mb = 300\n[uploads]\nmemory_mb = 10\n`, [290, 10]],
+    ["[limits]\nmemory_mb = 300\n", [300, 0]],
+  ])("%j", (text, expected) => {
+    expect(shares(text)).toEqual(expected as [number, number]);
+    expect(said(text)).toBe("");
+  });
+
+  test.each([
+    "[limits]\nmemory_mb = 300\n[cache]\nsize_mb = 301\n",
+    `${writable}[limits]\nmemory_mb = 300\n[cache]\nsize_mb = 300\n`,
+    `${writable}[limits]\nmemory_mb = 300\n[cache]\nsize_mb = 200\n[uploads]\nmemory_mb = 101\n`,
+  ])("%j is more than there is", (text) => {
+    expect(said(text)).toContain("`memory_mb` is 300 MiB, but");
+  });
 });
 
 describe("mistakes", () => {

@@ -60,6 +60,7 @@ test("the defaults", () => {
     spinUs: 200,
     cacheBytesMax: GIB,
     cacheChunkBytes: 65_536,
+    uploadBytesMax: 0,
     uploads: {
       isEnabled: false,
       allowedPatterns: [],

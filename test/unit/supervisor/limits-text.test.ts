@@ -43,3 +43,24 @@ test("requests that a limit turned away are one line and one event, however many
     fields: { resource_type: "worker-transfers", current_value: 4096, threshold: 4096 },
   });
 });
+
+test("what cannot be counted has no numbers", () => {
+  const record: LimitRecord = {
+    kind: "limit",
+    timeMs,
+    peer: "10.0.0.7:2070",
+    limit: "resources",
+    max: 0,
+    refused: 3,
+  };
+  expect(recordLine(record)).toEndWith(
+    "memory, buffers of uploads or open files are used up (resources)",
+  );
+  expect(auditEvents(record)[0]?.fields).toEqual({
+    resource_type: "resources",
+    client_addr: "10.0.0.7:2070",
+    reason: "memory, buffers of uploads or open files are used up",
+    limit: "resources",
+    requests_refused: 3,
+  });
+});
