@@ -14,6 +14,7 @@ import { createDoorbell, openRootFolder } from "#io/start.ts";
 import { createHoldings } from "#io/thread.ts";
 import { CONTROL_BYTES, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
 import { Shard } from "#server/shard.ts";
 import { diskInits } from "#supervisor/disk-threads.ts";
@@ -130,6 +131,7 @@ function initOf(root: string): ShardInit {
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2, holdings),
+    limits: createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1),
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

@@ -201,6 +201,7 @@ export const NUD_DELAY = 0x08;
 export const NUD_PROBE = 0x10;
 export const NUD_PERMANENT = 0x80;
 export const SIOCGIFMTU = 0x8921;
+export const CLOCK_MONOTONIC = 1;
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;

@@ -5,6 +5,7 @@ import { unreachable } from "#base/assert.ts";
 
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainLimits } from "./explain-limits.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes, formatSpan } from "./format.ts";
@@ -17,6 +18,7 @@ import {
   type Settings,
   spinUs,
   transferSockets,
+  uploadBytesMax,
   windowBlocksMax,
   workerCount,
 } from "./settings.ts";
@@ -62,6 +64,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ],
     ["options", describeRefused(settings)],
     ["transfers", `${upTo(String(settings.transfersMax))} per worker`],
+    ...explainLimits(settings.limits),
     ["timeouts", describeTimeouts(settings)],
     ["buffers", describeBuffers(settings)],
     ["batches", describeBatches(settings)],
@@ -72,6 +75,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ["file hints", describeHints(settings)],
     ["cache", `${formatBytes(cache.value)} (${cache.reason})`],
     ...explainUploads(settings.uploads),
+    ...explainUploadMemory(config, machine),
     ...explainHooks(settings.hooks),
     ["log", describeLog(settings)],
     ["status", describeStatus(settings)],
@@ -135,6 +139,14 @@ function describeHints(settings: Settings): string {
   if (settings.adviseWillneed) hints.push("willneed");
   if (settings.adviseDontneedAfter) hints.push("dontneed afterwards");
   return hints.length === 0 ? "none" : hints.join(", ");
+}
+
+function explainUploadMemory(
+  config: Config,
+  machine: Machine,
+): readonly (readonly [string, string])[] {
+  const { value, reason } = uploadBytesMax(config, machine);
+  return value === 0 ? [] : [["  memory", `${formatBytes(value)} (${reason})`]];
 }
 
 function describeLog({ log }: Settings): string {

@@ -3,6 +3,7 @@
 
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
+import { limitKeys, rateClassKeys } from "./keys-limits.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
@@ -15,6 +16,7 @@ type Rows = typeof serviceKeys &
   typeof filesKeys &
   typeof performanceKeys &
   typeof transferKeys &
+  typeof limitKeys &
   typeof uploadKeys &
   typeof policyKeys &
   typeof statusKeys;
@@ -25,6 +27,7 @@ export const lists: Lists = {
   rule: ruleKeys,
   host: hostKeys,
   template: templateKeys,
+  rate_class: rateClassKeys,
   "uploads.pattern": uploadPatternKeys,
   hook: hookKeys,
 };
@@ -34,6 +37,7 @@ interface Lists {
   readonly rule: typeof ruleKeys;
   readonly host: typeof hostKeys;
   readonly template: typeof templateKeys;
+  readonly rate_class: typeof rateClassKeys;
   readonly "uploads.pattern": typeof uploadPatternKeys;
   readonly hook: typeof hookKeys;
 }
@@ -94,6 +98,7 @@ export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...policyKeys,
   ...uploadKeys,
   ...transferKeys,
+  ...limitKeys,
   ...performanceKeys,
 };
 
@@ -197,6 +202,18 @@ export const sections: readonly Section[] = [
     path: "transfer",
     title: "Transfers",
     about: ["How a transfer behaves, what it may be granted, and how many there may be."],
+  },
+  {
+    path: "limits",
+    title: "Limits",
+    about: [
+      "How much anybody may have, so that nobody goes short. What happens at a limit, and how it shows, stands in docs/operations.md.",
+    ],
+  },
+  {
+    path: "rate_class",
+    title: "Rate classes",
+    about: ["Bandwidth for the transfers that rules put into a class (`rate_class`)."],
   },
   {
     path: "cache",

@@ -10,6 +10,7 @@ import {
 } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
@@ -77,9 +78,12 @@ export interface Settings {
   /** File cache of the whole process. */
   readonly cacheBytesMax: number;
   readonly cacheChunkBytes: number;
+  /** Buffers of uploads of the whole process. */
+  readonly uploadBytesMax: number;
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
+  readonly limits: LimitSettings;
   readonly log: LogSettings;
   readonly status: StatusSettings;
 }
@@ -138,6 +142,9 @@ const HOUR_MS = 3_600_000;
 /** The file cache without `cache.size_mb`: a guess that holds a few boot images. */
 const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
 
+/** Buffers of one worker for uploads without `uploads.memory_mb`: a guess, 384 uploads at a time and some more. */
+const UPLOAD_BYTES_DEFAULT = 64 * MIB;
+
 /** The unit of the file cache: a guess, 16 pages, larger than a block of any size. */
 const CACHE_CHUNK_BYTES = 65_536;
 
@@ -178,10 +185,12 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     spinUs: spinUs(config).value,
     cacheBytesMax: cacheBytesMax(config, machine).value,
     cacheChunkBytes: CACHE_CHUNK_BYTES,
+    uploadBytesMax: uploadBytesMax(config, machine).value,
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
     status: resolveStatus(config),
+    limits: resolveLimits(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,
@@ -274,9 +283,27 @@ export function cacheBytesMax(config: Config, machine: Machine): Reasoned<number
   const asked = config.cache.size_mb;
   if (asked > 0) return { value: asked * MIB, reason: "size_mb" };
   const eighth = Math.floor(machine.memoryBytes / 8);
+  const limit = config.limits.memory_mb;
+  const left = limit * MIB - uploadBytesMax(config, machine).value;
+  if (limit > 0 && left < Math.min(eighth, CACHE_BYTES_DEFAULT_MAX)) {
+    return { value: left, reason: "what memory_mb leaves" };
+  }
   return eighth < CACHE_BYTES_DEFAULT_MAX
     ? { value: eighth, reason: "an eighth of the memory" }
     : { value: CACHE_BYTES_DEFAULT_MAX, reason: "the most without size_mb" };
+}
+
+/** What the buffers of uploads may take in all workers together. */
+export function uploadBytesMax(config: Config, machine: Machine): Reasoned<number> {
+  const { limits, uploads, cache, write_config: write } = config;
+  if (!write.enabled) return { value: 0, reason: "uploads are off" };
+  if (uploads.memory_mb > 0) return { value: uploads.memory_mb * MIB, reason: "memory_mb" };
+  const own = UPLOAD_BYTES_DEFAULT * workerCount(config, machine).value;
+  if (limits.memory_mb === 0) return { value: own, reason: "64 MiB for each worker" };
+  const half = Math.floor(((limits.memory_mb - cache.size_mb) * MIB) / 2);
+  return own <= half
+    ? { value: own, reason: "64 MiB for each worker" }
+    : { value: half, reason: "half of what memory_mb leaves" };
 }
 
 /** The parsed `bind_addr`. A configuration that loaded holds a valid one. */

@@ -10,6 +10,7 @@ import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { JOURNAL_SOCKET, listenAddress, logTarget, portRange } from "./settings.ts";
+import { checkLimits } from "./validate-limits.ts";
 import { checkPolicy } from "./validate-policy.ts";
 import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
@@ -37,6 +38,7 @@ export function validateConfig(config: Config, files: Files, file: string): read
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
   const more = [
     ...checkPolicy(config, files),
+    ...checkLimits(config),
     ...checkUploads(config, files),
     ...checkStatus(config, files),
   ];

@@ -6,6 +6,8 @@ import type { MessagePort } from "node:worker_threads";
 import type { Settings } from "#config/settings.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
+import type { LimitMemory } from "./limit-memory.ts";
+
 /** The first message to a worker: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
 export interface WorkerStart {
   readonly init: ShardInit;
@@ -31,6 +33,8 @@ export interface ShardInit {
   readonly control: SharedArrayBuffer;
   /** Where all threads of the process note what they hold: ffi/holdings.ts. */
   readonly holdings: SharedArrayBuffer;
+  /** What all shards count together. */
+  readonly limits: LimitMemory;
   /** Float64 words, laid out by the table in measures.ts; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }
@@ -229,8 +233,34 @@ export const refusalCauses = [
 
 export type RefusalCause = (typeof refusalCauses)[number];
 
+/** Limits on requests and transfers; of `worker-transfers` each shard has its own. `resources`: memory, buffers, open files. */
+export const limitNames = [
+  "transfers",
+  "worker-transfers",
+  "client-transfers",
+  "network-transfers",
+  "half-open",
+  "requests",
+  "resources",
+] as const;
+
+export type LimitName = (typeof limitNames)[number];
+
+/** Requests that a limit has turned away. One record stands for all of them since the one before. */
+export interface LimitRecord {
+  readonly kind: "limit";
+  readonly timeMs: number;
+  /** Whose request was the last of them. */
+  readonly peer: string;
+  readonly limit: LimitName;
+  /** What the configuration allows; 0 of `resources`, which it does not count. */
+  readonly max: number;
+  /** How many were turned away. */
+  readonly refused: number;
+}
+
 export type ShardRecord =
-  TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
+  LimitRecord | TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
 
 /** A message from a shard to the supervisor. */
 export type ShardMessage =

@@ -1,7 +1,7 @@
 // What a shard measures (server layer): one table, of which each row is one word or several of the counters in shared memory,
 // a line or several of /metrics, and a row of docs/metrics.md. A new counter is a new row.
 
-import { refusalCauses } from "./contract.ts";
+import { limitNames, refusalCauses } from "./contract.ts";
 
 /** One row. Names are without the prefix `tftp_` and without the suffix `_total`. */
 interface Row {
@@ -49,8 +49,11 @@ const outcomes = [
   "shutdown",
 ] as const;
 
-const valueLists: Readonly<Record<"causes" | "readOutcomes" | "writeOutcomes", ValueList>> = {
+const valueLists: Readonly<
+  Record<"causes" | "limits" | "readOutcomes" | "writeOutcomes", ValueList>
+> = {
   causes: { label: "cause", values: refusalCauses },
+  limits: { label: "limit", values: limitNames },
   readOutcomes: {
     label: "outcome",
     values: [...outcomes, "probe", "never-answered", "late-repetition", "file-changed", "other"],
@@ -139,6 +142,15 @@ const table = {
     name: "requests_refused",
     help: "Requests that were refused, by cause.",
     by: "causes",
+  },
+  limitsReached: {
+    name: "limits_reached",
+    help: "Requests that a limit has turned away.",
+    by: "limits",
+  },
+  bandwidthWaits: {
+    name: "bandwidth_waits",
+    help: "Times that a transfer waited for bandwidth that a limit allows it.",
   },
   transfersActive: {
     name: "transfers_active",

@@ -16,24 +16,26 @@ import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 import { FileHashes } from "#storage/file-hashes.ts";
 
+import { Bandwidth } from "./bandwidth.ts";
 import {
   ControlWord,
   type FastPaths,
   ShardCommand,
   type ShardInit,
   type ShardOwner,
-  type TransferRecord,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { Ends } from "./ends.ts";
 import { Gauges } from "./gauges.ts";
+import { openLimitMemory } from "./limit-memory.ts";
 import { Counter, measures } from "./measures.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
-import { Records, transferRecord, uploadRecord } from "./records.ts";
+import { Records } from "./records.ts";
+import { RequestLimits } from "./request-limits.ts";
 import { Requests } from "./requests.ts";
-import { countRead, countWrite } from "./tally.ts";
-import { machineOf, type ReadTransfer, type Transfer, type WriteTransfer } from "./transfer.ts";
+import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
 import type { WritesListener } from "./writes.ts";
@@ -64,7 +66,6 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
-  readonly #hashes: FileHashes;
   readonly #reception: Reception;
   readonly #owner: ShardOwner;
   readonly #isBatching: boolean;
@@ -72,6 +73,9 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
   readonly #requests: Requests;
+  readonly #limits: RequestLimits;
+  readonly #bandwidth: Bandwidth;
+  readonly #ends: Ends;
   readonly #garbage: Garbage;
   readonly #gauges: Gauges;
   readonly #wheel: TimerWheel;
@@ -125,7 +129,6 @@ export class Shard implements TransmitListener, WritesListener {
       this.#disk,
       platform.readNow,
     );
-    this.#hashes = new FileHashes(this.#disk, this.#cache);
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
@@ -140,11 +143,20 @@ export class Shard implements TransmitListener, WritesListener {
     );
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
+    const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
+    this.#limits = new RequestLimits({
+      counts,
+      transfers: this.#transfers,
+      counters: this.#counters,
+      records: this.#records,
+    });
+    this.#bandwidth = new Bandwidth(shaper, counts, settings.limits);
     this.#transmitter = new Transmitter(
       this.#outboxes,
       this.#cache,
       this.#counters,
       this.#transfers.bySlot,
+      shaper,
       fastPaths.gso.isOn,
       this,
     );
@@ -159,12 +171,20 @@ export class Shard implements TransmitListener, WritesListener {
       },
       this.#nowUs,
     );
+    this.#ends = new Ends({
+      counters: this.#counters,
+      records: this.#records,
+      hashes: new FileHashes(this.#disk, this.#cache),
+      reception: this.#reception,
+    });
     this.#requests = new Requests({
       reception: this.#reception,
       transfers: this.#transfers,
       transmitter: this.#transmitter,
       records: this.#records,
       counters: this.#counters,
+      limits: this.#limits,
+      bandwidth: this.#bandwidth,
       garbage: this.#garbage,
       listener: this,
     });
@@ -204,22 +224,13 @@ export class Shard implements TransmitListener, WritesListener {
     this.#wheel.cancel(transfer.slot);
     this.#transmitter.forget(transfer);
     this.#transfers.remove(transfer, this.#nowUs);
+    this.#limits.leave(transfer);
     if (transfer.kind === "write") {
       // Its record follows when the disk has said what is left: see `handleOutcome`.
       transfer.intake.upload.abort();
       return;
     }
-    const record = transferRecord(transfer, this.#nowUs);
-    countRead(this.#counters, record);
-    this.#reportRead(record, transfer);
-    transfer.payload.close();
-  }
-
-  /** With the hash of what was sent, where that is wanted: then it comes later. */
-  #reportRead(record: TransferRecord, { payload }: ReadTransfer): void {
-    const isWanted = this.#reception.settings.log.isHashing && record.outcome !== "probe";
-    if (!isWanted || !record.isSuccess) this.#records.add(record);
-    else this.#hashes.request(payload.file, (sha256) => this.#records.add({ ...record, sha256 }));
+    this.#ends.read(transfer, this.#nowUs);
   }
 
   get nowUs(): number {
@@ -231,9 +242,7 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   handleOutcome(transfer: WriteTransfer): void {
-    const record = uploadRecord(transfer, this.#nowUs);
-    this.#records.add(record);
-    countWrite(this.#counters, record);
+    this.#ends.write(transfer, this.#nowUs);
   }
 
   handleFull(socket: number, isFull: boolean): void {
@@ -297,6 +306,8 @@ export class Shard implements TransmitListener, WritesListener {
     const terms = this.#owner.newestTerms();
     assert(terms !== undefined, "terms are sent before their generation is written");
     this.#reception.switchTo(terms);
+    const requeue = (transfer: Transfer): void => this.#transmitter.requeue(transfer);
+    this.#bandwidth.switchTo(terms.settings.limits, this.#transfers.bySlot, requeue);
     this.#garbage.noteReload();
     if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
       this.#inbox.unmap();
@@ -315,7 +326,7 @@ export class Shard implements TransmitListener, WritesListener {
 
   #waitUntilUs(): number {
     if (this.#transmitter.isReady) return 0;
-    const untilUs = this.#wheel.nextUs();
+    const untilUs = Math.min(this.#wheel.nextUs(), this.#transmitter.nextUs);
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
     this.#report();
     return untilUs;
@@ -360,6 +371,7 @@ export class Shard implements TransmitListener, WritesListener {
     } else if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(u8, start), this.#nowUs);
     else if (kind === Opcode.error) transfer.sender.handleError(errorCode(u8, start), this.#nowUs);
     else return;
+    if (transfer.isHalfOpen && machineOf(transfer).hasHeard) this.#limits.welcome(transfer);
     this.#transmitter.enqueue(transfer);
   }
 
@@ -422,7 +434,7 @@ export class Shard implements TransmitListener, WritesListener {
       return true;
     }
     this.#cleanUntilUs = undefined;
-    this.#hashes.abandon();
+    this.#ends.abandon();
     this.#report();
     return false;
   }

@@ -24,8 +24,14 @@ export interface Exchange {
   readonly grant: Grant;
   readonly oack: Uint8Array | undefined;
   readonly startUs: number;
-  /** In the ready, blocked or disk queue. */
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
+  /** In the ready, blocked or disk queue, or waiting for bandwidth. */
   isQueued: boolean;
+  /** The client has not acknowledged anything yet: its address may be forged. */
+  isHalfOpen: boolean;
+  /** A limit of bandwidth concerns it. */
+  isShaped: boolean;
 }
 
 /** A file on its way to a client. */

@@ -14,6 +14,7 @@ import type {
 
 import type { Boot } from "./boots.ts";
 import { formatTimestamp } from "./format.ts";
+import { limitEvent } from "./limits-text.ts";
 
 /** How bad an event is. A configured level hides what is below it. */
 export type Severity = "debug" | "info" | "warn" | "error";
@@ -77,6 +78,8 @@ function recordEvents(record: ShardRecord): readonly AuditEvent[] {
       return [uploadEvent(record)];
     case "refusal":
       return [refusalEvent(record)];
+    case "limit":
+      return [limitEvent(record)];
     default:
       return unreachable(record);
   }

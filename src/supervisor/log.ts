@@ -119,6 +119,7 @@ function textSeverity(record: ShardRecord): Severity {
     case "upload":
       return endSeverity(record);
     case "refusal":
+    case "limit":
       return "warn";
     default:
       return unreachable(record);

@@ -1,6 +1,7 @@
 // The life of the process (supervisor layer): open everything, start the shards, log, reload on SIGHUP, and end on a signal.
 // Whatever the log's reader or a shard does, a signal ends the process within the drain time and a second.
 
+import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 
 import type { Config } from "#config/config.ts";
@@ -14,6 +15,7 @@ import {
   type ShardInit,
   type ShardTerms,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
@@ -105,6 +107,8 @@ function openEverything(settings: Settings): Opened | StartFault {
     return sockets;
   }
   const holdings = createHoldings();
+  const crowd = { shards: settings.workers, transfersPerShard: settings.transfersMax };
+  const limits = createLimitMemory(crowd, randomInt(2 ** 32));
   const inits: ShardInit[] = [];
   for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
@@ -120,6 +124,7 @@ function openEverything(settings: Settings): Opened | StartFault {
       transferFds,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
       holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

@@ -11,6 +11,7 @@ import {
   ShardCommand,
   type ShardInit,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { COUNTERS } from "#server/measures.ts";
 import type { Platform } from "#server/platform.ts";
 import { Shard } from "#server/shard.ts";
@@ -140,6 +141,7 @@ function initOf(rootFd: number): ShardInit {
   if (config === undefined) throw new Error("the configuration is wrong");
   // The clock stands still during a turn: a spin would not end.
   const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
+  const limits = createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1);
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
   return {
@@ -150,6 +152,7 @@ function initOf(rootFd: number): ShardInit {
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

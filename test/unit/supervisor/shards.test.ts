@@ -6,6 +6,7 @@ import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
 import { CONTROL_BYTES, ShardCommand, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
 import { COUNTERS } from "#server/measures.ts";
 import { Shards } from "#supervisor/shards.ts";
 
@@ -148,6 +149,7 @@ function termsOf(rootDir: string, generation: number): ShardTerms {
 }
 
 function watch(rootDir: string, count: number): Watched {
+  const limits = createLimitMemory({ shards: 2, transfersPerShard: 1 }, 1);
   const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
     shardIndex,
     terms: termsOf(rootDir, 0),
@@ -155,6 +157,7 @@ function watch(rootDir: string, count: number): Watched {
     transferFds: [],
     doorbellFd: doorbell(),
     disks: [],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings: new SharedArrayBuffer(0),
     counters: new SharedArrayBuffer(COUNTERS * 8),
