@@ -2,8 +2,7 @@
 // expire timers, send. Nothing on the packet path allocates, logs or waits for a disk.
 
 import { assert } from "#base/assert.ts";
-import { at, i32At } from "#base/bytes.ts";
-import { TimerWheel } from "#base/timer-wheel.ts";
+import { at } from "#base/bytes.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
@@ -35,13 +34,12 @@ import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { Requests } from "./requests.ts";
+import { Timers } from "./timers.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
 import type { WritesListener } from "./writes.ts";
 
-/** Most timers that one turn expires. */
-const TIMERS_PER_TURN = 256;
 /** How long a transfer waits before it asks again for bytes that the disk has not brought yet. */
 const DISK_RETRY_US = 500;
 /** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
@@ -78,8 +76,8 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #ends: Ends;
   readonly #garbage: Garbage;
   readonly #gauges: Gauges;
-  readonly #wheel: TimerWheel;
-  readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
+  readonly #timers: Timers;
+  readonly #wake = (transfer: Transfer): void => this.#transmitter.enqueue(transfer);
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
   readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
@@ -142,7 +140,7 @@ export class Shard implements TransmitListener, WritesListener {
       init.terms,
     );
     this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
-    this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
+    this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
     const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
     this.#limits = new RequestLimits({
       counts,
@@ -214,14 +212,12 @@ export class Shard implements TransmitListener, WritesListener {
     this.#records.flush();
   }
 
-  /** Arms lazily: a timer that is set earlier than needed is moved when it fires, not with every packet. */
   handleIdle(transfer: Transfer): void {
-    const { deadlineUs } = machineOf(transfer);
-    if (deadlineUs < this.#wheel.dueUs(transfer.slot)) this.#wheel.arm(transfer.slot, deadlineUs);
+    this.#timers.watch(transfer);
   }
 
   handleEnd(transfer: Transfer): void {
-    this.#wheel.cancel(transfer.slot);
+    this.#timers.forget(transfer);
     this.#transmitter.forget(transfer);
     this.#transfers.remove(transfer, this.#nowUs);
     this.#limits.leave(transfer);
@@ -286,7 +282,7 @@ export class Shard implements TransmitListener, WritesListener {
     const { writes } = this.#reception;
     if (writes === undefined) this.#disk.reap();
     else writes.reap();
-    this.#expire();
+    this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
     if (this.#gauges.countTurn()) this.#report();
@@ -326,7 +322,7 @@ export class Shard implements TransmitListener, WritesListener {
 
   #waitUntilUs(): number {
     if (this.#transmitter.isReady) return 0;
-    const untilUs = Math.min(this.#wheel.nextUs(), this.#transmitter.nextUs);
+    const untilUs = Math.min(this.#timers.nextUs(), this.#transmitter.nextUs);
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
     this.#report();
     return untilUs;
@@ -398,21 +394,6 @@ export class Shard implements TransmitListener, WritesListener {
     const start = this.#inbox.name(index);
     this.#name.set(this.#inbox.u8.subarray(start, start + NAME_BYTES));
     this.#inbox.readLocal(index, this.#local);
-  }
-
-  #expire(): void {
-    const count = this.#wheel.expire(this.#nowUs, this.#due, TIMERS_PER_TURN);
-    for (let index = 0; index < count; index += 1) {
-      const transfer = this.#transfers.bySlot[i32At(this.#due, index)];
-      assert(transfer !== undefined, "a timer is cancelled with its transfer");
-      const machine = machineOf(transfer);
-      if (machine.deadlineUs <= this.#nowUs) {
-        machine.handleTimeout(this.#nowUs);
-        this.#transmitter.enqueue(transfer);
-      } else {
-        this.#wheel.arm(transfer.slot, machine.deadlineUs);
-      }
-    }
   }
 
   /**
