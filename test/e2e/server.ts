@@ -2,6 +2,7 @@
 // port of its own. It is ready when this returns, and gone with its folder after `stop`.
 
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -27,6 +28,8 @@ export interface ServerOptions {
   readonly port?: number;
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
   readonly root?: string;
+  /** What is run instead of the executable: a server whose workers may die. */
+  readonly program?: readonly string[];
   /** Where a client reaches it, to see that it is ready; undefined: the caller waits. */
   readonly readyHost?: string | undefined;
 }
@@ -79,8 +82,8 @@ async function launchServer(options: ServerOptions): Promise<Server> {
   const root = options.root ?? ownRoot?.path ?? "";
   const configuration = `${folder}.toml`;
   writeFileSync(configuration, configurationText(root, `${bind}:${port}`, options));
-  const binary = placeBinary(folder);
-  const child = Bun.spawn([...(options.wrapper ?? []), binary, "--config", configuration], {
+  const program = options.program ?? [placeBinary(folder)];
+  const child = Bun.spawn([...(options.wrapper ?? []), ...program, "--config", configuration], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", ...options.variables },
     stdio: ["ignore", "pipe", "pipe", ...(options.fds ?? [])],
@@ -113,6 +116,7 @@ async function launchServer(options: ServerOptions): Promise<Server> {
       await listening;
       for (const path of [folder, configuration]) rmSync(path, { recursive: true, force: true });
       ownRoot?.[Symbol.dispose]();
+      if (options.program !== undefined) return;
       // A worker is replaced so quickly that most clients notice nothing; a test must.
       const death = printed.split("\n").find((line) => /worker_(?:replaced|died)/.test(line));
       if (death !== undefined) throw new Error(`a worker died: ${death}`);
@@ -135,6 +139,17 @@ export async function freePort(): Promise<number> {
   const { port } = socket;
   socket.close();
   return port;
+}
+
+/** A TCP port that was free on loopback a moment ago. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer();
+  const { promise, resolve: listening } = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", listening);
+  await promise;
+  const address = server.address();
+  server.close();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 /** Waits until `isSo` holds, for things that only show outside the protocol, such as log lines. */

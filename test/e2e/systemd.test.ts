@@ -27,15 +27,13 @@ beforeAll(() => {
   service = new DatagramService(notifyPath);
 });
 afterAll(() => {
-  service.close();
+  service[Symbol.dispose]();
   rmSync(folder, { recursive: true });
 });
 
 /** Whether the manager has been told a line since the last time that this was cleared. */
 function wasTold(line: string): boolean {
-  for (let text = service.receive(); text !== undefined; text = service.receive()) {
-    said.push(...text.split("\n"));
-  }
+  said.push(...service.waiting().flatMap((text) => text.split("\n")));
   return said.some((each) => each.startsWith(line));
 }
 
