@@ -46,6 +46,7 @@ const symbols = {
   sched_getaffinity: { args: ["i32", "u64", "u64"], returns: "i32" },
   geteuid: { args: [], returns: "u32" },
   getpagesize: { args: [], returns: "i32" },
+  clock_gettime: { args: ["i32", "u64"], returns: "i32" },
 } as const;
 
 /** The names of every bound symbol, for docs/unsafe.md and its test. */

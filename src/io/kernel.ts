@@ -2,6 +2,7 @@
 // neighbours. A simulation answers instead of it, below all that batches, cuts into segments, addresses and waits.
 
 import { interfaceName } from "#ffi/address.ts";
+import { bootMs } from "#ffi/clock.ts";
 import { Epoll, type Poll } from "#ffi/epoll.ts";
 import { interfaceMtu } from "#ffi/interface.ts";
 import { type DatagramCalls, datagramCalls } from "#ffi/message.ts";
@@ -14,8 +15,8 @@ import { silenceDoorbell } from "./start.ts";
 export interface Kernel {
   /** See {@link monotonicUs}. */
   readonly nowUs: () => number;
-  /** Milliseconds since 1970. */
-  readonly dateMs: () => number;
+  /** See {@link bootMs}. */
+  readonly bootMs: () => number;
   readonly datagrams: DatagramCalls;
   readonly createPoll: () => Poll;
   /** See {@link silenceDoorbell}. */
@@ -30,7 +31,7 @@ export interface Kernel {
 /** The kernel that this process runs on. */
 export const thisKernel: Kernel = {
   nowUs: monotonicUs,
-  dateMs: Date.now,
+  bootMs,
   datagrams: datagramCalls,
   createPoll: () => new Epoll(),
   silenceDoorbell,

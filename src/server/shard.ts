@@ -292,6 +292,8 @@ export class Shard implements TransmitListener, WritesListener {
     if (this.#transmitter.isReady) return 0;
     const untilUs = this.#wheel.nextUs();
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
+    const { sendFaults } = this.#transmitter;
+    for (const record of sendFaults.untold(this.#nowUs)) this.#records.add(record);
     this.#records.flush();
     this.#publish();
     return untilUs;

@@ -84,7 +84,7 @@ export class Writes implements UploadListener {
         rootFd,
         rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.bootMs),
         bufferBytesMax: BUFFER_BYTES_MAX,
       },
       this,

@@ -6,6 +6,7 @@ import { printable } from "#base/printable.ts";
 import type {
   RefusalRecord,
   RequestRecord,
+  SendFaultRecord,
   ShardRecord,
   TransferRecord,
   UploadRecord,
@@ -50,9 +51,22 @@ export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
       return [uploadEvent(record)];
     case "refusal":
       return [refusalEvent(record)];
+    case "send-fault":
+      return [sendFaultEvent(record)];
     default:
       return unreachable(record);
   }
+}
+
+/** The kernel would not send: the clients wait, and an administrator can help. */
+export function sendFaultEvent(record: SendFaultRecord): AuditEvent {
+  const { timeMs, errno, meaning, messages } = record;
+  return {
+    eventType: "send_refused",
+    severity: "warn",
+    timeMs,
+    fields: { errno, meaning, messages },
+  };
 }
 
 /** How bad the end of a transfer is. What a client decides (UEFI asks for `tsize` and leaves) is no failure of ours. */

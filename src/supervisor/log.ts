@@ -81,6 +81,7 @@ function textSeverity(record: ShardRecord): Severity {
     case "upload":
       return endSeverity(record);
     case "refusal":
+    case "send-fault":
       return "warn";
     default:
       return unreachable(record);
