@@ -55,8 +55,9 @@ export const performanceKeys = {
     min: 0,
     max: 1,
     origin: "snow-owl",
-    note: "every event is written; an audit trail with holes proves nothing. `logging.level` reduces the lines.",
-    about: ["The share of audit events to write."],
+    about: [
+      "The share of boots that are written to the log and to the audit file: all requests and transfers of a boot, or none. What is a warning or an error is always written, and counted is everything.",
+    ],
   },
   "performance.platform.socket.recv_buffer_kb": {
     kind: "integer",

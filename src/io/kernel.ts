@@ -2,7 +2,6 @@
 // neighbours. A simulation answers instead of it, below all that batches, cuts into segments, addresses and waits.
 
 import { interfaceName } from "#ffi/address.ts";
-import { bootMs } from "#ffi/clock.ts";
 import { Epoll, type Poll } from "#ffi/epoll.ts";
 import { interfaceMtu } from "#ffi/interface.ts";
 import { type DatagramCalls, datagramCalls } from "#ffi/message.ts";
@@ -15,8 +14,6 @@ import { silenceDoorbell } from "./start.ts";
 export interface Kernel {
   /** See {@link monotonicUs}. */
   readonly nowUs: () => number;
-  /** See {@link bootMs}. */
-  readonly bootMs: () => number;
   readonly datagrams: DatagramCalls;
   readonly createPoll: () => Poll;
   /** See {@link silenceDoorbell}. */
@@ -31,7 +28,6 @@ export interface Kernel {
 /** The kernel that this process runs on. */
 export const thisKernel: Kernel = {
   nowUs: monotonicUs,
-  bootMs,
   datagrams: datagramCalls,
   createPoll: () => new Epoll(),
   silenceDoorbell,

@@ -6,12 +6,12 @@ import { MessageChannel, type MessagePort, type Worker } from "node:worker_threa
 import { ringDoorbell } from "#io/start.ts";
 import {
   ControlWord,
-  Counter,
   type ShardInit,
   type ShardMessage,
   type ShardTerms,
   type WorkerStart,
 } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 import { PULSE_OF_START } from "#server/pulse.ts";
 
 import { LOOK_MS, ShardWatch, type StuckTurn } from "./shard-watch.ts";

@@ -4,7 +4,6 @@
 import { ringDoorbell } from "#io/start.ts";
 import {
   ControlWord,
-  Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
@@ -12,6 +11,7 @@ import {
   type ShardRecord,
   type ShardTerms,
 } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 
 import { type Death, ShardThread } from "./shard-thread.ts";
 import { LOOK_MS, type StuckTurn } from "./shard-watch.ts";
@@ -27,6 +27,8 @@ export interface ShardEvents {
   readonly stuck: (shardIndex: number, turn: StuckTurn) => void;
   /** A shard died. It is replaced after `delayMs`; undefined: the shards were asked to end. */
   readonly died: (shardIndex: number, death: Death, delayMs: number | undefined) => void;
+  /** So many records of shards never came. */
+  readonly lost: (records: number) => void;
   /** Shards die again and again; none is replaced any more. */
   readonly hopeless: (error: string) => void;
   /** A shard is stuck, and its thread cannot be ended. */
@@ -55,6 +57,9 @@ export class Shards {
   #command: number = ShardCommand.run;
   /** Threads that were started. */
   #lives = 0;
+  #replacements = 0;
+  /** Records that shards have dropped, as far as that was told. */
+  #lost = 0;
   #isReady = false;
   #hasEnded = false;
   #looking: ReturnType<typeof setInterval> | undefined;
@@ -97,6 +102,21 @@ export class Shards {
     await promise;
   }
 
+  /** Whether every shard answers new requests. */
+  get isServing(): boolean {
+    return this.#command === ShardCommand.run && this.#ready.size === this.#inits.length;
+  }
+
+  /** How many shards died and were replaced. */
+  get replacements(): number {
+    return this.#replacements;
+  }
+
+  /** The counters of each shard, as they are now. */
+  get counters(): readonly Float64Array[] {
+    return this.#inits.map((init) => new Float64Array(init.counters));
+  }
+
   /** The sum of one counter over all shards. */
   total(index: number): number {
     return this.#inits.reduce((sum, init) => sum + counterOf(init, index), 0);
@@ -133,6 +153,7 @@ export class Shards {
     const { kind, shardIndex } = message;
     if (kind === "records") {
       for (const record of message.records) this.#events.record(record);
+      this.#noteRead(shardIndex, message.records.length);
     } else if (kind === "switched") {
       if (message.generation === this.#terms?.generation) this.#agree(shardIndex);
     } else if (kind === "drained") {
@@ -149,9 +170,20 @@ export class Shards {
     }
   }
 
+  /** Lets the shard know how far its records were read, and tells of those that it has dropped. */
+  #noteRead(shardIndex: number, count: number): void {
+    const init = this.#inits[shardIndex];
+    if (init === undefined) return;
+    Atomics.add(new Int32Array(init.control), ControlWord.recordsRead, count);
+    const lost = this.total(Counter.recordsLost);
+    if (lost > this.#lost) this.#events.lost(lost - this.#lost);
+    this.#lost = lost;
+  }
+
   #ended(init: ShardInit, death: Death): void {
     const { shardIndex } = init;
     this.#threads.delete(shardIndex);
+    this.#ready.delete(shardIndex);
     // Whoever comes after it begins with the newest terms.
     this.#agree(shardIndex);
     if (this.#command < ShardCommand.stop) this.#replace(init, death);
@@ -183,7 +215,7 @@ export class Shards {
     const counters = new Float64Array(init.counters);
     // The dead shard's transfers are gone with it; its other counters stay true.
     counters[Counter.transfersActive] = 0;
-    counters[Counter.deaths] = counterOf(init, Counter.deaths) + 1;
+    this.#replacements += 1;
     this.#events.died(shardIndex, death, delayMs);
     if (delayMs === 0) {
       this.#launch(init);

@@ -1,6 +1,7 @@
 // The life of the process (supervisor layer): open everything, start the shards, log, reload on SIGHUP, and end on a signal.
 // Whatever the log's reader or a shard does, a signal ends the process within the drain time and a second.
 
+import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 
 import type { Config } from "#config/config.ts";
@@ -11,23 +12,26 @@ import { createDoorbell, type StartFault } from "#io/start.ts";
 import { createHoldings, descriptorsMax } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
-  Counter,
-  COUNTERS,
   type FastPaths,
   type ShardInit,
   type ShardTerms,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
 import { bannerText, exampleFileOf } from "./banner.ts";
+import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
+import { Monitor } from "./monitor.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import type { StuckTurn } from "./shard-watch.ts";
 import { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
+import { totals } from "./totals.ts";
 
 /** What the process around the server provides. */
 export interface Host {
@@ -38,6 +42,8 @@ export interface Host {
   readonly diskWorkerUrl: URL;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
+  /** The configuration file, for events; empty if there is none. */
+  readonly configFile: string;
   /** Reads the configuration again, to follow the one that is in force. */
   readonly reread: (inForce: Config) => Reread;
   /** Shows a text to whoever started the server, in the text format only. */
@@ -64,7 +70,14 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const ending = await run(config, host, opened, logs);
+  const monitor = Monitor.start(settings.status, host.version);
+  if ("fault" in monitor) {
+    closeShardSockets(opened.sockets);
+    logs.close();
+    return monitor;
+  }
+  const ending = await run(config, host, opened, logs, monitor);
+  monitor.stop();
   await logs.flush(FLUSH_MS);
   logs.close();
   return ending;
@@ -95,6 +108,8 @@ function openEverything(settings: Settings): Opened | StartFault {
     return sockets;
   }
   const holdings = createHoldings(descriptorsMax());
+  const crowd = { shards: settings.workers, transfersPerShard: settings.transfersMax };
+  const limits = createLimitMemory(crowd, randomInt(2 ** 32));
   const inits: ShardInit[] = [];
   for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
@@ -110,6 +125,7 @@ function openEverything(settings: Settings): Opened | StartFault {
       transferFds,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
       holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
@@ -118,9 +134,19 @@ function openEverything(settings: Settings): Opened | StartFault {
   return { ledger, terms, sockets, inits };
 }
 
-function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<Ending> {
+function run(
+  config: Config,
+  host: Host,
+  opened: Opened,
+  logs: Logs,
+  monitor: Monitor,
+): Promise<Ending> {
   const { settings } = opened.terms;
-  const log = new Log(settings.log, hostname(), logs.log, logs.audit);
+  const log = new Log(settings.log, logs, {
+    hostname: hostname(),
+    lookup: kernelLookup(),
+    witness: monitor.witness,
+  });
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
@@ -135,7 +161,11 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
     await hooks.idle();
-    const fields = { reason: ending.isFailure ? ending.fault : reason, ...totals(shards) };
+    const fields = {
+      reason: ending.isFailure ? ending.fault : reason,
+      ...totals((index) => shards.total(index)),
+      workers_replaced: shards.replacements,
+    };
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
   };
@@ -145,7 +175,10 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   };
   const hopeless = (error: string): void => fail(hopelessEnding(error));
   const shards = new Shards(opened.inits, host.workerUrl, {
-    ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
+    ready: (fastPaths) => {
+      monitor.noteReady(fastPaths);
+      announce(settings, host, opened.sockets, fastPaths, log);
+    },
     record: (record) => {
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
@@ -153,10 +186,12 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     stuck: (shard, { lastedMs, doing }) =>
       log.event("worker_stuck", "error", { shard, lasted_ms: lastedMs, doing }),
     died: (shard, { error, stack, transfers }, delayMs) => {
+      monitor.noteWorkerDeath();
       const fields = { shard, error, stack, transfers };
       if (delayMs === undefined) log.event("worker_died", "error", fields);
       else log.event("worker_replaced", "error", { ...fields, delay_ms: delayMs });
     },
+    lost: (records) => log.event("records_lost", "warn", { records, because: RECORDS_LOST }),
     hopeless,
     unending: (shard, turn) => fail(unendingEnding(shard, turn)),
     ended: () => {
@@ -166,12 +201,15 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   });
   const rings = opened.inits.flatMap((init) => init.disks);
   const disks = new DiskThreads(rings, host.diskWorkerUrl, {
-    died: (error, delayMs) =>
-      log.event("disk_thread_replaced", "error", { error, delay_ms: delayMs }),
+    died: (error, delayMs) => {
+      monitor.noteDiskThreadDeath();
+      log.event("disk_thread_replaced", "error", { error, delay_ms: delayMs });
+    },
     hopeless,
   });
   const { ledger } = opened;
-  const parts = { reread: host.reread, shards, hooks, logs, log, ledger };
+  const { configFile, reread } = host;
+  const parts = { configFile, reread, shards, hooks, logs, log, ledger, monitor };
   const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -208,10 +246,13 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     if (reason === "" && !hasEnded) void reload.request();
     else log.event("reload_ignored", "warn", { because: "the server is ending" });
   });
+  monitor.watch({ shards, hooks, logs, log });
   shards.start();
   disks.start();
   return promise;
 }
+
+const RECORDS_LOST = "the main thread was behind";
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -239,8 +280,9 @@ function announce(
       }),
     );
     // On a terminal the banner is the start's line; a file needs one of its own.
-    if (settings.log.file === undefined && settings.log.auditFile === undefined) return;
+    if (settings.log.target.kind === "output" && settings.log.auditTarget === undefined) return;
   }
+  log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
   log.event("server_started", "info", {
     bind_addr: sockets.address,
     root_dir: settings.rootDir,
@@ -252,19 +294,6 @@ function announce(
   });
 }
 
-function totals(shards: Shards): Readonly<Record<string, number>> {
-  return {
-    transfers_completed: shards.total(Counter.transfersCompleted),
-    transfers_failed: shards.total(Counter.transfersFailed),
-    uploads_completed: shards.total(Counter.uploadsCompleted),
-    uploads_failed: shards.total(Counter.uploadsFailed),
-    requests_refused: shards.total(Counter.requestsRefused),
-    workers_replaced: shards.total(Counter.deaths),
-    bytes_sent: shards.total(Counter.bytesSent),
-    bytes_received: shards.total(Counter.bytesReceived),
-  };
-}
-
 function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
   return {
     isFailure: true,
@@ -274,7 +303,6 @@ function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
       "performance.platform.worker_pool.stuck_secs says how long to wait for it",
   };
 }
-
 function hopelessEnding(error: string): Ending {
   if (error.includes(OUT_OF_MEMORY)) {
     return {

@@ -69,7 +69,7 @@ test("a worker that waits for a kernel that never answers ends the server, with 
 
 test("200 deaths during 64 running and 1,000 new transfers: every new one completes", async () => {
   await using server = await startServing(3);
-  let isOver = false;
+  const load = { isOver: false };
   let fetched = 0;
   let cutOff = 0;
   const fetchAnew = async (pauseMs: number): Promise<void> => {
@@ -77,7 +77,7 @@ test("200 deaths during 64 running and 1,000 new transfers: every new one comple
     cutOff += times;
   };
   const fetchNew = async (): Promise<void> => {
-    while (!isOver) {
+    while (!load.isOver) {
       // A death may come in between the blocks of a large one: it begins anew, and that is none of the thousand.
       if (fetched % 8 === 7) await fetchAnew(0);
       else expect(await fetchSmall(server)).toBe("identical");
@@ -85,7 +85,7 @@ test("200 deaths during 64 running and 1,000 new transfers: every new one comple
     }
   };
   const run = async (): Promise<void> => {
-    while (!isOver) await fetchAnew(25);
+    while (!load.isOver) await fetchAnew(25);
   };
   const clients = [
     ...Array.from({ length: 64 }, () => run()),
@@ -95,7 +95,7 @@ test("200 deaths during 64 running and 1,000 new transfers: every new one comple
     await soon(() => fetched >= 5 * deaths);
     await kill(server, deaths);
   }
-  isOver = true;
+  load.isOver = true;
   await Promise.all(clients);
   expect(cutOff).toBeGreaterThan(0);
   expect(deathsOf(server)).toHaveLength(200);

@@ -7,11 +7,12 @@ import { createHoldings } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
-  COUNTERS,
   type FastPath,
   ShardCommand,
   type ShardInit,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import type { Platform } from "#server/platform.ts";
 import { Shard } from "#server/shard.ts";
 import { readNow } from "#storage/file-cache.ts";
@@ -144,6 +145,7 @@ function initOf(rootFd: number): ShardInit {
   if (config === undefined) throw new Error("the configuration is wrong");
   // The clock stands still during a turn: a spin would not end.
   const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
+  const limits = createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1);
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
   return {
@@ -154,6 +156,7 @@ function initOf(rootFd: number): ShardInit {
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

@@ -6,13 +6,13 @@ import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_
 import { threadId } from "#io/thread.ts";
 import {
   ControlWord,
-  Counter,
   ShardCommand,
   type ShardMessage,
   type ShardTerms,
   type UploadRecord,
   type WorkerStart,
 } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 
 const granted = { isOn: true, because: "" };
 const fastPaths = {
@@ -98,6 +98,7 @@ function uploaded(rootDir: string): UploadRecord {
     kind: "upload",
     timeMs: Date.now(),
     peer: "10.0.0.7:2070",
+    interfaceIndex: 0,
     name: "sw1.cfg",
     rootDir,
     path: "sw1.cfg",
@@ -112,6 +113,7 @@ function uploaded(rootDir: string): UploadRecord {
     blocksReceived: 1,
     duplicates: 0,
     timeouts: 0,
+    rttUs: 0,
     options: "",
     sha256: undefined,
     isVerified: false,

@@ -5,14 +5,9 @@ import { expect, test } from "bun:test";
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
-import {
-  CONTROL_BYTES,
-  Counter,
-  COUNTERS,
-  ShardCommand,
-  type ShardInit,
-  type ShardTerms,
-} from "#server/contract.ts";
+import { CONTROL_BYTES, ShardCommand, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { Shards } from "#supervisor/shards.ts";
 
 const fakeWorker = new URL("fake-worker.ts", import.meta.url);
@@ -53,7 +48,7 @@ test("a worker that has worked is replaced at once, however often it dies", asyn
   const deaths = watched.log.filter((line) => line.startsWith("died"));
   expect(deaths).toHaveLength(20);
   for (const death of deaths) expect(death).toMatch(/^died 0: TypeError: died at work .* after 0$/);
-  expect(watched.shards.total(Counter.deaths)).toBe(20);
+  expect(watched.shards.replacements).toBe(20);
   watched.shards.stop();
   await watched.happened("ended");
 });
@@ -154,6 +149,7 @@ function termsOf(rootDir: string, generation: number): ShardTerms {
 }
 
 function watch(rootDir: string, count: number): Watched {
+  const limits = createLimitMemory({ shards: 2, transfersPerShard: 1 }, 1);
   const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
     shardIndex,
     terms: termsOf(rootDir, 0),
@@ -161,6 +157,7 @@ function watch(rootDir: string, count: number): Watched {
     transferFds: [],
     doorbellFd: doorbell(),
     disks: [],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings: new SharedArrayBuffer(0),
     counters: new SharedArrayBuffer(COUNTERS * 8),
@@ -171,6 +168,7 @@ function watch(rootDir: string, count: number): Watched {
     record: (record) => void log.push(`record ${record.kind}`),
     stuck: (shard, { doing }) => void log.push(`stuck ${shard}: ${doing}`),
     died: (shard, { error }, delayMs) => void log.push(`died ${shard}: ${error} after ${delayMs}`),
+    lost: (records) => void log.push(`lost ${records}`),
     hopeless: (error) => void log.push(`hopeless: ${error}`),
     unending: (shard) => void log.push(`unending ${shard}`),
     ended: () => void log.push("ended"),

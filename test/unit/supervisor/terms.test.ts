@@ -10,7 +10,9 @@ import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
 import { createHoldings } from "#io/thread.ts";
-import { CONTROL_BYTES, COUNTERS, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 import { Shards } from "#supervisor/shards.ts";
@@ -86,6 +88,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
     record() {},
     stuck() {},
     died: (_shard, { error }) => died.push(error),
+    lost() {},
     hopeless() {},
     unending() {},
     ended: () => ended.resolve(),
@@ -140,6 +143,10 @@ function initsOf(
   terms: ShardTerms,
 ): readonly ShardInit[] {
   const holdings = createHoldings();
+  const limits = createLimitMemory(
+    { shards: 2, transfersPerShard: terms.settings.transfersMax },
+    1,
+  );
   return sockets.shards.map(({ serviceFd, transferFds }, shardIndex) => {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
@@ -150,6 +157,7 @@ function initsOf(
       transferFds,
       doorbellFd,
       disks: diskInits(doorbellFd, 1, holdings),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
       holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
