@@ -19,6 +19,8 @@ import type { StartFault } from "./start.ts";
 export interface SocketPlan {
   /** An IP literal without brackets, a port, and the interface of a link-local address. */
   readonly listen: { readonly address: string; readonly port: number; readonly scope?: string };
+  /** Whether the address may be one that this machine does not have yet. */
+  readonly isFreebind: boolean;
   readonly singlePort: boolean;
   /** The ports of transfer sockets, both included; undefined lets the kernel choose. */
   readonly portRange: { readonly first: number; readonly last: number } | undefined;
@@ -43,6 +45,8 @@ export interface SocketSet {
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
   readonly isWildcard: boolean;
+  /** Whether this machine does not have the address yet. */
+  readonly isAwaited: boolean;
 }
 
 /**
@@ -56,11 +60,15 @@ export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSe
     return { fault: ip.fault, remedy: "correct bind_addr, or give another address with --bind" };
   }
   const service: SocketAddress = { ...ip, port: plan.listen.port };
-  const busy = probePort(service);
-  if (busy !== undefined) return busy;
+  const bound = probePort(service, false);
+  const isAwaited = plan.isFreebind && bound === -Errno.EADDRNOTAVAIL;
+  const probed = isAwaited ? probePort(service, true) : bound;
+  if (typeof probed !== "number") return probed;
+  if (probed < 0) return bindFault(probed, service);
   const opened: number[] = [];
   const result = openAll(plan, service, shardCount, opened);
-  if ("fault" in result) for (const fd of opened) closeSocket(fd);
+  if (!("fault" in result)) return { ...result, isAwaited };
+  for (const fd of opened) closeSocket(fd);
   return result;
 }
 
@@ -74,15 +82,16 @@ export function closeShardSockets(set: SocketSet): void {
 
 /**
  * Binds once without SO_REUSEPORT. With it the kernel would let us share the port with another process of the same
- * user, a forgotten second server for instance, and clients would reach one or the other by chance.
+ * user, a forgotten second server for instance, and clients would reach one or the other by chance. Returns what bind(2) says.
  */
-function probePort(service: SocketAddress): StartFault | undefined {
+function probePort(service: SocketAddress, isFreebind: boolean): number | StartFault {
   const fd = openSocket(service.family);
   if (fd < 0) return openFault(fd, service);
+  if (isFreebind) setOption(fd, freebind(service.family), 1);
   if (service.family === 6) setOption(fd, "IPV6_V6ONLY", 0);
   const bound = bindSocket(fd, service);
   closeSocket(fd);
-  return bound < 0 ? bindFault(bound, service) : undefined;
+  return bound;
 }
 
 function openAll(
@@ -90,7 +99,7 @@ function openAll(
   service: SocketAddress,
   shardCount: number,
   opened: number[],
-): SocketSet | StartFault {
+): Omit<SocketSet, "isAwaited"> | StartFault {
   const isWildcard = service.bytes.every((byte) => byte === 0);
   const serviceFds: number[] = [];
   for (let shard = 0; shard < shardCount; shard++) {
@@ -169,6 +178,7 @@ function openConfigured(
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
   options.push(...familyOptions(local.family, tellsLocal));
+  if (plan.isFreebind) options.push([freebind(local.family), 1]);
   for (const [name, value] of options) {
     const set = setOption(fd, name, value);
     if (set < 0) return optionFault(name, set);
@@ -180,6 +190,10 @@ function openConfigured(
   opened.pop();
   closeSocket(fd);
   return bindFault(bound, local);
+}
+
+function freebind(family: 4 | 6): OptionName {
+  return family === 4 ? "IP_FREEBIND" : "IPV6_FREEBIND";
 }
 
 function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
@@ -264,7 +278,10 @@ function bindRemedy(result: number, local: SocketAddress): string {
         "or choose another address or port with --bind"
       );
     case -Errno.EADDRNOTAVAIL:
-      return "`ip address` lists the addresses of this machine; [::] listens on all of them";
+      return (
+        "`ip address` lists the addresses of this machine; [::] listens on all of them; " +
+        "`freebind = true` in [transfer] waits for one that comes later"
+      );
     case -Errno.EINVAL:
       return `write the interface behind the address, like [${formatIp(local)}%eth0]:${local.port}`;
     default:
