@@ -4,7 +4,7 @@
 import { assert } from "#base/assert.ts";
 import { u8 } from "#base/bytes.ts";
 
-import { CLOCK_MONOTONIC, Timespec } from "./abi.ts";
+import { CLOCK_MONOTONIC, Syscall, Timespec } from "./abi.ts";
 import { Errno } from "./errno.ts";
 import { checked, libc } from "./libc.ts";
 import { readU64, scratch, scratchAddress, STRUCT, STRUCT_BYTES } from "./scratch.ts";
@@ -42,6 +42,11 @@ export function setAffinity(cores: readonly number[]): number {
 /** The effective user of this process; 0 is root. */
 export function effectiveUid(): number {
   return libc.geteuid();
+}
+
+/** The calling thread's number, as in /proc/self/task; never fails. Source: gettid(2), for which glibc has no function before 2.30. */
+export function threadId(): number {
+  return libc.syscall(Syscall.gettid, 0, 0, 0, 0, 0, 0);
 }
 
 /** Bytes in one page of memory: 4,096 on x86-64, up to 65,536 on arm64. */

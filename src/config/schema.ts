@@ -7,6 +7,7 @@ import { limitKeys, rateClassKeys } from "./keys-limits.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
+import { statusKeys } from "./keys-status.ts";
 import { transferKeys } from "./keys-transfer.ts";
 import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
 import type { Place } from "./problem.ts";
@@ -17,7 +18,8 @@ type Rows = typeof serviceKeys &
   typeof transferKeys &
   typeof limitKeys &
   typeof uploadKeys &
-  typeof policyKeys;
+  typeof policyKeys &
+  typeof statusKeys;
 
 /** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
 export const lists: Lists = {
@@ -92,6 +94,7 @@ export type Values = Nest<
 export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...serviceKeys,
   ...filesKeys,
+  ...statusKeys,
   ...policyKeys,
   ...uploadKeys,
   ...transferKeys,
@@ -117,6 +120,16 @@ export const sections: readonly Section[] = [
     path: "logging",
     title: "Logging",
     about: ["What is written down, and where to."],
+  },
+  {
+    path: "status",
+    title: "Status",
+    about: ["What the server shows of itself, over HTTP. See docs/operations.md."],
+  },
+  {
+    path: "metrics",
+    title: "Metrics",
+    about: ["What `/metrics` shows. docs/metrics.md lists all of it."],
   },
   {
     path: "names",

@@ -12,6 +12,7 @@ import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
 import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
+import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -36,6 +37,8 @@ export interface Settings {
   readonly workers: number;
   /** Whether each worker is pinned to a core. */
   readonly workerAffinity: boolean;
+  /** How long one turn of a shard may last; 0: for ever. */
+  readonly stuckMs: number;
   readonly singlePort: boolean;
   /** The ports of the transfer sockets; undefined lets the kernel choose. */
   readonly portRange: PortRange | undefined;
@@ -82,6 +85,7 @@ export interface Settings {
   readonly policy: PolicySettings;
   readonly limits: LimitSettings;
   readonly log: LogSettings;
+  readonly status: StatusSettings;
 }
 
 /** How names are found below the root. */
@@ -95,11 +99,35 @@ interface LookupSettings {
 export interface LogSettings {
   readonly level: LogLevel;
   readonly format: "text" | "json";
-  /** The file to append to; undefined is standard output. */
-  readonly file: string | undefined;
+  readonly target: LogTarget;
   readonly auditEnabled: boolean;
-  /** The file that audit events are appended to besides; undefined writes none. */
-  readonly auditFile: string | undefined;
+  /** Where audit events go besides; undefined writes none. */
+  readonly auditTarget: LogTarget | undefined;
+  readonly rotation: RotationSettings;
+  /** The share of boots whose events are written, 0 to 1. */
+  readonly samplingRate: number;
+  /** The silence after which a client's next request is another boot. */
+  readonly bootWindowMs: number;
+  /** Whether the SHA-256 of each file that was sent is computed. */
+  readonly isHashing: boolean;
+}
+
+/** Where lines go. */
+export type LogTarget =
+  | { readonly kind: "output" }
+  | { readonly kind: "file"; readonly path: string }
+  /** The journal of systemd, by its own protocol. */
+  | { readonly kind: "journal" };
+
+/** Where the journal listens (systemd's "Native Journal Protocol"). */
+export const JOURNAL_SOCKET = "/run/systemd/journal/socket";
+
+/** When a log's file makes room for a new one; 0 is never. */
+export interface RotationSettings {
+  readonly bytesMax: number;
+  readonly ageMaxMs: number;
+  /** How many old files stay. */
+  readonly kept: number;
 }
 
 /** A value with the reason for it, in a few words for `check`. */
@@ -109,6 +137,7 @@ export interface Reasoned<T> {
 }
 
 const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
 
 /** The file cache without `cache.size_mb`: a guess that holds a few boot images. */
 const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
@@ -130,6 +159,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     fileBytesMax: config.max_file_size_bytes,
     workers: workerCount(config, machine).value,
     workerAffinity: workerPool.enable_cpu_affinity,
+    stuckMs: workerPool.stuck_secs * 1000,
     singlePort: transfer.single_port,
     portRange: portRange(config),
     blockBytesMax: blockBytesMax(config).value,
@@ -159,16 +189,33 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
+    status: resolveStatus(config),
     limits: resolveLimits(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,
-      file: logging.file === "" || logging.file === "-" ? undefined : logging.file,
+      target: logTarget(logging.file),
       auditEnabled: logging.audit_enabled,
-      auditFile:
-        logging.audit_enabled && logging.audit_file !== "" ? logging.audit_file : undefined,
+      auditTarget:
+        logging.audit_enabled && logging.audit_file !== ""
+          ? logTarget(logging.audit_file)
+          : undefined,
+      rotation: {
+        bytesMax: logging.rotate_mb * MIB,
+        ageMaxMs: logging.rotate_hours * HOUR_MS,
+        kept: logging.rotate_keep,
+      },
+      samplingRate: performance.audit_sampling_rate,
+      bootWindowMs: logging.boot_window_secs * 1000,
+      isHashing: logging.audit_sha256,
     },
   };
+}
+
+/** What `logging.file` names: empty or `-` is standard output, `journal` systemd's journal, anything else a file. */
+export function logTarget(file: string): LogTarget {
+  if (file === "" || file === "-") return { kind: "output" };
+  return file === "journal" ? { kind: "journal" } : { kind: "file", path: file };
 }
 
 function resolveLookup({ files }: Config): LookupSettings {

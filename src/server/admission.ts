@@ -9,12 +9,12 @@ import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/o
 import { parseRequest, type Request } from "#protocol/request.ts";
 import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
+import { NetasciiPayload, OctetPayload, type Payload } from "#storage/payload.ts";
 
 import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
 import { limitsUnder, readLimits } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
-import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
 import { type Arrival, type Lookups, Question } from "./question.ts";
 import { refuseByPolicy, type Refused, refused, refuseOpen } from "./refused.ts";
 import type { AdmittedWrite, Writes } from "./writes.ts";

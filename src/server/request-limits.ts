@@ -5,10 +5,12 @@ import type { Settings } from "#config/settings.ts";
 import { clientAddress, peerText } from "#io/inbox.ts";
 import type { ClientCounts } from "#policy/client-counts.ts";
 
-import { Counter, type LimitName, type LimitRecord } from "./contract.ts";
+import { type LimitName, limitNames, type LimitRecord } from "./contract.ts";
 import type { Counters } from "./counters.ts";
+import { Counter } from "./measures.ts";
 import type { Arrival } from "./question.ts";
 import type { Records } from "./records.ts";
+import { countRefusal } from "./tally.ts";
 import type { Transfer } from "./transfer.ts";
 import type { Transfers } from "./transfers.ts";
 
@@ -65,7 +67,7 @@ export class RequestLimits {
 
   /** Counts a request that was turned away. Returns whether its client is told. */
   turnAway(limit: LimitName, arrival: Arrival, settings: Settings): boolean {
-    this.#scope.counters.add(Counter.requestsRefused, 1);
+    countRefusal(this.#scope.counters, "busy");
     this.note(limit, arrival, settings);
     // An ERROR is what a forged request is after.
     return limit !== "half-open" && !settings.limits.isDropped;
@@ -74,7 +76,7 @@ export class RequestLimits {
   /** Counts that `limit` was reached, and tells the log if it has not heard of it lately. */
   note(limit: LimitName, { name, nowUs }: Arrival, settings: Settings): void {
     const { counters, records, transfers } = this.#scope;
-    counters.add(counterOf[limit], 1);
+    counters.add(Counter.limitsReached + limitNames.indexOf(limit), 1);
     const refused = (this.#untold.get(limit) ?? 0) + 1;
     this.#untold.set(limit, refused);
     if (nowUs - (this.#toldUs.get(limit) ?? -Infinity) < RECORD_INTERVAL_US) return;
@@ -84,16 +86,6 @@ export class RequestLimits {
     this.#untold.set(limit, 0);
   }
 }
-
-const counterOf: Readonly<Record<LimitName, number>> = {
-  transfers: Counter.limitTransfers,
-  "worker-transfers": Counter.limitWorkerTransfers,
-  "client-transfers": Counter.limitClientTransfers,
-  "network-transfers": Counter.limitNetworkTransfers,
-  "half-open": Counter.limitHalfOpen,
-  requests: Counter.limitRequests,
-  resources: Counter.limitResources,
-};
 
 /** What the configuration allows. */
 function maxOf(limit: Exclude<LimitName, "worker-transfers">, { limits }: Settings): number {

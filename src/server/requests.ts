@@ -7,8 +7,9 @@ import { errorReplies } from "#protocol/error-reply.ts";
 
 import type { Admitted, AdmittedRead } from "./admission.ts";
 import type { Bandwidth } from "./bandwidth.ts";
-import { Counter, type LimitName } from "./contract.ts";
+import type { LimitName } from "./contract.ts";
 import type { Counters } from "./counters.ts";
+import { Counter } from "./measures.ts";
 import type { Arrival } from "./question.ts";
 import { exchangeOf, readTransfer } from "./reads.ts";
 import type { Reception } from "./reception.ts";
@@ -16,6 +17,7 @@ import { type Records, refusalRecord, requestRecord, uploadRequestRecord } from 
 import type { Refused } from "./refused.ts";
 import { isRepetition } from "./repetition.ts";
 import type { RequestLimits } from "./request-limits.ts";
+import { countRefusal, countRequest } from "./tally.ts";
 import { type Exchange, machineOf, type ReadTransfer, type WriteTransfer } from "./transfer.ts";
 import type { Transfers } from "./transfers.ts";
 import type { TransmitListener, Transmitter } from "./transmitter.ts";
@@ -50,7 +52,7 @@ export class Requests {
    * `arrival` are used again after the call. A shard that is draining takes no new ones.
    */
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
-    const { transfers, transmitter, listener, garbage, reception, limits } = this.#scope;
+    const { transfers, transmitter, listener, garbage, reception, counters, limits } = this.#scope;
     const { name, local, nowUs } = arrival;
     garbage.noteRequest();
     if (!limits.mayAsk(arrival, reception.settings)) {
@@ -61,6 +63,7 @@ export class Requests {
     if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
+      counters.add(Counter.requestsRepeated, 1);
       return;
     }
     if (previous !== undefined) {
@@ -77,6 +80,7 @@ export class Requests {
       return;
     }
     const decision = reception.decide(bytes, length, arrival);
+    countRequest(counters, decision);
     if (decision.kind === "refused") this.#refuse(decision, arrival);
     else this.#begin(decision, bytes.slice(), arrival);
   }
@@ -89,12 +93,11 @@ export class Requests {
 
   #refuse(refused: Refused, arrival: Arrival): void {
     const { counters, records, transmitter, limits, reception } = this.#scope;
-    const { name, local } = arrival;
     if (refused.cause === "busy") limits.note("resources", arrival, reception.settings);
-    counters.add(Counter.requestsRefused, 1);
-    records.add(refusalRecord(name, refused));
+    countRefusal(counters, refused.cause);
+    records.add(refusalRecord(arrival, refused));
     if (refused.reply === undefined) return;
-    transmitter.reply(SERVICE, name, local, refused.reply.datagram);
+    transmitter.reply(SERVICE, arrival.name, arrival.local, refused.reply.datagram);
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
@@ -122,14 +125,14 @@ export class Requests {
   #beginWrite(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
     const { records, reception } = this.#scope;
     assert(reception.writes !== undefined, "a write is admitted where writes are possible");
-    records.add(uploadRequestRecord(exchange.name, admitted));
+    records.add(uploadRequestRecord(exchange, admitted));
     return reception.writes.begin(admitted, exchange);
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
     const { records, reception, transfers, transmitter } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
-    records.add(requestRecord(name, admitted));
+    records.add(requestRecord(exchange, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),

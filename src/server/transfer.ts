@@ -5,9 +5,9 @@ import type { Grant } from "#protocol/options.ts";
 import type { Receiver } from "#protocol/receiver.ts";
 import type { Request } from "#protocol/request.ts";
 import type { Sender } from "#protocol/sender.ts";
+import type { Payload } from "#storage/payload.ts";
 
 import type { Intake } from "./intake.ts";
-import type { Payload } from "./payload.ts";
 
 /** What every transfer is made of. */
 export interface Exchange {

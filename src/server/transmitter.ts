@@ -4,24 +4,23 @@
 import { assert } from "#base/assert.ts";
 import { at } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
-import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
+import { type Outbox, Refusal, type RefusalListener, segmentsPerMessage } from "#io/outbox.ts";
 import type { Shaper } from "#policy/shaper.ts";
 import { wireBlock } from "#protocol/blocks.ts";
 import { ackBytes, dataHeaderBytes, writeAck } from "#protocol/packet.ts";
 import { Reply } from "#protocol/receiver.ts";
 import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
+import { isTemporary } from "#storage/payload.ts";
 
-import { Counter } from "./contract.ts";
 import type { Counters } from "./counters.ts";
-import { isTemporary } from "./payload.ts";
+import { Counter, measures } from "./measures.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
-/** UDP_MAX_SEGMENTS before Linux 6.9, and the largest UDP payload over IPv4. */
-const SEGMENTS_MAX = 64;
-const MESSAGE_BYTES_MAX = 65_507;
+
+const { bounds: sendBounds = [] } = measures.sendBatch;
 
 /** Told what became of a transfer that was given to the transmitter. */
 export interface TransmitListener {
@@ -83,6 +82,21 @@ export class Transmitter implements RefusalListener {
     return this.#shaper.nextUs;
   }
 
+  /** Transfers that may have something to send. */
+  get readyCount(): number {
+    return this.#ready.length;
+  }
+
+  /** Transfers that wait for room in a socket. */
+  get blockedCount(): number {
+    return this.#blocked.length;
+  }
+
+  /** Transfers that wait for the disk. */
+  get stalledCount(): number {
+    return this.#disk.length;
+  }
+
   /** Whether a transfer waits for the disk, and {@link turn} is to be called again soon. */
   get awaitsDisk(): boolean {
     return this.#disk.length > 0;
@@ -91,7 +105,7 @@ export class Transmitter implements RefusalListener {
   /** How many blocks of `blockBytes` one message holds; 1 where the kernel does not segment. */
   blocksPerMessage(blockBytes: number): number {
     if (!this.#canSegment) return 1;
-    return Math.min(Math.floor(MESSAGE_BYTES_MAX / (blockBytes + dataHeaderBytes)), SEGMENTS_MAX);
+    return segmentsPerMessage(blockBytes + dataHeaderBytes);
   }
 
   /** `transfer` may have something to send. */
@@ -125,6 +139,7 @@ export class Transmitter implements RefusalListener {
     if (!outbox.hasRoom(1)) this.#flush(outbox);
     outbox.reply(name, local, datagram, -1);
     this.#counters.add(Counter.datagramsSent, 1);
+    this.#counters.add(Counter.bytesSent, datagram.length);
   }
 
   /** Sends up to {@link MESSAGES_PER_TURN} messages, and lets go of the turn's cache addresses. */
@@ -159,6 +174,7 @@ export class Transmitter implements RefusalListener {
   handleRefusal(refusal: number, owner: number, firstBlock: number): void {
     const transfer = owner < 0 ? undefined : this.#transfers[owner];
     if (refusal === Refusal.segmentationOff) this.#canSegment = false;
+    if (refusal === Refusal.lost) this.#counters.add(Counter.sendsLost, 1);
     // What was lost on the way out is repeated by the timer, like what is lost on the wire.
     if (transfer === undefined || refusal === Refusal.lost) return;
     if (transfer.kind === "write") {
@@ -227,6 +243,7 @@ export class Transmitter implements RefusalListener {
     outbox.reply(transfer.name, transfer.local, datagram, owner);
     if (transfer.isShaped) this.#shaper.charge(transfer.slot, datagram.length);
     this.#counters.add(Counter.datagramsSent, 1);
+    this.#counters.add(Counter.bytesSent, datagram.length);
     this.enqueue(transfer);
   }
 
@@ -280,6 +297,10 @@ export class Transmitter implements RefusalListener {
     const gathered = payload.gather(outbox, firstBlock, blockCount);
     this.#counters.add(Counter.datagramsSent, gathered);
     this.#counters.add(Counter.bytesSent, outbox.messageBytes);
+    if (segmentBytes > 0) {
+      this.#counters.add(Counter.segmentedMessages, 1);
+      this.#counters.add(Counter.segments, gathered);
+    }
     if (transfer.isShaped) this.#shaper.charge(slot, outbox.messageBytes);
     if (gathered === blockCount) return true;
     if (gathered === 0) outbox.cancel();
@@ -310,7 +331,11 @@ export class Transmitter implements RefusalListener {
     const messages = outbox.messagesSent;
     outbox.flush(this);
     this.#counters.add(Counter.sendCalls, outbox.sendCalls - calls);
-    this.#counters.add(Counter.messagesSent, outbox.messagesSent - messages);
-    if (outbox.isFull) this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
+    const taken = outbox.messagesSent - messages;
+    this.#counters.add(Counter.messagesSent, taken);
+    this.#counters.observe(Counter.sendBatch, sendBounds, taken);
+    if (!outbox.isFull) return;
+    this.#counters.add(Counter.sendsBlocked, 1);
+    this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
   }
 }

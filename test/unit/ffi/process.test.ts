@@ -1,6 +1,7 @@
 // Tests of facts about this process, and of keeping a thread on chosen processors.
 
 import { afterEach, describe, expect, test } from "bun:test";
+import { readlinkSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 
 import { Errno } from "#ffi/errno.ts";
@@ -10,12 +11,17 @@ import {
   monotonicClockUs,
   pageBytes,
   setAffinity,
+  threadId,
 } from "#ffi/process.ts";
 import { monotonicUs } from "#io/clock.ts";
 
 import { afterwards, cleanUp } from "./rig.ts";
 
 afterEach(cleanUp);
+
+test("a thread has the number that the kernel lists it by", () => {
+  expect(readlinkSync("/proc/thread-self")).toBe(`${process.pid}/task/${threadId()}`);
+});
 
 describe("processors", () => {
   test("are those that the kernel lists for this thread", async () => {
