@@ -42,6 +42,8 @@ export interface Settings {
   readonly workerAffinity: boolean;
   /** How long one turn of a shard may last; 0: for ever. */
   readonly stuckMs: number;
+  /** Whether the address to listen on may be one that comes later. */
+  readonly isFreebind: boolean;
   readonly singlePort: boolean;
   /** The ports of the transfer sockets; undefined lets the kernel choose. */
   readonly portRange: PortRange | undefined;
@@ -164,6 +166,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     workers: workerCount(config, machine).value,
     workerAffinity: workerPool.enable_cpu_affinity,
     stuckMs: workerPool.stuck_secs * 1000,
+    isFreebind: transfer.freebind,
     singlePort: transfer.single_port,
     portRange: portRange(config),
     blockBytesMax: blockBytesMax(config).value,

@@ -20,6 +20,8 @@ import type { StartFault } from "./start.ts";
 export interface SocketPlan {
   /** An IP literal without brackets, a port, and the interface of a link-local address. */
   readonly listen: { readonly address: string; readonly port: number; readonly scope?: string };
+  /** Whether the address may be one that this machine does not have yet. */
+  readonly isFreebind: boolean;
   readonly singlePort: boolean;
   /** The ports of transfer sockets, both included; undefined lets the kernel choose. */
   readonly portRange: { readonly first: number; readonly last: number } | undefined;
@@ -44,6 +46,8 @@ export interface SocketSet {
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
   readonly isWildcard: boolean;
+  /** Whether this machine does not have the address yet. */
+  readonly isAwaited: boolean;
 }
 
 /**
@@ -64,11 +68,12 @@ export function openShardSockets(
   const given = givenFds[0] === undefined ? undefined : socketName(givenFds[0]);
   const service: SocketAddress =
     typeof given === "object" ? given : { ...ip, port: plan.listen.port };
-  const busy = givenFds.length > 0 ? undefined : probePort(service);
-  if (busy !== undefined) return busy;
+  const isAwaited = givenFds.length > 0 ? false : probeAddress(service, plan.isFreebind);
+  if (typeof isAwaited !== "boolean") return isAwaited;
   const opened: number[] = [];
   const result = openAll(plan, service, shardCount, opened, givenFds);
-  if ("fault" in result) for (const fd of opened) closeSocket(fd);
+  if (!("fault" in result)) return { ...result, isAwaited };
+  for (const fd of opened) closeSocket(fd);
   return result;
 }
 
@@ -82,17 +87,27 @@ export function socketFds(set: SocketSet): readonly number[] {
   return set.shards.flatMap(({ serviceFd, transferFds }) => [serviceFd, ...transferFds]);
 }
 
+/** Whether `service` is free, but not an address of this machine yet; a fault where it is of no use. */
+function probeAddress(service: SocketAddress, isFreebind: boolean): boolean | StartFault {
+  const bound = probePort(service, false);
+  const isAwaited = isFreebind && bound === -Errno.EADDRNOTAVAIL;
+  const probed = isAwaited ? probePort(service, true) : bound;
+  if (typeof probed !== "number") return probed;
+  return probed < 0 ? bindFault(probed, service) : isAwaited;
+}
+
 /**
  * Binds once without SO_REUSEPORT. With it the kernel would let us share the port with another process of the same
- * user, a forgotten second server for instance, and clients would reach one or the other by chance.
+ * user, a forgotten second server for instance, and clients would reach one or the other by chance. Returns what bind(2) says.
  */
-function probePort(service: SocketAddress): StartFault | undefined {
+function probePort(service: SocketAddress, isFreebind: boolean): number | StartFault {
   const fd = openSocket(service.family);
   if (fd < 0) return openFault(fd, service);
+  if (isFreebind) setOption(fd, freebind(service.family), 1);
   if (service.family === 6) setOption(fd, "IPV6_V6ONLY", 0);
   const bound = bindSocket(fd, service);
   closeSocket(fd);
-  return bound < 0 ? bindFault(bound, service) : undefined;
+  return bound;
 }
 
 function openAll(
@@ -101,7 +116,7 @@ function openAll(
   shardCount: number,
   opened: number[],
   givenFds: readonly number[],
-): SocketSet | StartFault {
+): Omit<SocketSet, "isAwaited"> | StartFault {
   const isWildcard = service.bytes.every((byte) => byte === 0);
   const serviceFds: number[] = [];
   for (let shard = 0; shard < shardCount; shard++) {
@@ -183,6 +198,7 @@ function openConfigured(
   // SO_REUSEADDR is left alone whatever reuse_address says: on UDP it helps no restart, and lets
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
+  if (plan.isFreebind) options.push([freebind(local.family), 1]);
   // A dual-stack socket sends to v4-mapped peers through IPv4.
   if (local.family === 6) options.push(["IPV6_V6ONLY", 0]);
   const fault = configure(fd, plan, [...options, ...familyOptions(local.family, tellsLocal)]);
@@ -212,6 +228,10 @@ function configure(
   setBuffer(fd, "SO_RCVBUF", plan.receiveBufferBytes);
   setBuffer(fd, "SO_SNDBUF", plan.sendBufferBytes);
   return undefined;
+}
+
+function freebind(family: 4 | 6): OptionName {
+  return family === 4 ? "IP_FREEBIND" : "IPV6_FREEBIND";
 }
 
 function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
@@ -296,7 +316,10 @@ function bindRemedy(result: number, local: SocketAddress): string {
         "or choose another address or port with --bind"
       );
     case -Errno.EADDRNOTAVAIL:
-      return "`ip address` lists the addresses of this machine; [::] listens on all of them";
+      return (
+        "`ip address` lists the addresses of this machine; [::] listens on all of them; " +
+        "`freebind = true` in [transfer] waits for one that comes later"
+      );
     case -Errno.EINVAL:
       return `write the interface behind the address, like [${formatIp(local)}%eth0]:${local.port}`;
     default:

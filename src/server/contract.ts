@@ -259,8 +259,26 @@ export interface LimitRecord {
   readonly refused: number;
 }
 
+/** Messages that the kernel would not send. Their transfers repeat them, as what is lost on the wire. */
+export interface SendFaultRecord {
+  readonly kind: "send-fault";
+  readonly timeMs: number;
+  /** The kernel's answer by its C name. */
+  readonly errno: string;
+  /** What that usually means; may be empty. */
+  readonly meaning: string;
+  /** How many since the last record. */
+  readonly messages: number;
+}
+
 export type ShardRecord =
-  LimitRecord | TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
+  | LimitRecord
+  | TransferRecord
+  | RequestRecord
+  | UploadRecord
+  | UploadRequestRecord
+  | RefusalRecord
+  | SendFaultRecord;
 
 /** A message from a shard to the supervisor. */
 export type ShardMessage =

@@ -432,6 +432,7 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #report(): void {
+    for (const fault of this.#transmitter.sendFaults.untold(this.#nowUs)) this.#records.add(fault);
     this.#records.flush();
     this.#gauges.publish(this.#nowUs);
   }

@@ -44,6 +44,8 @@ export interface ReadTransfer extends Exchange {
   readonly isRepetition: boolean;
   /** Most blocks in one message; 1 where the kernel does not segment for this peer. */
   blocksPerMessage: number;
+  /** Whether the kernel would not send the last message of blocks. */
+  wasRefused: boolean;
   /** Whether the sender has been told of {@link Payload.lastBlock}. */
   isEndKnown: boolean;
 }

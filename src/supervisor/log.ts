@@ -119,6 +119,7 @@ function textSeverity(record: ShardRecord): Severity {
     case "upload":
       return endSeverity(record);
     case "refusal":
+    case "send-fault":
     case "limit":
       return "warn";
     default:

@@ -7,10 +7,11 @@ import { hostname } from "node:os";
 import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
 import { seal } from "#io/confinement.ts";
+import { OUT_OF_MEMORY } from "#io/memory.ts";
 import { ServiceManager } from "#io/service-manager.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
-import { createHoldings } from "#io/thread.ts";
+import { createHoldings, descriptorsMax } from "#io/thread.ts";
 import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
@@ -107,7 +108,7 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
     closeTerms(terms);
     return sockets;
   }
-  const holdings = createHoldings();
+  const holdings = createHoldings(descriptorsMax());
   const crowd = { shards: settings.workers, transfersPerShard: settings.transfersMax };
   const limits = createLimitMemory(crowd, randomInt(2 ** 32));
   const inits: ShardInit[] = [];
@@ -280,6 +281,7 @@ function announce(
   { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
   log: Log,
 ): void {
+  if (sockets.isAwaited) log.event("address_awaited", "warn", { bind_addr: sockets.address });
   if (settings.log.format === "text") {
     host.show(
       bannerText({
@@ -319,6 +321,15 @@ function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
   };
 }
 function hopelessEnding(error: string): Ending {
+  if (error.includes(OUT_OF_MEMORY)) {
+    return {
+      isFailure: true,
+      fault: `a worker has no memory: ${error}`,
+      remedy:
+        "lower cache.size_mb or worker_count, or raise the limit (ulimit -v, LimitAS= in the unit); " +
+        "with vm.overcommit_memory = 2 raise vm.overcommit_ratio",
+    };
+  }
   return {
     isFailure: true,
     fault: `workers die again and again, the last of: ${error}`,

@@ -5,7 +5,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { bytesOf, compare } from "./bytes.ts";
 import { deathsOf, startMortal } from "./mortal.ts";
-import type { Server } from "./server.ts";
+import type { Server, ServerOptions } from "./server.ts";
 import { ack, openPeer, payload, type Peer, readRequest, takeRest } from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
@@ -45,6 +45,30 @@ test("a worker that throws is replaced on its sockets, and the transfers of anot
   for (let round = 0; round < 10; round += 1) expect(await fetchSmall(server)).toBe("identical");
 });
 
+test("a worker that never comes back is ended and replaced, while another one serves", async () => {
+  await using server = await startServing(2);
+  using peer = await openPeer();
+  peer.send(readRequest("die-looping"), server.port);
+  await soon(() => server.log().includes('"worker_stuck"'));
+  await soon(() => deathsOf(server).length === 1);
+  expect(deathsOf(server)[0]?.["error"]).toMatch(
+    /^stuck in one turn for [\d.]+ s \(state R, [3-9]\d{3} ms of processor time\)$/,
+  );
+  // Of both workers, and so of the new one.
+  for (let round = 0; round < 16; round += 1) expect(await fetchSmall(server)).toBe("identical");
+});
+
+test("a worker that waits for a kernel that never answers ends the server, with a message", async () => {
+  // It waits for a program, which a confined server could not start.
+  const tables = ["stuck_secs = 1", "[process]", "landlock = false", "seccomp = false"];
+  await using server = await startServing(1, { tables });
+  using peer = await openPeer();
+  peer.send(readRequest("die-waiting"), server.port);
+  expect(await server.exited).toBe(70);
+  expect(server.log()).toMatch(/worker 0 was stuck in one turn for [\d.]+ s \(state S, /);
+  expect(server.log()).toContain("does not answer is the usual cause");
+});
+
 test("200 deaths during 64 running and 1,000 new transfers: every new one completes", async () => {
   await using server = await startServing(3);
   const load = { isOver: false };
@@ -80,8 +104,8 @@ test("200 deaths during 64 running and 1,000 new transfers: every new one comple
 });
 
 /** One with the files that are fetched here. */
-async function startServing(workers: number): Promise<Server> {
-  const server = await startMortal(workers);
+async function startServing(workers: number, options: ServerOptions = {}): Promise<Server> {
+  const server = await startMortal(workers, options);
   server.put("small", small);
   server.put("large", large);
   return server;

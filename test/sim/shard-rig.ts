@@ -43,6 +43,8 @@ export class ShardRig {
   canSegment = true;
   /** How the transfers ended, in order. */
   readonly outcomes: string[] = [];
+  /** What the kernel would not send, as it was reported: its answer, and how many messages. */
+  readonly faults: string[] = [];
   readonly #queue: HeldQueue = new HeldQueue();
   readonly #shard: Shard;
   readonly #control: Int32Array;
@@ -71,6 +73,8 @@ export class ShardRig {
         deliver: (records) => {
           for (const record of records) {
             if (record.kind === "transfer") this.outcomes.push(record.outcome);
+            if (record.kind === "send-fault")
+              this.faults.push(`${record.errno} ${record.messages}`);
           }
         },
         newestTerms: () => undefined,

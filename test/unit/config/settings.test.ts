@@ -35,6 +35,7 @@ test("the defaults", () => {
     workers: 8,
     workerAffinity: false,
     stuckMs: 30_000,
+    isFreebind: false,
     singlePort: false,
     portRange: undefined,
     lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },
