@@ -1,6 +1,7 @@
 // A request as the rules see it (server layer): who asks, where, and for what. What takes a look-up is looked up when a rule asks
 // for it, and once; without rules nobody does.
 
+import { at } from "#base/bytes.ts";
 import { localAddress, localIfindex, peerAddress } from "#io/inbox.ts";
 import type { Interfaces } from "#io/interfaces.ts";
 import type { Neighbours } from "#io/neighbours.ts";
@@ -13,11 +14,15 @@ import type { Request } from "#protocol/request.ts";
 export interface Arrival {
   readonly name: Uint8Array;
   readonly local: Uint8Array;
+  /** The number of the listener, which is that of its service socket: requests are refused from there. */
+  readonly listener: number;
   readonly nowUs: number;
 }
 
 /** What tells more of a client than its packet does. */
 export interface Lookups {
+  /** The names of the listeners, by number. */
+  readonly listeners: readonly string[];
   readonly interfaces: Interfaces;
   readonly neighbours: Neighbours;
 }
@@ -26,6 +31,7 @@ export class Question implements Asking {
   readonly name: ByteString;
   readonly isWrite: boolean;
   readonly mode: Asking["mode"];
+  readonly listener: string;
   readonly #arrival: Arrival;
   readonly #lookups: Lookups;
   #client: Address | undefined;
@@ -38,6 +44,7 @@ export class Question implements Asking {
     this.name = name.length === nameBytes.length ? name : byteString(nameBytes);
     this.isWrite = request.kind === "write";
     this.mode = request.mode;
+    this.listener = at(lookups.listeners, arrival.listener);
     this.#arrival = arrival;
     this.#lookups = lookups;
   }

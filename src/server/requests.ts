@@ -31,9 +31,6 @@ export interface RequestScope {
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
 
-/** Requests come in by the service socket, and are refused from it. */
-const SERVICE = 0;
-
 export class Requests {
   readonly #scope: RequestScope;
 
@@ -47,8 +44,8 @@ export class Requests {
    */
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
     const { transfers, transmitter, listener, garbage, reception } = this.#scope;
-    const { name, local, nowUs } = arrival;
-    const previous = transfers.findAnywhere(name);
+    const { name, local, listener: service, nowUs } = arrival;
+    const previous = transfers.findAnywhere(name, service);
     if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
@@ -59,7 +56,7 @@ export class Requests {
       listener.handleEnd(previous);
     }
     if (isDraining) {
-      transmitter.reply(SERVICE, name, local, errorReplies.shuttingDown.datagram);
+      transmitter.reply(service, name, local, errorReplies.shuttingDown.datagram);
       return;
     }
     garbage.noteRequest();
@@ -68,12 +65,12 @@ export class Requests {
     else this.#begin(decision, bytes.slice(), arrival);
   }
 
-  #refuse(refused: Refused, { name, local }: Arrival): void {
+  #refuse(refused: Refused, { name, local, listener: service }: Arrival): void {
     const { counters, records, transmitter } = this.#scope;
     counters.add(Counter.requestsRefused, 1);
     records.add(refusalRecord(name, refused));
     if (refused.reply === undefined) return;
-    transmitter.reply(SERVICE, name, local, refused.reply.datagram);
+    transmitter.reply(service, name, local, refused.reply.datagram);
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
@@ -85,7 +82,7 @@ export class Requests {
     }
     const exchange = exchangeOf(admitted, {
       slot,
-      socket: transfers.socketFor(arrival.name),
+      socket: transfers.socketFor(arrival.name, arrival.listener),
       name: arrival.name.slice(),
       local: arrival.local.slice(),
       requestBytes,

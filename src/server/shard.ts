@@ -28,6 +28,7 @@ import { type Platform, thisPlatform } from "./platform.ts";
 import { Reception } from "./reception.ts";
 import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
 import { Requests } from "./requests.ts";
+import { Sockets } from "./sockets.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
@@ -44,8 +45,6 @@ const DATA_BYTES = 65_536;
 /** How long cut-off uploads may take to be removed: less than a stop is given (supervisor.ts). */
 const CLEAN_UP_US = 300_000;
 
-const SERVICE = 0;
-
 /** See above. `run` returns when the shard was told to end. */
 export class Shard implements TransmitListener, WritesListener {
   readonly #init: ShardInit;
@@ -53,6 +52,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #control: Int32Array;
   readonly #counters: Counters;
   readonly #waiter: Waiter;
+  readonly #sockets: Sockets;
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
@@ -69,6 +69,8 @@ export class Shard implements TransmitListener, WritesListener {
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
   readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
+  /** Listeners with requests that this turn has not read yet. */
+  readonly #asked: Int32Array;
   #inbox: Inbox;
   #datagramBytes: number;
   #isDraining = false;
@@ -96,7 +98,9 @@ export class Shard implements TransmitListener, WritesListener {
     this.#isBatching = fastPaths.recvmmsg.isOn;
     this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
     this.#inbox = this.#createInbox();
-    const fds = [init.serviceFd, ...init.transferFds];
+    this.#sockets = new Sockets(init.listeners);
+    const { fds } = this.#sockets;
+    this.#asked = new Int32Array(this.#sockets.listeners);
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn, kernel));
     this.#waiter = new Waiter(settings.spinUs, kernel);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
@@ -115,16 +119,20 @@ export class Shard implements TransmitListener, WritesListener {
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
-        serviceFd: init.serviceFd,
+        serviceFd: at(fds, 0),
         kernel,
-        lookups: { interfaces: new Interfaces(kernel), neighbours: new Neighbours(kernel) },
+        lookups: {
+          listeners: settings.listeners.map((listener) => listener.name),
+          interfaces: new Interfaces(kernel),
+          neighbours: new Neighbours(kernel),
+        },
         cache: this.#cache,
         disk: this.#disk,
         listener: this,
       },
       init.terms,
     );
-    this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
+    this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
     this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
     this.#transmitter = new Transmitter(
       this.#outboxes,
@@ -216,7 +224,7 @@ export class Shard implements TransmitListener, WritesListener {
   #serve(): void {
     const ready = this.#waiter.wait(this.#nowUs, this.#waitUntilUs());
     this.#nowUs = this.#platform.kernel.nowUs();
-    let isAsked = false;
+    let asked = 0;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       if (socket === this.#outboxes.length) {
@@ -227,11 +235,11 @@ export class Shard implements TransmitListener, WritesListener {
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
       if (!this.#waiter.isReadable(index)) continue;
-      if (socket === SERVICE) isAsked = true;
+      if (this.#sockets.isService(socket)) this.#asked[asked++] = socket;
       else this.#receive(socket);
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
-    if (isAsked) this.#receive(SERVICE);
+    for (let index = 0; index < asked; index += 1) this.#receive(i32At(this.#asked, index));
     const { writes } = this.#reception;
     if (writes === undefined) this.#disk.reap();
     else writes.reap();
@@ -289,8 +297,8 @@ export class Shard implements TransmitListener, WritesListener {
     const start = inbox.start(index);
     const { u8 } = inbox;
     const kind = packetKind(u8, length, start);
-    if (socket === SERVICE && (kind === Opcode.rrq || kind === Opcode.wrq)) {
-      this.#handleRequest(index, u8.subarray(start, start + length));
+    if ((kind === Opcode.rrq || kind === Opcode.wrq) && this.#sockets.isService(socket)) {
+      this.#handleRequest(socket, index, u8.subarray(start, start + length));
       return;
     }
     const transfer = this.#transfers.find(socket, u8, inbox.name(index));
@@ -321,10 +329,10 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transmitter.reply(socket, this.#name, this.#local, reply.datagram);
   }
 
-  #handleRequest(index: number, bytes: Uint8Array): void {
+  #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
-    const arrival = { name: this.#name, local: this.#local, nowUs: this.#nowUs };
+    const arrival = { name: this.#name, local: this.#local, listener, nowUs: this.#nowUs };
     this.#requests.handle(bytes, length, arrival, this.#isDraining);
   }
 

@@ -1,11 +1,13 @@
 // The transfers of a shard (server layer): by slot, by the peer a datagram comes from, and the memory of those that
 // ended a moment ago, which decides the next transfer's socket and what a straggler is told.
 
+import { i32At } from "#base/bytes.ts";
 import { Slab } from "#base/slab.ts";
 import type { Outcome } from "#protocol/outcome.ts";
 
 import { FNV_PRIME, hashOf, PeerTable } from "./peer-table.ts";
 import { RecentPeers } from "./recent-peers.ts";
+import type { Sockets } from "./sockets.ts";
 import type { Transfer } from "./transfer.ts";
 
 /** A peer whose transfer just ended may still repeat its last ACK: it is not told of an unknown transfer. */
@@ -15,7 +17,7 @@ const LATE_US = 10_000_000;
 /** A peer that sends strays is answered at most this often. */
 const STRAY_INTERVAL_US = 1_000_000;
 
-/** Up to `capacity` transfers on sockets 0 (the service socket) … `transferSockets`. */
+/** Up to `capacity` transfers, whatever the listener. */
 export class Transfers {
   /** By slot. */
   readonly bySlot: (Transfer | undefined)[];
@@ -24,14 +26,16 @@ export class Transfers {
   readonly #finished: RecentPeers = new RecentPeers();
   readonly #served: RecentPeers = new RecentPeers();
   readonly #strays: RecentPeers = new RecentPeers();
-  readonly #transferSockets: number;
-  #turn = 0;
+  readonly #sockets: Sockets;
+  /** By listener, which of its transfer sockets was given to a transfer last. */
+  readonly #turns: Int32Array;
 
-  constructor(capacity: number, transferSockets: number) {
+  constructor(capacity: number, sockets: Sockets) {
     this.bySlot = Array.from({ length: capacity }, () => undefined);
     this.#slots = new Slab(capacity);
     this.#peers = new PeerTable(capacity);
-    this.#transferSockets = transferSockets;
+    this.#sockets = sockets;
+    this.#turns = new Int32Array(sockets.listeners);
   }
 
   get capacity(): number {
@@ -68,24 +72,26 @@ export class Transfers {
     return slot < 0 ? undefined : this.bySlot[slot];
   }
 
-  /** The transfer of the peer `name`, on whichever socket it is. */
-  findAnywhere(name: Uint8Array): Transfer | undefined {
-    for (let socket = 0; socket <= this.#transferSockets; socket += 1) {
-      const transfer = this.find(socket, name, 0);
-      if (transfer !== undefined) return transfer;
+  /** The transfer of the peer `name` that `listener` began, on whichever of its sockets it is. To a peer each listener is another server. */
+  findAnywhere(name: Uint8Array, listener: number): Transfer | undefined {
+    const { first, count } = this.#sockets.transferSocketsOf(listener);
+    let transfer = this.find(listener, name, 0);
+    for (let socket = first; transfer === undefined && socket < first + count; socket += 1) {
+      transfer = this.find(socket, name, 0);
     }
-    return undefined;
+    return transfer;
   }
 
-  /** The next socket in turn, but not the one that the peer's last transfer used (RFC 1350 §4: a fresh TID). */
-  socketFor(name: Uint8Array): number {
-    const sockets = this.#transferSockets;
-    if (sockets === 0) return 0;
-    this.#turn = (this.#turn + 1) % sockets;
-    if (sockets > 1 && this.#finished.socketOf(hashOf(0, name, 0)) === this.#turn + 1) {
-      this.#turn = (this.#turn + 1) % sockets;
+  /** The next socket of `listener` in turn, but not the one that the peer's last transfer used (RFC 1350 §4: a fresh TID). */
+  socketFor(name: Uint8Array, listener: number): number {
+    const { first, count } = this.#sockets.transferSocketsOf(listener);
+    if (count === 0) return listener;
+    let turn = (i32At(this.#turns, listener) + 1) % count;
+    if (count > 1 && this.#finished.socketOf(hashOf(0, name, 0)) === first + turn) {
+      turn = (turn + 1) % count;
     }
-    return this.#turn + 1;
+    this.#turns[listener] = turn;
+    return first + turn;
   }
 
   /** Whether this very request of the peer `name` was served in full a moment ago. */

@@ -92,7 +92,7 @@ function openEverything(settings: Settings): Opened | StartFault {
     return sockets;
   }
   const inits: ShardInit[] = [];
-  for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
+  for (const [shardIndex, listeners] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") {
       closeTerms(terms);
@@ -102,8 +102,7 @@ function openEverything(settings: Settings): Opened | StartFault {
     inits.push({
       shardIndex,
       terms,
-      serviceFd,
-      transferFds,
+      listeners,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads),
       control: new SharedArrayBuffer(CONTROL_BYTES),
@@ -216,8 +215,7 @@ function announce(
       bannerText({
         version: host.version,
         rootDir: settings.rootDir,
-        address: sockets.address,
-        isWildcard: sockets.isWildcard,
+        listeners: sockets.listeners,
         workers: settings.workers,
         fastPaths,
         uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
@@ -228,7 +226,7 @@ function announce(
     if (settings.log.file === undefined && settings.log.auditFile === undefined) return;
   }
   log.event("server_started", "info", {
-    bind_addr: sockets.address,
+    bind_addr: sockets.listeners.map(({ address }) => address).join(", "),
     root_dir: settings.rootDir,
     multicast_enabled: host.isMulticastAsked,
     version: host.version,
