@@ -45,7 +45,7 @@ export class Requests {
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
     const { transfers, transmitter, listener, garbage, reception } = this.#scope;
     const { name, local, listener: service, nowUs } = arrival;
-    const previous = transfers.findAnywhere(name, service);
+    const previous = transfers.findAnywhere(arrival);
     if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);

@@ -301,7 +301,9 @@ export class Shard implements TransmitListener, WritesListener {
       this.#handleRequest(socket, index, u8.subarray(start, start + length));
       return;
     }
-    const transfer = this.#transfers.find(socket, u8, inbox.name(index));
+    const transfer = this.#transfers.hasTwins
+      ? this.#twinOf(socket, index)
+      : this.#transfers.find(socket, u8, inbox.name(index));
     if (transfer === undefined) {
       this.#handleStray(socket, index, kind);
       return;
@@ -315,6 +317,11 @@ export class Shard implements TransmitListener, WritesListener {
     else if (kind === Opcode.error) transfer.sender.handleError(errorCode(u8, start), this.#nowUs);
     else return;
     this.#transmitter.enqueue(transfer);
+  }
+
+  #twinOf(socket: number, index: number): Transfer | undefined {
+    this.#readAddresses(index);
+    return this.#transfers.findAt(socket, this.#name, 0, this.#local);
   }
 
   /** RFC 1350 §4: a packet from nowhere gets ERROR 5 and disturbs nothing; an ERROR is never answered. */

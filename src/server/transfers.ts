@@ -3,9 +3,11 @@
 
 import { i32At } from "#base/bytes.ts";
 import { Slab } from "#base/slab.ts";
+import { isSameLocal } from "#io/inbox.ts";
 import type { Outcome } from "#protocol/outcome.ts";
 
 import { FNV_PRIME, hashOf, PeerTable } from "./peer-table.ts";
+import type { Arrival } from "./question.ts";
 import { RecentPeers } from "./recent-peers.ts";
 import type { Sockets } from "./sockets.ts";
 import type { Transfer } from "./transfer.ts";
@@ -29,6 +31,8 @@ export class Transfers {
   readonly #sockets: Sockets;
   /** By listener, which of its transfer sockets was given to a transfer last. */
   readonly #turns: Int32Array;
+  /** Transfers that share socket and peer with an earlier one, and differ by the address that was asked. */
+  #twins = 0;
 
   constructor(capacity: number, sockets: Sockets) {
     this.bySlot = Array.from({ length: capacity }, () => undefined);
@@ -51,8 +55,17 @@ export class Transfers {
     return this.#slots.take();
   }
 
+  /**
+   * Whether socket and peer do not tell every transfer: some peer has asked two addresses of this server from one port, as a NAT
+   * makes of two clients. Then {@link findAt} does.
+   */
+  get hasTwins(): boolean {
+    return this.#twins > 0;
+  }
+
   add(transfer: Transfer): void {
     this.bySlot[transfer.slot] = transfer;
+    if (this.find(transfer.socket, transfer.name, 0) !== undefined) this.#twins += 1;
     this.#peers.insert(transfer.slot, transfer.socket, transfer.name, 0);
   }
 
@@ -62,6 +75,9 @@ export class Transfers {
       this.#served.note(requestHash(transfer.name, transfer.requestBytes), 0, nowUs);
     }
     this.#peers.remove(transfer.slot);
+    if (this.#twins > 0 && this.find(transfer.socket, transfer.name, 0) !== undefined) {
+      this.#twins -= 1;
+    }
     this.bySlot[transfer.slot] = undefined;
     this.#slots.release(transfer.slot);
   }
@@ -72,12 +88,29 @@ export class Transfers {
     return slot < 0 ? undefined : this.bySlot[slot];
   }
 
-  /** The transfer of the peer `name` that `listener` began, on whichever of its sockets it is. To a peer each listener is another server. */
-  findAnywhere(name: Uint8Array, listener: number): Transfer | undefined {
+  /** As {@link find}, of the transfer that began at the address `local`; where that is not known, any. */
+  findAt(
+    socket: number,
+    bytes: Uint8Array,
+    offset: number,
+    local: Uint8Array,
+  ): Transfer | undefined {
+    const slot = this.#peers.findWanted(socket, bytes, offset, (each) => {
+      const transfer = this.bySlot[each];
+      return transfer !== undefined && isSameLocal(transfer.local, local);
+    });
+    return slot < 0 ? undefined : this.bySlot[slot];
+  }
+
+  /**
+   * The transfer of the peer that asked as `arrival` says, on whichever socket of that listener it is. To a peer each listener and each
+   * address is another server.
+   */
+  findAnywhere({ name, local, listener }: Arrival): Transfer | undefined {
     const { first, count } = this.#sockets.transferSocketsOf(listener);
-    let transfer = this.find(listener, name, 0);
+    let transfer = this.findAt(listener, name, 0, local);
     for (let socket = first; transfer === undefined && socket < first + count; socket += 1) {
-      transfer = this.find(socket, name, 0);
+      transfer = this.findAt(socket, name, 0, local);
     }
     return transfer;
   }

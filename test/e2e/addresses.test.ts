@@ -117,6 +117,49 @@ describe("with a single port", () => {
   });
 });
 
+describe("two clients that a NAT has given one port, for they ask two addresses,", () => {
+  test.each([
+    ["a single port", "single_port = true"],
+    ["one transfer socket", "sockets_per_worker = 1"],
+    ["several", "sockets_per_worker = 4"],
+  ])("are two: %s", async (_, line) => {
+    const tables = ["[transfer]", line, "[performance.platform.worker_pool]", "worker_count = 1"];
+    await using server = await startServer({ bind: "0.0.0.0", tables });
+    server.put("one", "1".repeat(600));
+    server.put("two", "2".repeat(600));
+    using nat = await openPeer();
+    const asked = [
+      ["127.0.0.1", "one", 88],
+      ["127.0.0.2", "two", 88],
+    ] as const;
+    const ports = new Map<string, number>();
+    // The second time each asks again, as a client does whose DATA was lost: that is no third transfer.
+    for (const round of [1, 2]) {
+      for (const [address, name] of asked) {
+        nat.send(readRequest(name), server.port, address);
+        const first = await nat.next();
+        expect([round, first.address, first.text]).toEqual([round, address, "DATA 1 512"]);
+        expect(ports.get(address) ?? first.port).toBe(first.port);
+        ports.set(address, first.port);
+      }
+    }
+    // The later one first, which no look-up finds by chance.
+    for (const [address, name, bytes] of asked.toReversed()) {
+      nat.send(ack(1), ports.get(address) ?? 0, address);
+      const last = await nat.next();
+      expect([last.address, last.text]).toEqual([address, `DATA 2 ${bytes}`]);
+      expect(new Set(last.bytes.subarray(4))).toEqual(
+        new Set(Buffer.from(name === "one" ? "1" : "2")),
+      );
+      nat.send(ack(2), last.port, address);
+    }
+    await until(() => server.log().split(" sent ").length === 3, "two lines of the log");
+    // One alone again: socket and peer tell it.
+    nat.send(readRequest("one"), server.port, "127.0.0.2");
+    expect((await nat.next()).text).toBe("DATA 1 512");
+  });
+});
+
 describe("with a range of ports", () => {
   test("every transfer answers from within it", async () => {
     // Below the ports that the system hands out by itself, so that four in a row are likely free.

@@ -18,7 +18,13 @@ import {
 } from "#ffi/abi.ts";
 import { formatPeer } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
-import { CONTROL_BYTES, readPktinfo, writePktinfo, writeSegment } from "#ffi/control.ts";
+import {
+  CONTROL_BYTES,
+  isSameLocal,
+  readPktinfo,
+  writePktinfo,
+  writeSegment,
+} from "#ffi/control.ts";
 import { LOCAL_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
 
 import {
@@ -52,6 +58,20 @@ function send(fd: number, to: Uint8Array, local: Uint8Array, text: string): void
   batch.push(memory.address, bytes.byteLength);
   expect(batch.send(fd, 0)).toBe(1);
 }
+
+test("local addresses are the same by whichever interface, and one that is unknown is any", () => {
+  const at = (ifindex: number, family: number, ...address: readonly number[]): Uint8Array => {
+    const local = new Uint8Array(LOCAL_BYTES);
+    local.set([ifindex, 0, 0, 0, family, 0, 0, 0, ...address]);
+    return local;
+  };
+  const four = at(1, AF_INET, 127, 0, 0, 1);
+  expect(isSameLocal(four, at(2, AF_INET, 127, 0, 0, 1))).toBe(true);
+  expect(isSameLocal(four, at(1, AF_INET, 127, 0, 0, 2))).toBe(false);
+  expect(isSameLocal(four, at(1, AF_INET6, 127, 0, 0, 1))).toBe(false);
+  expect(isSameLocal(four, ANY_LOCAL)).toBe(true);
+  expect(isSameLocal(ANY_LOCAL, four)).toBe(true);
+});
 
 function inbox(): ReceiveBatch {
   const batch = new ReceiveBatch(4, 512, true);
