@@ -24,6 +24,7 @@ import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import { Shards } from "./shards.ts";
+import { Storms } from "./storms.ts";
 import { closeTerms, openTerms } from "./terms.ts";
 
 /** What the process around the server provides. */
@@ -118,6 +119,10 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
+  const storms = new Storms(({ client, cause, count, name }) => {
+    if (!reload.settings.log.auditEnabled) return;
+    log.event("refusals_not_logged", "warn", { client_addr: client, cause, count, last: name });
+  });
   let reason = "";
   let hasEnded = false;
   const end = async (ending: Ending): Promise<void> => {
@@ -129,6 +134,7 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
     await hooks.idle();
+    storms.settle();
     const fields = { reason: ending.isFailure ? ending.fault : reason, ...totals(shards) };
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
@@ -140,7 +146,7 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => announce(settings, host, opened.sockets, fastPaths, log),
     record: (record) => {
-      log.record(record);
+      if (record.kind !== "refusal" || storms.admits(record)) log.record(record);
       if (record.kind === "upload") hooks.record(record);
     },
     died: (shard, error, isReplaced) =>
