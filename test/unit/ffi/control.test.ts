@@ -59,16 +59,18 @@ function send(fd: number, to: Uint8Array, local: Uint8Array, text: string): void
   expect(batch.send(fd, 0)).toBe(1);
 }
 
+/** 127.0.0.`last` as it is kept, by the interface `ifindex`. */
+function localOf(ifindex: number, family: number, last: number): Uint8Array {
+  const local = new Uint8Array(LOCAL_BYTES);
+  local.set([ifindex, 0, 0, 0, family, 0, 0, 0, 127, 0, 0, last]);
+  return local;
+}
+
 test("local addresses are the same by whichever interface, and one that is unknown is any", () => {
-  const at = (ifindex: number, family: number, ...address: readonly number[]): Uint8Array => {
-    const local = new Uint8Array(LOCAL_BYTES);
-    local.set([ifindex, 0, 0, 0, family, 0, 0, 0, ...address]);
-    return local;
-  };
-  const four = at(1, AF_INET, 127, 0, 0, 1);
-  expect(isSameLocal(four, at(2, AF_INET, 127, 0, 0, 1))).toBe(true);
-  expect(isSameLocal(four, at(1, AF_INET, 127, 0, 0, 2))).toBe(false);
-  expect(isSameLocal(four, at(1, AF_INET6, 127, 0, 0, 1))).toBe(false);
+  const four = localOf(1, AF_INET, 1);
+  expect(isSameLocal(four, localOf(2, AF_INET, 1))).toBe(true);
+  expect(isSameLocal(four, localOf(1, AF_INET, 2))).toBe(false);
+  expect(isSameLocal(four, localOf(1, AF_INET6, 1))).toBe(false);
   expect(isSameLocal(four, ANY_LOCAL)).toBe(true);
   expect(isSameLocal(ANY_LOCAL, four)).toBe(true);
 });
