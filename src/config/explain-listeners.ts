@@ -1,7 +1,7 @@
 // Listeners in words (config layer), as `check` prints them: where requests come in, and which ports their transfers use. Where there is
 // but one, it has no name to tell.
 
-import type { ListenAddress } from "./address.ts";
+import { formatListen } from "./address.ts";
 import type { Config } from "./config.ts";
 import type { ListenerSettings } from "./settings-listeners.ts";
 
@@ -37,10 +37,4 @@ function describePorts(listener: ListenerSettings, socketsMax: number): string {
 
 function named(name: string, text: string): string {
   return name === "" ? text : `${name}: ${text}`;
-}
-
-/** `[::]:69`, or with a scope `[fe80::1%eth0]:69`. */
-function formatListen({ address, port, scope }: ListenAddress): string {
-  if (!address.includes(":")) return `${address}:${port}`;
-  return `[${address}${scope === undefined ? "" : `%${scope}`}]:${port}`;
 }

@@ -10,8 +10,11 @@ import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { type ListenerSettings, resolveListeners } from "./settings-listeners.ts";
+import { JOURNAL_SOCKET, logTarget } from "./settings.ts";
+import { checkLimits } from "./validate-limits.ts";
 import { checkListeners } from "./validate-listeners.ts";
 import { checkPolicy } from "./validate-policy.ts";
+import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
 type Rule = (config: Config, files: Files) => Finding | undefined;
@@ -38,7 +41,9 @@ export function validateConfig(config: Config, files: Files, file: string): read
   const more = [
     ...checkListeners(config),
     ...checkPolicy(config, files),
+    ...checkLimits(config),
     ...checkUploads(config, files),
+    ...checkStatus(config, files),
   ];
   return [...found, ...more].map((finding) => problemOf(finding, config, file));
 }
@@ -115,24 +120,31 @@ function checkMulticastPort(config: Config): Finding | undefined {
 
 function checkLogFile(config: Config, files: Files): Finding | undefined {
   const { file } = config.logging;
-  if (file === "" || file === "-") return undefined;
-  return checkAppend("logging.file", "log", 'file = "" for standard output', file, files);
+  const without = 'file = "" for standard output';
+  return checkTarget("logging.file", "log", without, file, files);
 }
 
 function checkAuditFile(config: Config, files: Files): Finding | undefined {
   const { audit_enabled: isOn, audit_file: file } = config.logging;
   if (!isOn || file === "") return undefined;
-  return checkAppend("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
+  return checkTarget("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
 }
 
-/** A file that lines are appended to; `without` is what to write to do without it. */
-function checkAppend(
+/** Where lines go; `without` is what to write to do without it. */
+function checkTarget(
   path: KeyPath,
   what: string,
   without: string,
   file: string,
   files: Files,
 ): Finding | undefined {
+  const target = logTarget(file);
+  if (target.kind === "output") return undefined;
+  if (target.kind === "journal") {
+    if (files.exists(JOURNAL_SOCKET)) return undefined;
+    const remedy = `start it, or write ${without}; a file of that name needs its whole path.`;
+    return error(path, `the journal of systemd is not there (${JOURNAL_SOCKET})`, remedy);
+  }
   const folder = dirname(file);
   if (!files.isDirectory(folder)) {
     const remedy = `create it: mkdir -p ${shellQuoted(folder)}, or write ${without}.`;

@@ -1,7 +1,6 @@
 // A request as the rules see it (server layer): who asks, where, and for what. What takes a look-up is looked up when a rule asks
 // for it, and once; without rules nobody does.
 
-import { at } from "#base/bytes.ts";
 import { localAddress, localIfindex, peerAddress } from "#io/inbox.ts";
 import type { Interfaces } from "#io/interfaces.ts";
 import type { Neighbours } from "#io/neighbours.ts";
@@ -21,8 +20,6 @@ export interface Arrival {
 
 /** What tells more of a client than its packet does. */
 export interface Lookups {
-  /** The names of the listeners, by number. */
-  readonly listeners: readonly string[];
   readonly interfaces: Interfaces;
   readonly neighbours: Neighbours;
 }
@@ -38,13 +35,14 @@ export class Question implements Asking {
   #mac: string | undefined;
   #isMacKnown = false;
 
-  constructor(request: Request, arrival: Arrival, lookups: Lookups) {
+  /** `listener` is the name of the one that the request came in by. */
+  constructor(request: Request, arrival: Arrival, listener: string, lookups: Lookups) {
     const { name, nameBytes } = request;
     // As long as its bytes, it is ASCII or was read byte by byte: a byte string either way, which costs nothing.
     this.name = name.length === nameBytes.length ? name : byteString(nameBytes);
     this.isWrite = request.kind === "write";
     this.mode = request.mode;
-    this.listener = at(lookups.listeners, arrival.listener);
+    this.listener = listener;
     this.#arrival = arrival;
     this.#lookups = lookups;
   }

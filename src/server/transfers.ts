@@ -57,7 +57,7 @@ export class Transfers {
 
   /**
    * Whether socket and peer do not tell every transfer: some peer has asked two addresses of this server from one port, as a NAT
-   * makes of two clients. Then {@link findAt} does.
+   * makes of two clients. Then {@link find} needs to know which.
    */
   get hasTwins(): boolean {
     return this.#twins > 0;
@@ -65,7 +65,7 @@ export class Transfers {
 
   add(transfer: Transfer): void {
     this.bySlot[transfer.slot] = transfer;
-    if (this.find(transfer.socket, transfer.name, 0) !== undefined) this.#twins += 1;
+    if (this.#peers.find(transfer.socket, transfer.name, 0) >= 0) this.#twins += 1;
     this.#peers.insert(transfer.slot, transfer.socket, transfer.name, 0);
   }
 
@@ -75,30 +75,20 @@ export class Transfers {
       this.#served.note(requestHash(transfer.name, transfer.requestBytes), 0, nowUs);
     }
     this.#peers.remove(transfer.slot);
-    if (this.#twins > 0 && this.find(transfer.socket, transfer.name, 0) !== undefined) {
+    if (this.#twins > 0 && this.#peers.find(transfer.socket, transfer.name, 0) >= 0) {
       this.#twins -= 1;
     }
     this.bySlot[transfer.slot] = undefined;
     this.#slots.release(transfer.slot);
   }
 
-  /** The transfer on `socket` of the peer whose sockaddr begins at `offset` of `bytes`. */
-  find(socket: number, bytes: Uint8Array, offset: number): Transfer | undefined {
+  /**
+   * The transfer on `socket` of the peer whose sockaddr begins at `offset` of `bytes`; where there are twins, the one that began at
+   * the address `local`, or any if that is not known.
+   */
+  find(socket: number, bytes: Uint8Array, offset: number, local: Uint8Array): Transfer | undefined {
+    if (this.#twins > 0) return this.#findAt(socket, bytes, offset, local);
     const slot = this.#peers.find(socket, bytes, offset);
-    return slot < 0 ? undefined : this.bySlot[slot];
-  }
-
-  /** As {@link find}, of the transfer that began at the address `local`; where that is not known, any. */
-  findAt(
-    socket: number,
-    bytes: Uint8Array,
-    offset: number,
-    local: Uint8Array,
-  ): Transfer | undefined {
-    const slot = this.#peers.findWanted(socket, bytes, offset, (each) => {
-      const transfer = this.bySlot[each];
-      return transfer !== undefined && isSameLocal(transfer.local, local);
-    });
     return slot < 0 ? undefined : this.bySlot[slot];
   }
 
@@ -108,9 +98,9 @@ export class Transfers {
    */
   findAnywhere({ name, local, listener }: Arrival): Transfer | undefined {
     const { first, count } = this.#sockets.transferSocketsOf(listener);
-    let transfer = this.findAt(listener, name, 0, local);
+    let transfer = this.#findAt(listener, name, 0, local);
     for (let socket = first; transfer === undefined && socket < first + count; socket += 1) {
-      transfer = this.findAt(socket, name, 0, local);
+      transfer = this.#findAt(socket, name, 0, local);
     }
     return transfer;
   }
@@ -139,6 +129,19 @@ export class Transfers {
     if (this.#strays.isRecent(hash, nowUs, STRAY_INTERVAL_US)) return false;
     this.#strays.note(hash, 0, nowUs);
     return true;
+  }
+
+  #findAt(
+    socket: number,
+    bytes: Uint8Array,
+    offset: number,
+    local: Uint8Array,
+  ): Transfer | undefined {
+    const slot = this.#peers.findWanted(socket, bytes, offset, (each) => {
+      const transfer = this.bySlot[each];
+      return transfer !== undefined && isSameLocal(transfer.local, local);
+    });
+    return slot < 0 ? undefined : this.bySlot[slot];
   }
 }
 

@@ -79,4 +79,4 @@ export class Storms {
 }
 
 /** Instead of an address, where the table is full. */
-const OTHERS = "others";
+const OTHERS = "other";

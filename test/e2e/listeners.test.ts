@@ -150,7 +150,7 @@ test("a reload changes the folders of a listener, and names what waits for a res
   for (const line of [
     /configuration_needs_restart key=listener\[main\]\.bind_addr in_force=.*127\.0\.0\.1:\d+.* wanted=.*127\.0\.0\.1:1\b/,
     /configuration_needs_restart key=listener\[more\] in_force=none wanted=.*127\.0\.0\.1:2\b/,
-    /configuration_reloaded changed=listener /,
+    /configuration_loaded config_file=\S+ changed=listener /,
   ]) {
     expect(server.log()).toMatch(line);
   }

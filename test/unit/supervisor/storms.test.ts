@@ -6,7 +6,8 @@ import type { RefusalRecord } from "#server/contract.ts";
 import { type Storm, Storms } from "#supervisor/storms.ts";
 
 function refusal(peer: string, cause: RefusalRecord["cause"], name = "a"): RefusalRecord {
-  return { kind: "refusal", timeMs: 0, peer, name, isWrite: false, code: 1, reason: "", cause };
+  const what = { name, isWrite: false, code: 1, reason: "", cause };
+  return { kind: "refusal", timeMs: 0, peer, interfaceIndex: 0, ...what };
 }
 
 /** How many of `count` refusals are told; each comes from another port. */
@@ -43,5 +44,5 @@ test("clients beyond the table's room share one count, and none is lost", () => 
   }
   expect(admitted).toBe(4096 + 50);
   subject.settle();
-  expect(storms).toMatchObject([{ client: "others", count: 5000 - 4096 - 50 }]);
+  expect(storms).toMatchObject([{ client: "other", count: 5000 - 4096 - 50 }]);
 });
