@@ -11,11 +11,13 @@ import { openPeer, readRequest } from "./wire.ts";
 export interface ServerOptions {
   /** The address part of `bind_addr`, IPv6 in brackets. Default `127.0.0.1`. */
   readonly bind?: string;
+  /** Its port; without it one that is free. */
+  readonly port?: number;
   /** TOML lines before the first table. */
   readonly top?: readonly string[];
   /** TOML lines from the first table on. */
   readonly tables?: readonly string[];
-  /** A whole configuration, such as one of the examples; its root and its address are replaced, and nothing else. */
+  /** A whole configuration, such as one of the examples; its root and its first address are replaced, and nothing else. */
   readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
@@ -66,7 +68,7 @@ const defaultAddress = "127.0.0.1";
 
 async function launchServer(options: ServerOptions): Promise<Server> {
   const bind = options.bind ?? defaultAddress;
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
   // Outside the working folder, so that this stays as empty as an administrator's would be.
   const ownRoot = options.root === undefined ? temporaryFolder() : undefined;
