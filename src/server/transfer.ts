@@ -12,7 +12,7 @@ import type { Intake } from "./intake.ts";
 /** What every transfer is made of. */
 export interface Exchange {
   readonly slot: number;
-  /** Which socket it speaks from: 0 is the service socket. */
+  /** Which socket it speaks from: its number in sockets.ts. */
   readonly socket: number;
   /** The client's raw sockaddr. */
   readonly name: Uint8Array;

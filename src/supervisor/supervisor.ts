@@ -112,7 +112,7 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
   const crowd = { shards: settings.workers, transfersPerShard: settings.transfersMax };
   const limits = createLimitMemory(crowd, randomInt(2 ** 32));
   const inits: ShardInit[] = [];
-  for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
+  for (const [shardIndex, listeners] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") {
       closeTerms(terms);
@@ -122,8 +122,7 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
     inits.push({
       shardIndex,
       terms,
-      serviceFd,
-      transferFds,
+      listeners,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
       limits,
@@ -164,6 +163,7 @@ function run(
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
     await hooks.idle();
+    log.settle();
     const fields = {
       reason: ending.isFailure ? ending.fault : reason,
       ...totals((index) => shards.total(index)),
@@ -281,14 +281,15 @@ function announce(
   { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
   log: Log,
 ): void {
-  if (sockets.isAwaited) log.event("address_awaited", "warn", { bind_addr: sockets.address });
+  for (const { address, isAwaited } of sockets.listeners) {
+    if (isAwaited) log.event("address_awaited", "warn", { bind_addr: address });
+  }
   if (settings.log.format === "text") {
     host.show(
       bannerText({
         version: host.version,
         rootDir: settings.rootDir,
-        address: sockets.address,
-        isWildcard: sockets.isWildcard,
+        listeners: sockets.listeners,
         workers: settings.workers,
         fastPaths,
         measures,
@@ -301,7 +302,7 @@ function announce(
   }
   log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
   log.event("server_started", "info", {
-    bind_addr: sockets.address,
+    bind_addr: sockets.listeners.map(({ address }) => address).join(", "),
     root_dir: settings.rootDir,
     multicast_enabled: host.isMulticastAsked,
     version: host.version,

@@ -14,8 +14,16 @@ setDefaultTimeout(300_000);
 const small = bytesOf(400, 21);
 const large = bytesOf(40 * 512 + 7, 22);
 
-test("a worker that throws is replaced on its sockets, and the transfers of another one go on", async () => {
-  await using server = await startServing(2);
+test.each([
+  [
+    "a worker that throws is replaced on its sockets, and the transfers of another one go on",
+    false,
+  ],
+  ["with a single port, too, those of another worker go on", true],
+])("%s", async (_, isSinglePort) => {
+  await using server = await startServing(2, {
+    tables: ["[transfer]", `single_port = ${isSinglePort}`],
+  });
   const peers = await Promise.all(Array.from({ length: 24 }, () => openPeer()));
   const firsts = await Promise.all(
     peers.map((peer) => {

@@ -12,11 +12,13 @@ import { openPeer, readRequest } from "./wire.ts";
 export interface ServerOptions {
   /** The address part of `bind_addr`, IPv6 in brackets. Default `127.0.0.1`. */
   readonly bind?: string;
+  /** Its port; without it one that is free. */
+  readonly port?: number;
   /** TOML lines before the first table. */
   readonly top?: readonly string[];
   /** TOML lines from the first table on. */
   readonly tables?: readonly string[];
-  /** A whole configuration, such as one of the examples; its root and its address are replaced, and nothing else. */
+  /** A whole configuration, such as one of the examples; its root and its first address are replaced, and nothing else. */
   readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
@@ -24,8 +26,6 @@ export interface ServerOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Descriptors that it finds open from 3 on. */
   readonly fds?: readonly number[];
-  /** Where it listens, if that is decided already. */
-  readonly port?: number;
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
   readonly root?: string;
   /** What is run instead of the executable: a server whose workers may die. */

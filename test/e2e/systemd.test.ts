@@ -138,6 +138,20 @@ describe("sockets of the service manager", () => {
     [...one.fds, ...other.fds].forEach(closeFd);
   });
 
+  test("for several listeners stop the start, with a remedy", async () => {
+    const { fds, port } = boundSockets(1);
+    const failing = startServer({
+      fds,
+      port,
+      variables: { LISTEN_FDS: "1" },
+      wrapper: manager,
+      tables: [port, port + 1].map((each) => `[[listener]]\nbind_addr = "127.0.0.1:${each}"`),
+    });
+    expect(failing).rejects.toThrow(/several listeners\nhelp: write one \[\[listener\]\]/);
+    await failing.catch(() => undefined);
+    fds.forEach(closeFd);
+  });
+
   test("of another process are not taken", async () => {
     const variables = { LISTEN_FDS: "1", LISTEN_PID: "1" };
     await using server = await startServer({ variables });

@@ -151,8 +151,7 @@ function initOf(rootFd: number): ShardInit {
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    serviceFd: SERVICE_FD,
-    transferFds: [TRANSFER_FD],
+    listeners: [{ serviceFd: SERVICE_FD, transferFds: [TRANSFER_FD] }],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
