@@ -121,6 +121,11 @@ export class UploadLedger {
     this.#words.set([fd, folderFd], claimWord(claim) + Claim.fd);
   }
 
+  /** They are about to be closed, or may be already. */
+  forgetFds(claim: number): void {
+    this.noteFds(claim, NOBODY, NOBODY);
+  }
+
   /** Reserves `bytes` more for the claim. False: a quota would be exceeded, and nothing was reserved. */
   reserve(claim: number, bytes: number): boolean {
     const { rootBytesMax, clientBytesMax } = this.#quotas;

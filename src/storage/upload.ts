@@ -247,7 +247,7 @@ export class Upload implements DiskOwner {
     const published = yield* publishSteps(file);
     if (published < 0) return published;
     if (this.#isHashed) this.sha256 = digestText(arena, file, "digest");
-    this.#isClosing = true;
+    this.#beginClosing();
     return yield* closeSteps(file);
   }
 
@@ -310,8 +310,17 @@ export class Upload implements DiskOwner {
     if (this.#step === undefined || this.#isPostponed) this.#discard();
   }
 
-  #discard(): void {
+  /**
+   * From here on a disk thread closes the descriptors, and their numbers may soon be another's: should this shard die meanwhile,
+   * it is better that they stay open than that its successor closes what they are by then.
+   */
+  #beginClosing(): void {
     this.#isClosing = true;
+    this.#home.ledger.forgetFds(this.claim);
+  }
+
+  #discard(): void {
+    this.#beginClosing();
     this.#steps = discardSteps(this.file);
     if (this.#isPostponed) {
       // Its place among the postponed stays, for the first step of these.
