@@ -69,10 +69,10 @@ export class UploadFile {
   readonly folderFds: FolderFds;
   readonly leaf: string;
   readonly hidden: string;
-  /** Whether nothing had the name at the beginning. */
-  readonly isNew: boolean;
+  /** Whether nothing had the name, as far as is known: see {@link measureReplaced}. */
+  isNew: boolean;
   /** Bytes of the file that goes when this one comes: the present one, or its oldest version. */
-  readonly replacedBytes: number;
+  replacedBytes: number;
   /** What has a hidden name on the disk now: the file itself, its predecessor. */
   isHidden: boolean;
   isKept = false;
@@ -189,6 +189,21 @@ function admit(folderFd: number, leaf: string, plan: UploadPlan, previous: FileS
   if (result < 0) return uploadRefusalOf(result);
   if (!previous.isRegular) return UploadRefusal.denied;
   return plan.mayOverwrite ? spaceRefusal(folderFd, plan) : UploadRefusal.exists;
+}
+
+/**
+ * Looks once more at what the file is about to replace: where several may write one name at a time, another one has perhaps been
+ * published since this one began. Two that are published at one moment may still both miss each other.
+ */
+export function measureReplaced(file: UploadFile): void {
+  const { folderFd, versionsFd, leaf, plan } = file;
+  const fd = openEntry(folderFd, leaf);
+  if (fd < 0) return;
+  const present = new FileStat();
+  statFd(fd, present);
+  closeFd(fd);
+  file.isNew = false;
+  file.replacedBytes = replacedBytesOf(versionsFd, leaf, plan, present.bytes);
 }
 
 /** Bytes of what goes when a file of `bytes` is replaced. */
