@@ -70,11 +70,13 @@ export function checkCost(ended: EndedFetch): void {
   throw new Broken(`${dataReceived} DATA for ${blocks} blocks, at most ${most}: ${why}`, station);
 }
 
-/** Who meets nothing bad is served, and soon, whatever is done to others. */
+/** Who loses nothing on the way is served, and soon, whatever is done to others, and however often a datagram comes twice. */
 export function checkService(ended: EndedFetch, roomForAll: boolean): void {
   const { station, fetch, file, path, troubles, startUs, endUs } = ended;
   const { options, ending, blocks, agreed, errorCode, errorText } = fetch;
-  const isBothered = options.quirk !== "none" || !path.isClean || troubles > 0 || !roomForAll;
+  const { damage } = ended;
+  const isDamaged = damage.lost + damage.late + damage.garbled + path.faults.bytesPerSecond > 0;
+  const isBothered = options.quirk !== "none" || isDamaged || troubles > 0 || !roomForAll;
   if (isBothered || ending === "probed") return;
   if (file === undefined) {
     if (errorCode === 1) return;
@@ -92,15 +94,16 @@ export function checkService(ended: EndedFetch, roomForAll: boolean): void {
   throw new Broken(`${endUs - startUs} µs for ${rounds} round trips`, station);
 }
 
-/** An upload that was acknowledged is there, whole, and nothing that is there is anything but what somebody sent. */
+/** An upload that was acknowledged is there, whole: under another name if its request was garbled on its way. */
 export function checkUpload(
   station: number,
   put: Put,
+  damage: PathCounts,
   present: Uint8Array | undefined,
   others: readonly Uint8Array[],
 ): void {
   const { name, bytes } = put.options;
-  if (put.ending !== "complete") return;
+  if (put.ending !== "complete" || damage.garbled > 0) return;
   if (present === undefined)
     throw new Broken(`${name} was acknowledged, and is not there`, station);
   const isWhole = [bytes, ...others].some((sent) => Buffer.compare(sent, present) === 0);

@@ -69,13 +69,6 @@ export class Path {
     this.faults = faults;
   }
 
-  /** Whether no datagram can be lost, doubled, late or changed here. */
-  get isClean(): boolean {
-    const { faults } = this;
-    const isLossy = faults.lossToServer + faults.lossToClient + faults.garble > 0;
-    return !isLossy && faults.duplicate + faults.late + faults.cutUs + faults.bytesPerSecond === 0;
-  }
-
   toServer(bytes: Uint8Array, arrive: (bytes: Uint8Array) => void): void {
     if (this.#firstUs < 0) this.#firstUs = this.#agenda.nowUs;
     const { faults } = this;
@@ -141,7 +134,7 @@ export class Path {
   }
 
   #garbled(bytes: Uint8Array): Uint8Array {
-    const copy = bytes.slice();
+    const copy = Uint8Array.from(bytes);
     const place = this.#random.below(copy.length);
     if (this.#random.chance(0.3)) return copy.subarray(0, place);
     copy[place] = (copy[place] ?? 0) ^ (1 << this.#random.below(8));

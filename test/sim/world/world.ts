@@ -292,9 +292,10 @@ export class World {
     if (attempt === undefined) return;
     this.log.event(endUs, `#${number} ${attempt.ending} ${attempt.errorText}`, number);
     if (attempt.ending === "complete") this.#complete += 1;
+    const damage = difference(path.counts, damageBefore);
     if (attempt instanceof Put) {
       const { name } = attempt.options;
-      checkUpload(number, attempt, this.#uploaded(name), this.#sent.get(name) ?? []);
+      checkUpload(number, attempt, damage, this.#uploaded(name), this.#sent.get(name) ?? []);
       return;
     }
     const { name } = attempt.options;
@@ -306,7 +307,7 @@ export class World {
       endUs,
       dataReceived,
       path,
-      damage: difference(path.counts, damageBefore),
+      damage,
       troubles: this.#troublesNow() - station.troublesBefore,
     };
     checkBytes(ended);
@@ -385,12 +386,14 @@ export class World {
     const closedTwice = descriptorsClosedTwice() - this.#closedTwiceBefore;
     if (closedTwice > 0) throw new Broken(`${closedTwice} descriptors were closed twice`);
     let bytes = 0;
+    const isGarbled = this.#stations.some(({ path }) => path.counts.garbled > 0);
+    const all = isGarbled ? Array.from(this.#sent.values()).flat() : [];
     for (const name of readdirSync(this.#premises.uploads)) {
       const present = this.#uploaded(name);
       bytes += present?.length ?? 0;
       const isHidden = name.startsWith(".");
       if (isHidden && this.#server.deaths === 0) throw new Broken(`${name} is left`);
-      const sent = this.#sent.get(name.replace(/\.~\d~$/, "")) ?? [];
+      const sent = [...all, ...(this.#sent.get(name.replace(/\.~\d~$/, "")) ?? [])];
       const isWhole = sent.some((each) => present !== undefined && !Buffer.compare(each, present));
       if (!isHidden && !isWhole) throw new Broken(`${name} holds what nobody has sent`);
     }
