@@ -27,7 +27,9 @@ export interface FetchOptions {
   readonly quirk: Quirk;
   /** The quirk shows after so many blocks. */
   readonly afterBlocks: number;
-  /** How long a slow client takes before each answer. */
+  /** Whether its port was that of another attempt a moment ago: what comes first may be a block of that one. */
+  readonly reusesPort: boolean;
+  /** How long a slow client takes before each answer, as long as it is slow. */
   readonly thinkUs: number;
   /** `fd` undefined: to the service port. */
   readonly send: (bytes: Uint8Array, fd: number | undefined) => void;
@@ -36,6 +38,9 @@ export interface FetchOptions {
 }
 
 export type Ending = "running" | "complete" | "probed" | "refused" | "gave-up" | "left";
+
+/** A file of ten thousand blocks would take a client that is always slow for hours. */
+const SLOW_ANSWERS = 40;
 
 export class Fetch {
   readonly options: FetchOptions;
@@ -63,6 +68,7 @@ export class Fetch {
   #heardUs = 0;
   #progressUs = 0;
   #hasStartedOver = false;
+  #slowAnswers = SLOW_ANSWERS;
 
   constructor(options: FetchOptions) {
     this.options = options;
@@ -70,6 +76,10 @@ export class Fetch {
 
   get bytes(): Uint8Array {
     return Buffer.concat(this.#chunks);
+  }
+
+  get #asksAnything(): boolean {
+    return Object.keys(this.options.asks).length > 0;
   }
 
   /** Whether the server has answered. */
@@ -112,8 +122,9 @@ export class Fetch {
   handleDatagram(bytes: Uint8Array, fd: number, nowUs: number): void {
     if (this.ending === "left" || this.ending === "gave-up") return;
     const opcode = bytes[1];
-    // What is no first reply belongs to a transfer of before; and so may be a first block, after a reset.
-    const isFirst = opcode !== 3 || (wireOf(bytes) === 1 && !this.#hasStartedOver);
+    // What is no first reply belongs to a transfer of before; and so may be a first block where an OACK is to come.
+    const isWary = this.#hasStartedOver || (this.options.reusesPort && this.#asksAnything);
+    const isFirst = opcode !== 3 || (wireOf(bytes) === 1 && !isWary);
     if (this.#server === undefined && !isFirst) return;
     this.#server ??= fd;
     if (fd !== this.#server) {
@@ -122,7 +133,8 @@ export class Fetch {
       return;
     }
     this.#heardUs = nowUs;
-    if (this.options.quirk === "slow" && this.ending === "running") {
+    if (this.options.quirk === "slow" && this.#slowAnswers > 0 && this.ending === "running") {
+      this.#slowAnswers -= 1;
       this.options.later(this.options.thinkUs, () => this.#handle(bytes, opcode, nowUs));
       return;
     }
@@ -213,7 +225,7 @@ export class Fetch {
 
   /** As after a reset: the same request from the same port, and no memory of anything. */
   #startOver(nowUs: number): void {
-    this.#hasStartedOver = Object.keys(this.options.asks).length > 0;
+    this.#hasStartedOver = this.#asksAnything;
     this.#chunks.length = 0;
     this.#bytes = 0;
     this.blocks = 0;

@@ -105,21 +105,26 @@ export async function hunt(mutant: Mutant, seed: number, seconds: number): Promi
     );
     const said = await child.stderr.text();
     const isFound = (await child.exited) !== 0;
-    const first = said.split("\n").find((line) => /^\w*Error: /.test(line)) ?? said.slice(-300);
-    const found = isFound ? first : undefined;
+    // The line before the one that makes it again; an assertion of the server's own has found it as well.
+    const why = said.split("\n\n").at(-2) ?? said.slice(-200);
+    const found = isFound ? why : undefined;
     return { found, seconds: (performance.now() - startMs) / 1000 };
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function plant({ name, path, text, bug }: Mutant, folder: string): void {
-  const whole = readFileSync(join(folder, path), "utf8");
-  if (whole.split(text).length !== 2) {
-    throw new Error(`"${name}": ${path} does not have once: ${text}`);
-  }
+/** Whether the place that `mutant` changes is there, once. */
+export function isPlantable({ path, text }: Mutant): boolean {
+  return readFileSync(join(projectFolder, path), "utf8").split(text).length === 2;
+}
+
+function plant(mutant: Mutant, folder: string): void {
+  const { name, path, text, bug } = mutant;
+  if (!isPlantable(mutant)) throw new Error(`"${name}": ${path} does not have once: ${text}`);
+  const file = join(folder, path);
   writeFileSync(
-    join(folder, path),
-    whole.replace(text, () => bug),
+    file,
+    readFileSync(file, "utf8").replace(text, () => bug),
   );
 }

@@ -24,6 +24,8 @@ export class Premises {
   readonly uploads: string;
   readonly terms: ShardTerms;
   readonly ledger: UploadLedger;
+  /** Whether several may write one name at a time: then two that are published at one moment may both miss each other. */
+  hasRivals = false;
   readonly #random: Random;
   readonly #fixed: Pick<Settings, "transfersMax" | "cacheChunkBytes" | "cacheBytesMax">;
   readonly #rootFd: number;
@@ -82,6 +84,7 @@ patience_secs = ${pick(random, [20, 60])}
     const { config, problems } = loadConfig(text, "sim.toml");
     if (config === undefined) throw new Error(JSON.stringify(problems));
     const settings = resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 });
+    this.hasRivals ||= settings.uploads.concurrentWriters === "last-complete-wins";
     return {
       ...settings,
       // The clock stands still during a turn: a spin would not end.

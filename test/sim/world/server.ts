@@ -182,12 +182,18 @@ export class Server {
       throw new Death();
     };
     const calls: SimulatedKernel["datagrams"] = {
-      recvmmsg: (...args) => (mayDie(), datagrams.recvmmsg(...args)),
-      recvmsg: (...args) => (mayDie(), datagrams.recvmsg(...args)),
+      recvmmsg: (...args) => (mayDie(), this.#noted(datagrams.recvmmsg(...args))),
+      recvmsg: (...args) => (mayDie(), this.#noted(datagrams.recvmsg(...args))),
       sendmmsg: (...args) => (mayDie(), datagrams.sendmmsg(...args)),
       sendmsg: (...args) => (mayDie(), datagrams.sendmsg(...args)),
     };
     return Object.create(kernel, { datagrams: { value: calls } }) as SimulatedKernel;
+  }
+
+  /** A backlog is something to do. */
+  #noted(received: number): number {
+    if (received > 0) this.#activity += 1;
+    return received;
   }
 
   #turnAt(atUs: number): void {

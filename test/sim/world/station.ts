@@ -18,6 +18,8 @@ export class Station {
   /** What its path had done, and what had been wrong with the server, when this attempt began. */
   damageBefore: PathCounts = { lost: 0, duplicated: 0, late: 0, garbled: 0 };
   troublesBefore = 0;
+  /** Whether this attempt has the port of the one before it. */
+  reusesPort = false;
   startUs = 0;
   endUs = 0;
   readonly #agenda: Agenda;
