@@ -1,6 +1,9 @@
 // The interfaces that requests come in by (io layer): how large a packet each one sends.
 // Answers are remembered for a few seconds, so that a changed MTU is heeded soon, and a storm of requests asks once.
 
+import { interfaceIndex } from "#ffi/address.ts";
+import { closeSocket, openSocket } from "#ffi/socket.ts";
+
 import { type Kernel, thisKernel } from "./kernel.ts";
 
 /** How long an answer holds: nobody reboots a client sooner after a change of the MTU (a guess). */
@@ -37,4 +40,15 @@ export class Links {
     }
     return entry.value > 0 ? entry.value : undefined;
   }
+}
+
+/** The MTU in bytes of the interface called `name`, asked now; undefined where there is none of that name. */
+export function mtuOfInterface(name: string): number | undefined {
+  // Of either family: a kernel may lack one.
+  const ofIpv4 = openSocket(4);
+  const fd = ofIpv4 < 0 ? openSocket(6) : ofIpv4;
+  if (fd < 0) return undefined;
+  const mtu = new Links(fd).mtuOf(interfaceIndex(name));
+  closeSocket(fd);
+  return mtu;
 }

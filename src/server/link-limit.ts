@@ -28,9 +28,17 @@ export class LinkLimit {
     const { blockBytesMax, clampsToMtu } = this.#settings;
     if (!clampsToMtu) return blockBytesMax;
     const mtu = this.#links.mtuOf(localIfindex(local));
-    if (mtu === undefined) return blockBytesMax;
-    const isV6 = peerAddressText(peer).includes(":");
-    const fits = mtu - (isV6 ? HEADER_BYTES_V6 : HEADER_BYTES_V4);
-    return Math.min(blockBytesMax, Math.max(fits, BLOCK_BYTES_MIN));
+    return blockBytesOver(mtu, peerAddressText(peer).includes(":"), this.#settings);
   }
+}
+
+/** The largest block for a client of IPv6 or IPv4 over a link of `mtu` bytes; undefined where nothing is known of that. */
+export function blockBytesOver(
+  mtu: number | undefined,
+  isV6: boolean,
+  { blockBytesMax, clampsToMtu }: Pick<Settings, "blockBytesMax" | "clampsToMtu">,
+): number {
+  if (!clampsToMtu || mtu === undefined) return blockBytesMax;
+  const fits = mtu - (isV6 ? HEADER_BYTES_V6 : HEADER_BYTES_V4);
+  return Math.min(blockBytesMax, Math.max(fits, BLOCK_BYTES_MIN));
 }

@@ -64,9 +64,9 @@ export class Reception {
     const { shardIndex, serviceFd, kernel, lookups, cache, disk, listener } = this.#premises;
     const { settings, writes } = terms;
     if (writes !== undefined && this.#writes === undefined) {
-      this.#writes = new Writes(settings, writes, disk, shardIndex, listener, kernel);
+      this.#writes = new Writes(terms, writes, disk, shardIndex, listener, kernel);
     } else if (writes !== undefined) {
-      this.#writes?.switchTo(settings, writes);
+      this.#writes?.switchTo(terms, writes);
     }
     // Where uploads are not allowed any more, those that run are finished all the same.
     const allowed = writes === undefined ? undefined : this.#writes;
