@@ -17,8 +17,13 @@ const { values } = parseArgs({
 
 const first = values.seed === undefined ? firstSeed() : Number(values.seed) >>> 0;
 
-if (values.mutants) await huntAll();
-else simulate(Number(values.minutes) * 60);
+try {
+  if (values.mutants) await huntAll();
+  else simulate(Number(values.minutes) * 60);
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
 
 function simulate(secondsMax: number): void {
   const startMs = performance.now();
