@@ -13,6 +13,8 @@ import {
   Iovec,
   IP_PKTINFO,
   IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_PKTINFO,
   Mmsghdr,
   MSG_TRUNC,
   Msghdr,
@@ -37,10 +39,13 @@ export interface Datagram {
 type Poll = ReturnType<Kernel["createPoll"]>;
 type NeighbourTable = ReturnType<Kernel["createNeighbourTable"]>;
 
-/** Where every datagram was sent to: 192.0.2.1, by interface 1. */
+/** Where every datagram was sent to: 192.0.2.1 or 2001:db8::1, by interface 1. */
 const INTERFACE = 1;
 const MTU = 1500;
 const LOCAL: Uint8Array = Uint8Array.of(192, 0, 2, 1);
+const LOCAL6: Uint8Array = Uint8Array.of(0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+/** AF_INET6 of Linux, in the first byte of a sockaddr. */
+const AF_INET6 = 10;
 
 export class SimulatedKernel implements Kernel {
   /** The time; whoever drives the shard moves it. */
@@ -119,7 +124,11 @@ export class SimulatedKernel implements Kernel {
     bytesAt(u64(header + Msghdr.name), datagram.name.length).set(datagram.name);
     const words = bytesAt(header, Mmsghdr.size);
     setWord(words, Msghdr.nameLength, datagram.name.length);
-    setWord(words, Msghdr.controlLength, writeControl(u64(header + Msghdr.control)));
+    setWord(
+      words,
+      Msghdr.controlLength,
+      writeControl(u64(header + Msghdr.control), isV6(datagram)),
+    );
     setWord(words, Msghdr.flags, length < datagram.bytes.length ? MSG_TRUNC : 0);
     setWord(words, Mmsghdr.length, length);
     return length;
@@ -146,6 +155,7 @@ export class SimulatedKernel implements Kernel {
     const control = u64(header + Msghdr.control);
     const segmentBytes = segmentOf(control, u64(header + Msghdr.controlLength)) || bytes.length;
     const segments = Math.max(1, Math.ceil(bytes.length / segmentBytes));
+    requireLocal(control, u64(header + Msghdr.controlLength), name[0] === AF_INET6);
     const refusal = this.refusal({ fd, name, bytes }, segments);
     if (refusal < 0) return refusal;
     for (let index = 0; index < segments; index += 1) {
@@ -201,10 +211,23 @@ class SimulatedPoll implements Poll {
   }
 }
 
-/** IP_PKTINFO, as the kernel leaves it. Returns its bytes. */
-function writeControl(address: number): number {
+function isV6({ name }: Datagram): boolean {
+  return name[0] === AF_INET6;
+}
+
+/** IP_PKTINFO or IPV6_PKTINFO, as the kernel leaves it. Returns its bytes. */
+function writeControl(address: number, isInet6: boolean): number {
   const bytes = Cmsghdr.size + aligned(In6Pktinfo.size, 8);
   const control = bytesAt(address, bytes);
+  if (isInet6) {
+    setWord(control, Cmsghdr.length, Cmsghdr.size + In6Pktinfo.size);
+    setWord(control, Cmsghdr.length + 4, 0);
+    setWord(control, Cmsghdr.level, IPPROTO_IPV6);
+    setWord(control, Cmsghdr.type, IPV6_PKTINFO);
+    control.set(LOCAL6, Cmsghdr.data + In6Pktinfo.address);
+    setWord(control, Cmsghdr.data + In6Pktinfo.ifindex, INTERFACE);
+    return bytes;
+  }
   setWord(control, Cmsghdr.length, Cmsghdr.size + InPktinfo.size);
   setWord(control, Cmsghdr.length + 4, 0);
   setWord(control, Cmsghdr.level, IPPROTO_IP);
@@ -224,6 +247,19 @@ function segmentOf(address: number, length: number): number {
     entry += aligned(u64(entry + Cmsghdr.length), 8);
   }
   return 0;
+}
+
+/** The address that was asked is the one that answers. */
+function requireLocal(address: number, length: number, isInet6: boolean): void {
+  const type = isInet6 ? IPV6_PKTINFO : IP_PKTINFO;
+  const [place, local] = isInet6 ? [In6Pktinfo.address, LOCAL6] : [InPktinfo.specDst, LOCAL];
+  let entry = address;
+  while (entry + Cmsghdr.size <= address + length) {
+    const from = bytesAt(entry + Cmsghdr.data + place, local.length);
+    if (read.u32(entry + Cmsghdr.type) === type && Buffer.compare(from, local) === 0) return;
+    entry += aligned(u64(entry + Cmsghdr.length), 8);
+  }
+  throw new Error("the answer leaves from another address than the one that was asked");
 }
 
 function setWord(bytes: Uint8Array, offset: number, value: number): void {

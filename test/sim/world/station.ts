@@ -8,7 +8,7 @@ import type { Put } from "./put.ts";
 export type Attempt = Fetch | Put;
 
 export class Station {
-  /** The raw sockaddr_in. */
+  /** The raw sockaddr_in or sockaddr_in6. */
   readonly name: Uint8Array;
   readonly path: Path;
   /** What it is at, or was at last. */

@@ -41,6 +41,7 @@ const IDLE_TURNS_MAX = 300;
 /** Clients that are served at once when all is over, to see that everything came back. */
 const ROLL_CALL = 24;
 const TRANSFER_SOCKETS = 3;
+const IPV6_SHARE = 0.3;
 
 export class World {
   readonly log: Log = new Log();
@@ -195,7 +196,7 @@ export class World {
   /** A station at an address of its own, with so many attempts. Its number. */
   #settle(path: Path, attempts: number): number {
     const number = this.#stations.length;
-    const name = Uint8Array.of(2, 0, 4, 0, 198, 51, 100, number, 0, 0, 0, 0, 0, 0, 0, 0);
+    const name = this.#random.chance(IPV6_SHARE) ? v6Name(number) : v4Name(number);
     let left = attempts - 1;
     const station = new Station(this.#agenda, name, path, () => {
       this.#handleAttemptEnd(number);
@@ -411,6 +412,20 @@ export class World {
     if (station === undefined) throw new Error(`no station ${number} in world ${this.#seed}`);
     return station;
   }
+}
+
+/** 198.51.100.`number`, port 1024, as a raw sockaddr_in. */
+function v4Name(number: number): Uint8Array {
+  return Uint8Array.of(2, 0, 4, 0, 198, 51, 100, number, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+/** fe80::`number` of interface 1, port 1024, as a raw sockaddr_in6. */
+function v6Name(number: number): Uint8Array {
+  const name = new Uint8Array(28);
+  name.set([10, 0, 4, 0, 0, 0, 0, 0, 0xfe, 0x80]);
+  name[23] = number;
+  name[24] = 1;
+  return name;
 }
 
 function difference(now: PathCounts, before: PathCounts): PathCounts {
