@@ -36,7 +36,7 @@ export interface EndedFetch {
 /** Round trips above this may be mistaken for silence by a server that waits 300 ms first. */
 const NEAR_US = 60_000;
 /** What a client that meets nothing bad takes for one round trip, disks and turns of everybody included. */
-const ROUND_US = 400_000;
+const ROUND_US = 500_000;
 
 /**
  * Every completed transfer is byte-exact: unless a request was garbled on its way, and so asked for something else; or a client

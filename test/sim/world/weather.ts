@@ -5,7 +5,7 @@ import type { Random } from "#base/random.ts";
 
 import { pick } from "../scenario.ts";
 import type { DiskFaults } from "./disk.ts";
-import type { PathFaults } from "./path.ts";
+import { cleanPath, type PathFaults } from "./path.ts";
 
 export interface KernelFaults {
   /** A socket takes nothing more, for so long. */
@@ -51,7 +51,7 @@ export interface Weather {
 
 const second = 1_000_000;
 
-/** Draws the weather of a world. One in six is calm, and every client in it must be served as by the book. */
+/** Draws the weather of a world. One in six is calm: datagrams come twice at the worst, and everybody must be served as by the book. */
 export function weatherOf(random: Random): Weather {
   const isCalm = random.chance(1 / 6);
   const some = (least: number, most: number): number =>
@@ -72,8 +72,8 @@ export function weatherOf(random: Random): Weather {
     netascii: random.chance(0.5) ? 0.2 : 0,
     quirks: isCalm || random.chance(0.3) ? 0 : 0.3,
     misses: random.chance(0.5) ? 0.2 : 0,
-    badPaths: isCalm ? 0 : pick(random, [0, 0.3, 0.8, 1]),
-    pathOf: swarmOfPaths(random),
+    badPaths: isCalm ? 0.5 : pick(random, [0, 0.3, 0.8, 1]),
+    pathOf: isCalm ? doubling : swarmOfPaths(random),
     disk,
     kernel,
     events: {
@@ -92,7 +92,7 @@ type Some = (least: number, most: number) => number;
 
 function diskOf(random: Random, some: Some): DiskFaults {
   return {
-    jobUs: 10 ** (1 + random.below(4)),
+    jobUs: 10 ** (1 + random.below(3)),
     stall: some(0.001, 0.1),
     stallUs: 10 ** (4 + random.below(3)),
     full: some(0.001, 0.3),
@@ -100,6 +100,11 @@ function diskOf(random: Random, some: Some): DiskFaults {
     short: random.chance(0.5) ? 0.3 : 0,
     cold: random.chance(0.5) ? random.below(100) / 100 : 0,
   };
+}
+
+/** A path that loses nothing, and doubles much. */
+function doubling(random: Random): PathFaults {
+  return { ...cleanPath, delayUs: 50 + random.below(2000), duplicate: random.below(600) / 1000 };
 }
 
 /** Which faults the paths of this world have at all; how much of each is drawn for each path. */
