@@ -78,8 +78,9 @@ export class Fetch {
     return Buffer.concat(this.#chunks);
   }
 
-  get #asksAnything(): boolean {
-    return Object.keys(this.options.asks).length > 0;
+  /** Whether it is sure of an OACK. */
+  get expectsOack(): boolean {
+    return "blksize" in this.options.asks;
   }
 
   /** Whether the server has answered. */
@@ -123,7 +124,7 @@ export class Fetch {
     if (this.ending === "left" || this.ending === "gave-up") return;
     const opcode = bytes[1];
     // What is no first reply belongs to a transfer of before; and so may be a first block where an OACK is to come.
-    const isWary = this.#hasStartedOver || (this.options.reusesPort && this.#asksAnything);
+    const isWary = this.#hasStartedOver || (this.options.reusesPort && this.expectsOack);
     const isFirst = opcode !== 3 || (wireOf(bytes) === 1 && !isWary);
     if (this.#server === undefined && !isFirst) return;
     this.#server ??= fd;
@@ -225,7 +226,7 @@ export class Fetch {
 
   /** As after a reset: the same request from the same port, and no memory of anything. */
   #startOver(nowUs: number): void {
-    this.#hasStartedOver = this.#asksAnything;
+    this.#hasStartedOver = this.expectsOack;
     this.#chunks.length = 0;
     this.#bytes = 0;
     this.blocks = 0;

@@ -40,13 +40,13 @@ const ROUND_US = 500_000;
 
 /**
  * Every completed transfer is byte-exact: unless a request was garbled on its way, and so asked for something else; or a client
- * that asks twice from one port, and for no option, cannot tell the blocks of the two apart.
+ * that asks twice from one port, and is not sure of an OACK, cannot tell the blocks of the two apart.
  */
 export function checkBytes({ station, fetch, file, startUs, endUs, damage }: EndedFetch): void {
   if (fetch.ending !== "complete" || damage.garbled > 0) return;
   if (fetch.hasOversized) throw new Broken("a block is longer than was agreed", station);
-  const { mode, name, reusesPort, asks } = fetch.options;
-  if (reusesPort && Object.keys(asks).length === 0) return;
+  const { mode, name, reusesPort } = fetch.options;
+  if (reusesPort && !fetch.expectsOack) return;
   if (file === undefined) throw new Broken(`${name} was sent, and there is no such file`, station);
   if (wasEver(file, fetch.bytes, mode, startUs, endUs)) return;
   throw new Broken(`${name} was never what was sent: ${fetch.bytes.length} bytes`, station);

@@ -202,9 +202,10 @@ export class World {
       this.#handleAttemptEnd(number);
       if (left <= 0) return;
       left -= 1;
-      // Many clients ask for their next file at once, and most from another port: all of those to whom an answer may still come.
-      const { ending } = station.attempt ?? {};
-      const mayStay = ending === "complete" || ending === "refused";
+      // Many clients ask for their next file at once, and some from the same port: those to whom no answer can still be coming.
+      const { attempt } = station;
+      const isSettled = attempt instanceof Fetch && attempt.ending === "complete";
+      const mayStay = isSettled && attempt.repeats === 0 && path.counts.duplicated === 0;
       station.reusesPort = mayStay && this.#random.chance(0.3);
       if (!station.reusesPort) this.#movePort(station, number);
       this.#agenda.after(this.#random.below(2) * 1000, () => this.#next(number));
@@ -397,7 +398,8 @@ export class World {
       if (isHidden && this.#server.deaths === 0) throw new Broken(`${name} is left`);
       const sent = this.#sent.get(name.replace(/\.~\d~$/, "")) ?? [];
       const isWhole = sent.some((each) => present !== undefined && !Buffer.compare(each, present));
-      if (!isHidden && !isWhole && !isGarbled) throw new Broken(`${name} holds what nobody has sent`);
+      if (!isHidden && !isWhole && !isGarbled)
+        throw new Broken(`${name} holds what nobody has sent`);
     }
     const counted = this.#premises.ledger.rootBytes;
     const isSound = this.#server.deaths === 0 && this.#disk.faults === 0;
