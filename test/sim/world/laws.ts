@@ -3,6 +3,7 @@
 
 import type { Fetch } from "./fetch.ts";
 import type { Path, PathCounts } from "./path.ts";
+import type { Premises } from "./premises.ts";
 import type { Put } from "./put.ts";
 import { type ServedFile, wasEver } from "./served-files.ts";
 
@@ -116,4 +117,37 @@ export function checkUpload(
     throw new Broken(`${name} was acknowledged, and is not there`, station);
   const isWhole = [bytes, ...others].some((sent) => Buffer.compare(sent, present) === 0);
   if (!isWhole) throw new Broken(`${name} is nothing that was sent`, station);
+}
+
+/** A world after its end. */
+export interface Aftermath {
+  readonly premises: Premises;
+  /** What was sent under each name. */
+  readonly sent: ReadonlyMap<string, readonly Uint8Array[]>;
+  /** Descriptors that workers had open when they died. */
+  readonly leftOver: ReadonlySet<number>;
+  /** Whether a request has asked for another name than was meant, or for blocks of another size. */
+  readonly isGarbled: boolean;
+  readonly hasDied: boolean;
+  readonly hasFailed: boolean;
+}
+
+/** Descriptors, names and the ledger are as they were at the start. */
+export function checkPremises(aftermath: Aftermath): void {
+  const { premises, sent, leftOver, isGarbled, hasDied, hasFailed } = aftermath;
+  const open = premises.openFds().filter((fd) => !leftOver.has(fd));
+  if (open.length > 0) throw new Broken(`${open.length} descriptors stay open`);
+  let bytes = 0;
+  for (const name of premises.uploadedNames()) {
+    const present = premises.uploaded(name) ?? new Uint8Array();
+    bytes += present.length;
+    const isHidden = name.startsWith(".");
+    if (isHidden && !hasDied) throw new Broken(`${name} is left`);
+    const versions = sent.get(name.replace(/\.~\d~$/, "")) ?? [];
+    const isWhole = versions.some((each) => Buffer.compare(each, present) === 0);
+    if (!isHidden && !isWhole && !isGarbled) throw new Broken(`${name} is nothing that was sent`);
+  }
+  const counted = premises.ledger.rootBytes;
+  if (hasDied || hasFailed || premises.hasRivals || counted === bytes) return;
+  throw new Broken(`the ledger counts ${counted} bytes of uploads, and there are ${bytes}`);
 }

@@ -147,3 +147,13 @@ class Direction {
   lastUs = 0;
   freeUs = 0;
 }
+
+/** What was done from the one count to the other. */
+export function damageBetween(before: PathCounts, now: PathCounts): PathCounts {
+  return {
+    lost: now.lost - before.lost,
+    duplicated: now.duplicated - before.duplicated,
+    late: now.late - before.late,
+    garbled: now.garbled - before.garbled,
+  };
+}

@@ -1,7 +1,15 @@
 // What a simulated server serves from, and by which settings: folders on a file system in memory, the ledger of uploads, and terms
 // that differ from reload to reload.
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -104,6 +112,20 @@ patience_secs = ${pick(random, [20, 60])}
       if (fd !== this.#rootFd && fd !== this.#uploadFd && this.#isOurs(fd)) fds.push(fd);
     }
     return fds;
+  }
+
+  /** What lies in the upload root. */
+  uploadedNames(): readonly string[] {
+    return readdirSync(this.uploads);
+  }
+
+  /** The upload of this name, if there is one. */
+  uploaded(name: string): Uint8Array | undefined {
+    try {
+      return readFileSync(join(this.uploads, name));
+    } catch {
+      return undefined;
+    }
   }
 
   remove(): void {

@@ -76,3 +76,17 @@ export class Station {
     });
   }
 }
+
+/** 198.51.100.`number`, port 1024, as a raw sockaddr_in. */
+export function v4Name(number: number): Uint8Array {
+  return Uint8Array.of(2, 0, 4, 0, 198, 51, 100, number, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+
+/** fe80::`number` of interface 1, port 1024, as a raw sockaddr_in6. */
+export function v6Name(number: number): Uint8Array {
+  const name = new Uint8Array(28);
+  name.set([10, 0, 4, 0, 0, 0, 0, 0, 0xfe, 0x80]);
+  name[23] = number;
+  name[24] = 1;
+  return name;
+}

@@ -1,9 +1,6 @@
 // A world in virtual time that one seed decides: a real shard, a network, disks, files that change, and a few dozen clients who
 // speak as real ones do. It runs until nothing more can happen, and holds the server to its laws all the while.
 
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-
 import { Random } from "#base/random.ts";
 import { Errno } from "#ffi/errno.ts";
 import { closeFd } from "#ffi/file.ts";
@@ -14,16 +11,16 @@ import { Agenda } from "./agenda.ts";
 import { SimulatedDisk, soundDisk } from "./disk.ts";
 import { Fetch } from "./fetch.ts";
 import { Heckler } from "./heckler.ts";
-import { Broken, checkBytes, checkCost, checkService, checkUpload } from "./laws.ts";
+import { Broken, checkBytes, checkCost, checkPremises, checkService, checkUpload } from "./laws.ts";
 import { Log } from "./log.ts";
 import { descriptorsClosedTwice } from "./memory.ts";
-import { cleanPath, Path, type PathCounts } from "./path.ts";
+import { cleanPath, damageBetween, Path } from "./path.ts";
 import { Population } from "./population.ts";
 import { Premises } from "./premises.ts";
 import { Put } from "./put.ts";
 import { ServedFiles } from "./served-files.ts";
 import { Server, SERVICE_FD } from "./server.ts";
-import { Station } from "./station.ts";
+import { Station, v4Name, v6Name } from "./station.ts";
 import { type KernelFaults, type Weather, weatherOf } from "./weather.ts";
 
 /** What a world came to. */
@@ -42,6 +39,7 @@ const IDLE_TURNS_MAX = 300;
 const ROLL_CALL = 24;
 const TRANSFER_SOCKETS = 3;
 const IPV6_SHARE = 0.3;
+const CLOSED_TWICE = "a descriptor was closed twice";
 
 export class World {
   readonly log: Log = new Log();
@@ -91,7 +89,15 @@ export class World {
       this.#plan();
       this.#untilQuiet();
       this.#callTheRoll();
-      this.#checkRest();
+      checkPremises({
+        premises: this.#premises,
+        sent: this.#sent,
+        leftOver: this.#leftOver,
+        isGarbled: this.#stations.some(({ path }) => path.counts.garbled > 0),
+        hasDied: this.#server.deaths > 0,
+        hasFailed: this.#disk.faults > 0,
+      });
+      if (descriptorsClosedTwice() > this.#closedTwiceBefore) throw new Broken(CLOSED_TWICE);
       const { turns } = this.#server;
       return { transfers: this.#attempts, complete: this.#complete, turns };
     } finally {
@@ -295,10 +301,16 @@ export class World {
     if (attempt === undefined) return;
     this.log.event(endUs, `#${number} ${attempt.ending} ${attempt.errorText}`, number);
     if (attempt.ending === "complete") this.#complete += 1;
-    const damage = difference(path.counts, damageBefore);
+    const damage = damageBetween(damageBefore, path.counts);
     if (attempt instanceof Put) {
       const { name } = attempt.options;
-      checkUpload(number, attempt, damage, this.#uploaded(name), this.#sent.get(name) ?? []);
+      checkUpload(
+        number,
+        attempt,
+        damage,
+        this.#premises.uploaded(name),
+        this.#sent.get(name) ?? [],
+      );
       return;
     }
     const { name } = attempt.options;
@@ -323,14 +335,6 @@ export class World {
     const { transfersMax, cacheBytesMax, cacheChunkBytes } = this.#server.settings;
     const most = 2 * this.#stations.length;
     return transfersMax > most && cacheBytesMax / cacheChunkBytes > most;
-  }
-
-  #uploaded(name: string): Uint8Array | undefined {
-    try {
-      return readFileSync(join(this.#premises.uploads, name));
-    } catch {
-      return undefined;
-    }
   }
 
   #plantHeckler(index: number): void {
@@ -382,59 +386,9 @@ export class World {
     });
   }
 
-  /** Descriptors, names and the ledger are as they were at the start. */
-  #checkRest(): void {
-    const open = this.#premises.openFds().filter((fd) => !this.#leftOver.has(fd));
-    if (open.length > 0) throw new Broken(`${open.length} descriptors stay open`);
-    const closedTwice = descriptorsClosedTwice() - this.#closedTwiceBefore;
-    if (closedTwice > 0) throw new Broken(`${closedTwice} descriptors were closed twice`);
-    let bytes = 0;
-    // A request that was garbled on its way has asked for another name, or for blocks of another size.
-    const isGarbled = this.#stations.some(({ path }) => path.counts.garbled > 0);
-    for (const name of readdirSync(this.#premises.uploads)) {
-      const present = this.#uploaded(name);
-      bytes += present?.length ?? 0;
-      const isHidden = name.startsWith(".");
-      if (isHidden && this.#server.deaths === 0) throw new Broken(`${name} is left`);
-      const sent = this.#sent.get(name.replace(/\.~\d~$/, "")) ?? [];
-      const isWhole = sent.some((each) => present !== undefined && !Buffer.compare(each, present));
-      if (!isHidden && !isWhole && !isGarbled)
-        throw new Broken(`${name} holds what nobody has sent`);
-    }
-    const counted = this.#premises.ledger.rootBytes;
-    const isSound = this.#server.deaths === 0 && this.#disk.faults === 0;
-    const isExact = isSound && !this.#premises.hasRivals;
-    if (isExact && counted !== bytes) {
-      throw new Broken(`the ledger counts ${counted} bytes of uploads, and there are ${bytes}`);
-    }
-  }
-
   #at(number: number): Station {
     const station = this.#stations[number];
     if (station === undefined) throw new Error(`no station ${number} in world ${this.#seed}`);
     return station;
   }
-}
-
-/** 198.51.100.`number`, port 1024, as a raw sockaddr_in. */
-function v4Name(number: number): Uint8Array {
-  return Uint8Array.of(2, 0, 4, 0, 198, 51, 100, number, 0, 0, 0, 0, 0, 0, 0, 0);
-}
-
-/** fe80::`number` of interface 1, port 1024, as a raw sockaddr_in6. */
-function v6Name(number: number): Uint8Array {
-  const name = new Uint8Array(28);
-  name.set([10, 0, 4, 0, 0, 0, 0, 0, 0xfe, 0x80]);
-  name[23] = number;
-  name[24] = 1;
-  return name;
-}
-
-function difference(now: PathCounts, before: PathCounts): PathCounts {
-  return {
-    lost: now.lost - before.lost,
-    duplicated: now.duplicated - before.duplicated,
-    late: now.late - before.late,
-    garbled: now.garbled - before.garbled,
-  };
 }
