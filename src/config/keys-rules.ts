@@ -221,6 +221,14 @@ const actionKeys = {
     origin: "ours",
     about: ["The largest window that is granted, if `[transfer]` allows as much."],
   },
+  rate_class: {
+    kind: "text",
+    default: "",
+    origin: "ours",
+    about: [
+      "The `[[rate_class]]` whose bandwidth the transfer shares. The last rule that names one counts.",
+    ],
+  },
   action: {
     kind: "choice",
     values: ["next", "stop", "allow", "deny"],

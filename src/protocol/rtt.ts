@@ -25,6 +25,12 @@ export const timeoutUsMaxDefault = 5_000_000;
  */
 export const repetitionsMax = 5;
 
+/**
+ * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
+ * a second and a half, and a client that is busy for as long still wants its blocks. Twice U-Boot's 5 s.
+ */
+export const lastPatienceUs = 10_000_000;
+
 /** RFC 6298's G: the shard looks at its timers at least this often. */
 const granularityUs = 1_000;
 

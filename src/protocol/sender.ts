@@ -10,7 +10,7 @@ import { mark } from "#base/mark.ts";
 import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
-import { repetitionsMax, RoundTrip } from "./rtt.ts";
+import { lastPatienceUs, repetitionsMax, RoundTrip } from "./rtt.ts";
 import type { SenderOptions } from "./sender-options.ts";
 
 /** What {@link Sender.pollTransmit} asks to be sent. */
@@ -31,17 +31,12 @@ export interface SenderStatistics {
   readonly rttUs: number;
 }
 
-/**
- * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
- * a second and a half, and a client that is busy for as long still wants its blocks. Twice U-Boot's 5 s.
- */
-const lastPatienceUs = 10_000_000;
-
 /** One transfer to a peer: RFC 1350 with the windows of RFC 7440. */
 export class Sender {
   readonly #windowBlocks: number;
   readonly #rolloverTo: RolloverTo;
   readonly #patienceUs: number;
+  readonly #unheardRepeatsMax: number;
   readonly #hasOack: boolean;
   readonly #isRequester: boolean;
   readonly #roundTrip: RoundTrip;
@@ -88,6 +83,7 @@ export class Sender {
     this.#rolloverTo = rolloverTo;
     // A client that asked for a longer timeout than our patience still gets one repetition.
     this.#patienceUs = Math.max(options.patienceUs, 2 * (timeoutUs ?? 0));
+    this.#unheardRepeatsMax = options.unheardRepeatsMax ?? repetitionsMax;
     this.#hasOack = hasOack;
     this.#isRequester = isRequester;
     this.#hasHeard = isRequester;
@@ -366,6 +362,10 @@ export class Sender {
     this.#statistics.timeouts++;
     this.#repetitions++;
     this.#roundTrip.backOff();
+    if (!this.#hasHeard && this.#repetitions > this.#unheardRepeatsMax) {
+      mark("no-more-repeats-to-a-silent-peer");
+      return;
+    }
     if (this.#awaitsOackAck()) {
       mark("oack-repeated-on-timeout");
       this.#repeatOack();

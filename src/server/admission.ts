@@ -9,12 +9,12 @@ import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/o
 import { parseRequest, type Request } from "#protocol/request.ts";
 import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
+import { NetasciiPayload, OctetPayload, type Payload } from "#storage/payload.ts";
 
 import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
 import { limitsUnder, readLimits } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
-import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
 import { type Arrival, type Lookups, Question } from "./question.ts";
 import { refuseByPolicy, type Refused, refused, refuseOpen } from "./refused.ts";
 import type { AdmittedWrite, Writes } from "./writes.ts";
@@ -27,6 +27,8 @@ export interface AdmittedRead {
   readonly oack: Uint8Array | undefined;
   readonly fileBytes: number;
   readonly payload: Payload;
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
   /** What the log should say of how the file was found; empty for most. */
   readonly remark: string;
 }
@@ -39,6 +41,7 @@ interface Source {
   readonly bytes: number;
   readonly text: Uint8Array | undefined;
   /** As in {@link AdmittedRead}. */
+  readonly rateClass: string;
   readonly remark: string;
 }
 
@@ -98,13 +101,16 @@ export class Admission {
     const { ruling, virtual: text, candidates } = decision;
     const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
     const narrowed = limitsUnder(limits, ruling, linkBytesMax);
+    const { rate: rateClass } = ruling;
     if (text !== undefined) {
-      return this.#serve(request, narrowed, { fd: NO_FD, bytes: text.length, text, remark: "" });
+      const source = { fd: NO_FD, bytes: text.length, text, rateClass, remark: "" };
+      return this.#serve(request, narrowed, source);
     }
     const fd = this.#finder.open(candidates);
     if (fd >= 0) {
       const { stat, remark } = this.#finder;
-      return this.#serve(request, narrowed, { fd, bytes: stat.bytes, text, remark });
+      const source = { fd, bytes: stat.bytes, text, rateClass, remark };
+      return this.#serve(request, narrowed, source);
     }
     if (fd !== UNREADABLE) return refuseOpen(request, fd);
     const reason = "uploads may not be read back, nor what is in quarantine";
@@ -112,7 +118,7 @@ export class Admission {
   }
 
   #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
-    const { bytes: fileBytes, remark } = source;
+    const { bytes: fileBytes, remark, rateClass } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#drop(source);
@@ -126,7 +132,7 @@ export class Admission {
     if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
-      return { kind: "read", request, grant, oack, fileBytes, payload, remark };
+      return { kind: "read", request, grant, oack, fileBytes, payload, rateClass, remark };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -135,7 +141,7 @@ export class Admission {
     }
     const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "read", request, grant, oack, fileBytes, payload, remark };
+    return { kind: "read", request, grant, oack, fileBytes, payload, rateClass, remark };
   }
 
   #hold({ fd, text }: Source, framing: Framing): CachedFile {

@@ -54,7 +54,9 @@ export interface UploadHome {
   handleBuffer(): void;
   /** The upload found no buffer. */
   handleFull(upload: Upload): void;
-  /** The upload is over; its slot and its claim are the home's again. */
+  /** The upload's name is there to stay, and its bytes count from now on. */
+  handlePublished(upload: Upload): void;
+  /** The upload is over; its slot is the home's again, and so is its claim if it was not published. */
   handleEnd(upload: Upload): void;
 }
 
@@ -247,7 +249,8 @@ export class Upload implements DiskOwner {
     const published = yield* publishSteps(file);
     if (published < 0) return published;
     if (this.#isHashed) this.sha256 = digestText(arena, file, "digest");
-    this.#beginClosing();
+    this.#isClosing = true;
+    this.#home.handlePublished(this);
     return yield* closeSteps(file);
   }
 
@@ -310,17 +313,8 @@ export class Upload implements DiskOwner {
     if (this.#step === undefined || this.#isPostponed) this.#discard();
   }
 
-  /**
-   * From here on a disk thread closes the descriptors, and their numbers may soon be another's: should this shard die meanwhile,
-   * it is better that they stay open than that its successor closes what they are by then.
-   */
-  #beginClosing(): void {
-    this.#isClosing = true;
-    this.#home.ledger.forgetFds(this.claim);
-  }
-
   #discard(): void {
-    this.#beginClosing();
+    this.#isClosing = true;
     this.#steps = discardSteps(this.file);
     if (this.#isPostponed) {
       // Its place among the postponed stays, for the first step of these.

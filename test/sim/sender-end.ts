@@ -10,6 +10,8 @@ import { Sender, Transmit } from "#protocol/sender.ts";
 export interface SenderEndOptions {
   readonly file: Uint8Array;
   readonly patienceUs?: number;
+  /** As in SenderOptions. */
+  readonly unheardRepeatsMax?: number;
   /** Whether the kernel takes the next datagram; when it does not, the rest waits for `retryUs`. */
   readonly kernelTakes?: () => boolean;
   readonly send: (datagram: Uint8Array, nowUs: number) => void;
@@ -36,7 +38,7 @@ export class SenderEnd {
   #retryAtUs = Infinity;
 
   constructor(options: SenderEndOptions, agreement: SenderAgreement, nowUs: number) {
-    const { file, patienceUs = 30_000_000 } = options;
+    const { file, patienceUs = 30_000_000, unheardRepeatsMax } = options;
     const { mode, grant, oack, isRequester } = agreement;
     const { blockBytes, windowBlocks, rolloverTo, timeoutUs } = grant;
     this.#options = options;
@@ -48,6 +50,7 @@ export class SenderEnd {
       rolloverTo,
       timeoutUs,
       patienceUs,
+      ...(unheardRepeatsMax === undefined ? {} : { unheardRepeatsMax }),
       hasOack: oack !== undefined,
       isRequester,
       lastBlock: mode === "octet" ? Math.floor(file.length / blockBytes) + 1 : Infinity,

@@ -1,6 +1,7 @@
 // The memory that arenas have mapped, by region: so that a simulated kernel reads it without making a view for each datagram, and so
 // that what a dead shard has left mapped is known, and can be given back. Descriptors that are closed twice are noticed as well.
 
+import { createHoldings, holdAs, NO_HOLDER } from "#ffi/holdings.ts";
 import { libc, memoryAt } from "#ffi/libc.ts";
 
 interface Region {
@@ -42,6 +43,8 @@ function note(address: number, bytes: number): void {
 }
 
 watchCalls();
+// What modules have mapped while they loaded is every shard's here, where all are of one thread: none of it is left by any.
+holdAs(createHoldings(), NO_HOLDER);
 
 /** The bytes at `address`, of an arena or of any other memory. */
 export function bytesAt(address: number, length: number): Uint8Array {

@@ -3,16 +3,17 @@
 
 import type { Settings } from "#config/settings.ts";
 import { Errno } from "#ffi/errno.ts";
+import { createHoldings, giveBackLeft, holdAs, holderOf } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
-  Counter,
-  COUNTERS,
   type FastPath,
   type ShardInit,
   type ShardRecord,
   type ShardTerms,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { Counter, COUNTERS } from "#server/measures.ts";
 import { Shard } from "#server/shard.ts";
 import { readNow } from "#storage/file-cache.ts";
 
@@ -145,6 +146,7 @@ export class Server {
   }
 
   #launch(): void {
+    holdAs(this.#shardInit.holdings, holderOf(0, this.deaths));
     const { isBatching, isSegmenting, disk, record } = this.#init;
     const paths = {
       recvmmsg: path(isBatching),
@@ -162,6 +164,8 @@ export class Server {
           return newest;
         },
         switched() {},
+        settled: () => void giveBackLeft(),
+        drained() {},
       },
       {
         kernel: this.#mortal(),
@@ -245,13 +249,17 @@ function path(isOn: boolean): FastPath {
 
 function shardInitOf({ terms, transferSockets }: ServerInit): ShardInit {
   const ring = new SharedArrayBuffer(8);
+  const holdings = createHoldings();
+  const { transfersMax } = terms.settings;
   return {
     shardIndex: 0,
     terms,
     serviceFd: SERVICE_FD,
     transferFds: Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index),
     doorbellFd: DOORBELL_FD,
-    disks: [{ ring, doorbellFd: DOORBELL_FD }],
+    disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
+    limits: createLimitMemory({ shards: 1, transfersPerShard: transfersMax }, 1),
+    holdings,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };

@@ -4,7 +4,7 @@
 import { Random } from "#base/random.ts";
 import { Errno } from "#ffi/errno.ts";
 import { closeFd } from "#ffi/file.ts";
-import { Counter } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 
 import type { Datagram } from "../kernel.ts";
 import { Agenda } from "./agenda.ts";

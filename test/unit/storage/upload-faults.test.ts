@@ -10,7 +10,7 @@ import { Errno } from "#ffi/errno.ts";
 import { HashCall } from "#storage/disk-job.ts";
 import { ThreadQueue } from "#storage/disk-queue.ts";
 import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
-import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
+import { createUploadLedger } from "#storage/upload-ledger.ts";
 import type { UploadPlan } from "#storage/upload-plan.ts";
 import { UploadRefusal, uploadRefusalOf } from "#storage/upload-refusal.ts";
 import { Append } from "#storage/upload.ts";
@@ -128,18 +128,6 @@ test.each([
   expect(uploadRefusalOf(-errno)).toBe(refusal);
 });
 
-test("what a shard dies in the middle of closing is not closed once more by its successor", () => {
-  const memory = createUploadLedger(4);
-  const rig = new UploadRig(temporaryFolder(), { ledger: memory });
-  const upload = rig.open();
-  const successor = new UploadLedger(memory, 0, unlimited);
-  upload.abort();
-  // The disk thread has closed the file; the shard dies before it hears of it.
-  while (openDescriptors(rig.root) > 2) rig.queue.step();
-  successor.adopt();
-  expect(successor.releaseDead()).toEqual([]);
-});
-
 describe("a file system of one megabyte", () => {
   test("refuses what does not fit, and has room again afterwards", () => {
     const disk = smallDisk();
@@ -173,8 +161,6 @@ describe("a file system of one megabyte", () => {
     expect(Object.keys(rig.tree())).toEqual(["other"]);
   });
 });
-
-const unlimited = { rootBytesMax: 0, clientBytesMax: 0, clientWindowMs: 1000 };
 
 /** Mounts a file system of one megabyte; undefined where that is not allowed. */
 function smallDisk(): string | undefined {
