@@ -102,6 +102,16 @@ export const transferKeys = {
       "a client that pauses, as U-Boot does for its timeout of five seconds, tries again well within it (a guess).",
     about: ["The silence after which a transfer is given up."],
   },
+  "transfer.freebind": {
+    kind: "boolean",
+    default: false,
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "Listen on the address of `bind_addr` even if this machine does not have it yet, and answer as soon as it does.",
+      "Without it the start fails, which finds mistyped addresses.",
+    ],
+  },
   "transfer.drain_secs": {
     kind: "integer",
     default: 10,

@@ -14,8 +14,6 @@ import { silenceDoorbell } from "./start.ts";
 export interface Kernel {
   /** See {@link monotonicUs}. */
   readonly nowUs: () => number;
-  /** Milliseconds since 1970. */
-  readonly dateMs: () => number;
   readonly datagrams: DatagramCalls;
   readonly createPoll: () => Poll;
   /** See {@link silenceDoorbell}. */
@@ -30,7 +28,6 @@ export interface Kernel {
 /** The kernel that this process runs on. */
 export const thisKernel: Kernel = {
   nowUs: monotonicUs,
-  dateMs: Date.now,
   datagrams: datagramCalls,
   createPoll: () => new Epoll(),
   silenceDoorbell,

@@ -257,12 +257,12 @@ function path(isOn: boolean): FastPath {
 function shardInitOf({ terms, transferSockets }: ServerInit): ShardInit {
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
+  const transferFds = Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index);
   const { transfersMax } = terms.settings;
   return {
     shardIndex: 0,
     terms,
-    serviceFd: SERVICE_FD,
-    transferFds: Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index),
+    listeners: [{ serviceFd: SERVICE_FD, transferFds }],
     doorbellFd: DOORBELL_FD,
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
     limits: createLimitMemory({ shards: 1, transfersPerShard: transfersMax }, 1),
