@@ -119,24 +119,28 @@ export function checkUpload(
   if (!isWhole) throw new Broken(`${name} is nothing that was sent`, station);
 }
 
+/** What is mapped when it is needed for the first time: where netascii is decoded, and a larger inbox. */
+const MAPPINGS_MORE = 2;
+
 /** A world after its end. */
 export interface Aftermath {
   readonly premises: Premises;
   /** What was sent under each name. */
   readonly sent: ReadonlyMap<string, readonly Uint8Array[]>;
-  /** Descriptors that workers had open when they died. */
-  readonly leftOver: ReadonlySet<number>;
+  /** Mappings beyond those that a shard begins with. */
+  readonly mappings: number;
   /** Whether a request has asked for another name than was meant, or for blocks of another size. */
   readonly isGarbled: boolean;
   readonly hasDied: boolean;
   readonly hasFailed: boolean;
 }
 
-/** Descriptors, names and the ledger are as they were at the start. */
+/** Descriptors, mappings, names and the ledger are as they were at the start, and what the dead have left is given back. */
 export function checkPremises(aftermath: Aftermath): void {
-  const { premises, sent, leftOver, isGarbled, hasDied, hasFailed } = aftermath;
-  const open = premises.openFds().filter((fd) => !leftOver.has(fd));
+  const { premises, sent, mappings, isGarbled, hasDied, hasFailed } = aftermath;
+  const open = premises.openFds();
   if (open.length > 0) throw new Broken(`${open.length} descriptors stay open`);
+  if (mappings > MAPPINGS_MORE) throw new Broken(`${mappings} mappings more than at the start`);
   let bytes = 0;
   for (const name of premises.uploadedNames()) {
     const present = premises.uploaded(name) ?? new Uint8Array();

@@ -38,7 +38,7 @@ export interface ServerInit {
   readonly isSegmenting: boolean;
   readonly disk: SimulatedDisk;
   readonly send: (datagram: Datagram) => void;
-  /** The worker has died, and has left open what it had open. */
+  /** The worker has died, and has left what it held. */
   readonly handleDeath: () => void;
   readonly record: (record: ShardRecord) => void;
 }
@@ -61,6 +61,7 @@ export class Server {
   #newest: ShardTerms | undefined;
   #shard: Shard | undefined;
   readonly #mappedBefore: ReadonlySet<number> = mappedRegions();
+  readonly #mappedFirst: number;
   #turnAtUs = Infinity;
   #pausedUntilUs = 0;
   #isDoomed = false;
@@ -78,6 +79,12 @@ export class Server {
     this.#control = new Int32Array(this.#shardInit.control);
     this.#counters = new Float64Array(this.#shardInit.counters);
     this.#launch();
+    this.#mappedFirst = mappedRegions().size;
+  }
+
+  /** How many mappings there are beyond those that the first shard began with. */
+  get mappingsMore(): number {
+    return mappedRegions().size - this.#mappedFirst;
   }
 
   get settings(): Settings {
@@ -139,7 +146,7 @@ export class Server {
     this.#turnAt(this.#agenda.nowUs);
   }
 
-  /** Ends it. Its memory is given back, and that of those that have died, in which a disk thread may have been at work. */
+  /** Ends it, and gives back its memory. */
   end(): void {
     this.#shard = undefined;
     unmapSince(this.#mappedBefore);
@@ -250,6 +257,7 @@ function path(isOn: boolean): FastPath {
 function shardInitOf({ terms, transferSockets }: ServerInit): ShardInit {
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
+  const transferFds = Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index);
   const { transfersMax } = terms.settings;
   const transferFds = Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index);
   return {

@@ -57,7 +57,6 @@ export class World {
   readonly #hecklers: Heckler[] = [];
   /** What was sent under each name. */
   readonly #sent: Map<string, Uint8Array[]> = new Map();
-  readonly #leftOver: Set<number> = new Set();
   readonly #closedTwiceBefore: number = descriptorsClosedTwice();
   #kernelFaults: KernelFaults;
   #fullUntilUs = 0;
@@ -92,7 +91,7 @@ export class World {
       checkPremises({
         premises: this.#premises,
         sent: this.#sent,
-        leftOver: this.#leftOver,
+        mappings: this.#server.mappingsMore,
         isGarbled: this.#stations.some(({ path }) => path.counts.garbled > 0),
         hasDied: this.#server.deaths > 0,
         hasFailed: this.#disk.faults > 0,
@@ -288,7 +287,6 @@ export class World {
   #handleDeath(): void {
     this.log.event(this.#agenda.nowUs, "the worker dies");
     this.#troubles += 1;
-    for (const fd of this.#premises.openFds()) this.#leftOver.add(fd);
   }
 
   #troublesNow(): number {
