@@ -1,6 +1,8 @@
 // How a sender is set up (protocol layer, pure): what was granted to the client, and how patient the server is.
 // Made once per transfer; a plain record.
 
+import type { Random } from "#base/random.ts";
+
 import type { RolloverTo } from "./blocks.ts";
 
 export interface SenderOptions {
@@ -13,6 +15,8 @@ export interface SenderOptions {
   readonly timeoutUs: number | undefined;
   /** The first timeout where none is negotiated; 1 s when absent. */
   readonly firstTimeoutUs?: number;
+  /** Where the jitter of repetitions comes from; without it there is none. */
+  readonly random?: Random;
   /** Gives up when nothing new was acknowledged for so long. */
   readonly patienceUs: number;
   /** The first reply is an OACK, and DATA 1 waits for its ACK 0. */

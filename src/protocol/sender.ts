@@ -11,25 +11,12 @@ import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
 import { repetitionsMax, RoundTrip } from "./rtt.ts";
+import { SenderCounts, type SenderStatistics } from "./sender-counts.ts";
 import type { SenderOptions } from "./sender-options.ts";
 
 /** What {@link Sender.pollTransmit} asks to be sent. */
 export const Transmit = { none: 0, oack: 1, data: 2, error: 3 } as const;
 export type Transmit = (typeof Transmit)[keyof typeof Transmit];
-
-/** Counts for the log line of a transfer. The sender keeps writing to its own one. */
-export interface SenderStatistics {
-  /** DATA packets sent, repetitions included. */
-  readonly blocksSent: number;
-  /** DATA packets that had been sent before. */
-  readonly blocksResent: number;
-  /** Times the deadline passed while the peer was to answer. */
-  readonly timeouts: number;
-  /** ACKs that asked for blocks again. */
-  readonly nacks: number;
-  /** The smoothed round-trip time in microseconds; 0 when none could be measured. */
-  readonly rttUs: number;
-}
 
 /**
  * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
@@ -45,7 +32,7 @@ export class Sender {
   readonly #hasOack: boolean;
   readonly #isRequester: boolean;
   readonly #roundTrip: RoundTrip;
-  readonly #statistics = { blocksSent: 0, blocksResent: 0, timeouts: 0, nacks: 0, rttUs: 0 };
+  readonly #statistics = new SenderCounts();
 
   #lastBlock: number;
   #lastIsEmpty: boolean;
@@ -93,7 +80,7 @@ export class Sender {
     this.#hasHeard = isRequester;
     this.#lastBlock = lastBlock;
     this.#lastIsEmpty = options.lastIsEmpty ?? false;
-    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs);
+    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs, options.random);
   }
 
   /** First block, absolute, of the run that {@link pollTransmit} named last. */

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
+import { Random } from "#base/random.ts";
 import { RoundTrip } from "#protocol/rtt.ts";
 
 import { expectMark } from "../../marks.ts";
@@ -37,6 +38,35 @@ test("RFC 1123 §4.2.3.2, RFC 6298 (5.5): each timeout doubles the next, up to a
   expect(timeouts).toEqual([1e6, 2e6, 4e6, 5e6, 5e6]);
   roundTrip.sample(100_000);
   expect(roundTrip.timeoutUs).toBe(300_000);
+});
+
+test("back-off has jitter: two transfers that lose together do not repeat together", () => {
+  const waits = [1, 2, 3, 4].map((seed) => {
+    const roundTrip = new RoundTrip(undefined, undefined, new Random(seed));
+    roundTrip.backOff();
+    return roundTrip.timeoutUs;
+  });
+  expect(new Set(waits).size).toBe(waits.length);
+  for (const wait of waits) {
+    // RFC 6298 (5.5) doubles; never less, and here up to a quarter more.
+    expect(wait).toBeGreaterThanOrEqual(2_000_000);
+    expect(wait).toBeLessThan(2_500_000);
+  }
+});
+
+test("jitter never exceeds a negotiated timeout, nor the usual bound", () => {
+  const negotiated = new RoundTrip(3_000_000, undefined, new Random(1));
+  negotiated.backOff();
+  expect(negotiated.timeoutUs).toBe(3_000_000);
+  const usual = new RoundTrip(undefined, undefined, new Random(1));
+  for (let round = 0; round < 9; round++) usual.backOff();
+  expect(usual.timeoutUs).toBe(5_000_000);
+});
+
+test("a path without any jitter still leaves 10 ms for a hiccup", () => {
+  const roundTrip = new RoundTrip(undefined);
+  for (let round = 0; round < 200; round++) roundTrip.sample(100_000);
+  expect(roundTrip.timeoutUs).toBe(110_000);
 });
 
 test("a sign of life ends the back-off, without a sample too", () => {
