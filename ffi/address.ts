@@ -195,9 +195,12 @@ export function decodeSockaddr(from: Uint8Array, offset: number): SocketAddress 
 
 /** The index of an interface given by name or by number; 0 if there is none (a name is looked up, a number believed). */
 function scopeIdOf(scope: string): number {
-  if (/^[0-9]{1,9}$/.test(scope)) return Number(scope);
-  if (writeText(scope) < 0) return 0;
-  return libc.if_nametoindex(scratchAddress(TEXT));
+  return /^[0-9]{1,9}$/.test(scope) ? Number(scope) : interfaceIndex(scope);
+}
+
+/** The index of the interface called `name`; 0 if there is none. Source: if_nametoindex(3). */
+export function interfaceIndex(name: string): number {
+  return writeText(name) < 0 ? 0 : libc.if_nametoindex(scratchAddress(TEXT));
 }
 
 /** The name of interface `index`, or its number where it has gone. */

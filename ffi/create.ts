@@ -1,5 +1,5 @@
 // New files and folders (ffi layer, rank 1): made so that nobody else's file is ever opened or followed instead, and what is
-// asked about the place that they go to. Everything returns ≥ 0 or −errno; names are one segment of a path.
+// asked about the place that they go to. Everything returns ≥ 0 or −errno; names are one segment of a path, as text (UTF-8) or bytes.
 
 import { assert } from "#base/assert.ts";
 
@@ -33,7 +33,7 @@ export function createUnnamed(folderFd: number): number {
 }
 
 /** Creates the file `name` in `folderFd`, to be read and written. Returns an fd; −EEXIST if anything has that name. */
-export function createNamed(folderFd: number, name: string): number {
+export function createNamed(folderFd: number, name: string | Uint8Array): number {
   const length = writeSegment(name);
   if (length < 0) return length;
   const flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC;
@@ -41,7 +41,7 @@ export function createNamed(folderFd: number, name: string): number {
 }
 
 /** Opens whatever has the name `name` in `folderFd` to describe it and no more: a symlink itself, a file of any permission. */
-export function openEntry(folderFd: number, name: string): number {
+export function openEntry(folderFd: number, name: string | Uint8Array): number {
   const length = writeSegment(name);
   if (length < 0) return length;
   const flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
@@ -49,7 +49,7 @@ export function openEntry(folderFd: number, name: string): number {
 }
 
 /** Creates the folder `name` in `folderFd`. Returns 0 or −errno; −EEXIST if anything has that name. Source: mkdirat(2). */
-export function makeFolder(folderFd: number, name: string, mode: number): number {
+export function makeFolder(folderFd: number, name: string | Uint8Array, mode: number): number {
   const length = writeSegment(name);
   if (length < 0) return length;
   return checked(libc.mkdirat(folderFd, scratchAddress(TEXT), mode));
@@ -61,7 +61,7 @@ export function setMode(fd: number, mode: number): number {
 }
 
 /** Removes the file `name` from `folderFd`. Returns 0 or −errno. */
-export function removeEntry(folderFd: number, name: string): number {
+export function removeEntry(folderFd: number, name: string | Uint8Array): number {
   const length = writeSegment(name);
   if (length < 0) return length;
   return checked(libc.unlinkat(folderFd, scratchAddress(TEXT), 0));
@@ -93,7 +93,15 @@ export function copyBytes(to: number, from: number, length: number): void {
   libc.memcpy(to, from, length);
 }
 
-function writeSegment(name: string): number {
-  assert(!name.includes("/") && name !== "..", "a segment stays in its folder");
+function writeSegment(name: string | Uint8Array): number {
+  assert(isSegment(name), "a segment stays in its folder");
   return writeText(name);
 }
+
+function isSegment(name: string | Uint8Array): boolean {
+  if (typeof name === "string") return !name.includes("/") && name !== "..";
+  return !name.includes(SLASH) && !(name.length === 2 && name.every((byte) => byte === DOT));
+}
+
+const SLASH = 0x2f;
+const DOT = 0x2e;

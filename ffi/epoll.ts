@@ -15,6 +15,9 @@ const EPOLL_CTL_MOD = 3;
 // More than the sockets of a shard: one service socket, its transfer sockets, one doorbell.
 const EVENTS_MAX = 64;
 
+/** What waits for descriptors: {@link Epoll}, or what stands in for it. */
+export type Poll = Pick<Epoll, "add" | "modify" | "wait" | "token" | "events" | "close">;
+
 /** An epoll instance. Source: epoll(7). */
 export class Epoll {
   readonly #fd: number;

@@ -27,6 +27,29 @@ export const NAME_BYTES = 32;
 /** Bytes reserved for a local address: interface index (4, host order), family (4), address (16). */
 export const LOCAL_BYTES = 24;
 
+/**
+ * The calls that move datagrams, on an array of mmsghdr at `headers`. They never wait, and return what the kernel's do, or
+ * −errno. What stands in for the kernel reads and writes the same structures (abi.ts).
+ */
+export interface DatagramCalls {
+  /** Fills up to `count` headers. Returns how many. Source: recvmmsg(2). */
+  readonly recvmmsg: (fd: number, headers: number, count: number) => number;
+  /** Fills the first header. Returns the bytes of its datagram. Source: recvmsg(2). */
+  readonly recvmsg: (fd: number, headers: number) => number;
+  /** Sends up to `count` messages. Returns how many, at least one. Source: sendmmsg(2). */
+  readonly sendmmsg: (fd: number, headers: number, count: number) => number;
+  /** Sends the first message. Returns its bytes. Source: sendmsg(2). */
+  readonly sendmsg: (fd: number, headers: number) => number;
+}
+
+/** The kernel's own. */
+export const datagramCalls: DatagramCalls = {
+  recvmmsg: (fd, headers, count) => checked(libc.recvmmsg(fd, headers, count, MSG_DONTWAIT, 0)),
+  recvmsg: (fd, headers) => checked(libc.recvmsg(fd, headers, MSG_DONTWAIT)),
+  sendmmsg: (fd, headers, count) => checked(libc.sendmmsg(fd, headers, count, MSG_DONTWAIT)),
+  sendmsg: (fd, headers) => checked(libc.sendmsg(fd, headers, MSG_DONTWAIT)),
+};
+
 /** Receives up to `datagrams` datagrams of up to `datagramBytes` each in one call. */
 export class ReceiveBatch {
   readonly datagrams: number;
@@ -39,14 +62,21 @@ export class ReceiveBatch {
   readonly #controls: number;
   readonly #buffers: number;
   readonly #isBatching: boolean;
+  readonly #calls: DatagramCalls;
 
   /** `isBatching` false receives one datagram per system call (recvmsg). */
-  constructor(datagrams: number, datagramBytes: number, isBatching: boolean) {
+  constructor(
+    datagrams: number,
+    datagramBytes: number,
+    isBatching: boolean,
+    calls: DatagramCalls = datagramCalls,
+  ) {
     // 64 bytes beyond the buffer keep neighbouring datagrams out of the same cache set.
     this.#stride = datagramBytes + 64;
     const perDatagram = Mmsghdr.size + Iovec.size + NAME_BYTES + CONTROL_BYTES + this.#stride;
     const arena = new Arena(datagrams * perDatagram);
     this.datagrams = datagrams;
+    this.#calls = calls;
     this.u8 = arena.u8;
     this.#arena = arena;
     this.#isBatching = isBatching;
@@ -71,10 +101,8 @@ export class ReceiveBatch {
   /** Receives what is there without waiting. Returns the count, or −errno (−EAGAIN: nothing). */
   receive(fd: number): number {
     const headers = this.#arena.address + this.#headers;
-    if (this.#isBatching) {
-      return checked(libc.recvmmsg(fd, headers, this.datagrams, MSG_DONTWAIT, 0));
-    }
-    const length = checked(libc.recvmsg(fd, headers, MSG_DONTWAIT));
+    if (this.#isBatching) return this.#calls.recvmmsg(fd, headers, this.datagrams);
+    const length = this.#calls.recvmsg(fd, headers);
     if (length < 0) return length;
     this.#arena.u32[(this.#headers + Mmsghdr.length) >>> 2] = length;
     return 1;
@@ -149,6 +177,7 @@ export class SendBatch {
   readonly #iovecs: number;
   readonly #iovecsMax: number;
   readonly #isBatching: boolean;
+  readonly #calls: DatagramCalls;
   #count = 0;
   #iovecsUsed = 0;
   #header = 0;
@@ -156,11 +185,17 @@ export class SendBatch {
   #messageBytes = 0;
 
   /** `isBatching` false sends one datagram per system call (sendmsg). */
-  constructor(messagesMax: number, iovecsMax: number, isBatching: boolean) {
+  constructor(
+    messagesMax: number,
+    iovecsMax: number,
+    isBatching: boolean,
+    calls: DatagramCalls = datagramCalls,
+  ) {
     const perMessage = Mmsghdr.size + NAME_BYTES + CONTROL_BYTES;
     const arena = new Arena(messagesMax * perMessage + iovecsMax * Iovec.size);
     assert(messagesMax <= IOVECS_MAX, "sendmmsg takes at most UIO_MAXIOV messages");
     this.messagesMax = messagesMax;
+    this.#calls = calls;
     this.#arena = arena;
     this.#u32 = arena.u32;
     this.#iovecsMax = iovecsMax;
@@ -241,10 +276,8 @@ export class SendBatch {
    */
   send(fd: number, first: number): number {
     const address = this.#arena.address + this.#headers + first * Mmsghdr.size;
-    if (this.#isBatching) {
-      return checked(libc.sendmmsg(fd, address, this.#count - first, MSG_DONTWAIT));
-    }
-    const sent = checked(libc.sendmsg(fd, address, MSG_DONTWAIT));
+    if (this.#isBatching) return this.#calls.sendmmsg(fd, address, this.#count - first);
+    const sent = this.#calls.sendmsg(fd, address);
     return sent < 0 ? sent : 1;
   }
 

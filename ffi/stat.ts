@@ -34,6 +34,10 @@ export class FileStat {
     return (this.mode & S_IFMT) === S_IFDIR;
   }
 
+  get isLink(): boolean {
+    return (this.mode & S_IFMT) === S_IFLNK;
+  }
+
   /**
    * Whether `other` is the same file and nothing was written in between. The change time is left out on purpose: a file that
    * was replaced by rename loses a link, which changes it, and its bytes are still the old ones.
@@ -62,6 +66,7 @@ export class FileStat {
 // inode(7)
 const S_IFMT = 0o170000;
 const S_IFDIR = 0o040000;
+const S_IFLNK = 0o120000;
 const S_IFREG = 0o100000;
 
 /** Describes `fd` into `out`. Returns 0 or −errno; `out` is untouched on failure. */

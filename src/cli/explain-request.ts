@@ -3,33 +3,29 @@
 
 import { join } from "node:path";
 
+import { formatBytes } from "#config/format.ts";
 import type { Settings } from "#config/settings.ts";
+import { mtuOfInterface } from "#io/links.ts";
 import { openLinkTargets, openServedFolder } from "#io/start.ts";
-import { formatAddress, parseAddress } from "#policy/address.ts";
-import { parseMac } from "#policy/hosts.ts";
-import { bytesOf, byteStringOf, pathText } from "#policy/names.ts";
+import { formatAddress } from "#policy/address.ts";
+import { pathText } from "#policy/names.ts";
 import { compilePolicy, type Denial, type Permit, Policy } from "#policy/policy.ts";
-import type { Asking } from "#policy/rule.ts";
 import { UploadPolicy } from "#policy/upload.ts";
 import { errorReplies, type ErrorReply } from "#protocol/error-reply.ts";
+import { describeGrant, negotiate } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
 import { Finder, UNREADABLE } from "#server/finder.ts";
+import { limitsUnder, readLimits, writeLimits } from "#server/limits.ts";
+import { blockBytesOver } from "#server/link-limit.ts";
 import { refuseByPolicy, refuseOpen } from "#server/refused.ts";
 import { OpenRefusal } from "#storage/root.ts";
 
-/** A request as it is typed. */
-export interface TypedRequest {
-  readonly name: string | undefined;
-  readonly client: string | undefined;
-  readonly mac: string | undefined;
-  readonly isWrite: boolean;
-}
-
-/** What is wrong with a request that was typed, and what to write. */
-export interface RequestFault {
-  readonly fault: string;
-  readonly remedy: string;
-}
+import {
+  type ReadRequest,
+  readRequest,
+  type RequestFault,
+  type TypedRequest,
+} from "./typed-request.ts";
 
 type Row = readonly [name: string, value: string];
 
@@ -38,63 +34,57 @@ export function explainRequest(
   settings: Settings,
   typed: TypedRequest,
 ): readonly string[] | RequestFault {
-  const asking = askingOf(typed);
-  if ("fault" in asking) return asking;
+  const read = readRequest(typed);
+  if ("fault" in read) return read;
+  const { asking, request } = read;
   const policy = compilePolicy(settings.policy);
   if (!(policy instanceof Policy)) throw new TypeError("a validated policy compiles");
-  const kind = asking.isWrite ? "write" : "read";
-  const from = `${formatAddress(asking.client)}${asking.mac === undefined ? "" : ` (${asking.mac})`}`;
-  const rows: Row[] = [["request", `${kind} ${JSON.stringify(typed.name)} from ${from}`]];
-  // The server does not even ask its rules then.
-  const isOff = asking.isWrite && !settings.uploads.isEnabled;
-  const decision = policy.decide(asking, (label, isMatch, text) => {
-    rows.push([label, `${isMatch ? "holds: " : "no: "}${text}`]);
+  const rows: Row[] = [["request", describeRequest(read)]];
+  const decision = policy.decide(asking, {
+    rule: (label, isMatch, text) => rows.push([label, `${isMatch ? "holds: " : "no: "}${text}`]),
+    access: (folder, path, { verdict, folder: listed, reason }) => {
+      const file = join(folder, pathText(path));
+      rows.push(["access", `${accessWords[verdict]}: ${file}, for in ${listed} ${reason}`]);
+    },
   });
-  rows.push(["verdict", describeVerdict(decision)]);
-  const request = requestOf(asking);
-  if (isOff)
+  rows.push(["verdict", describeVerdict(decision, settings)]);
+  // The server does not even ask its rules then.
+  if (asking.isWrite && !settings.uploads.isEnabled) {
     rows.push(["uploads", "off in [write_config]"], errorRow(errorReplies.accessViolation));
-  else if (!decision.isAllowed) rows.push(errorRow(refuseByPolicy(request, decision).reply));
-  else if (asking.isWrite) rows.push(...describeUpload(settings, decision));
-  else rows.push(...describeFiles(settings, decision, request));
-  if (decision.isAllowed) rows.push(describeOptions(settings, decision));
+  } else if (!decision.isAllowed) rows.push(errorRow(refuseByPolicy(request, decision).reply));
+  else {
+    const fate = asking.isWrite
+      ? describeUpload(settings, decision)
+      : describeFiles(settings, decision, request);
+    rows.push(...fate.rows);
+    if (fate.isServed) rows.push(...describeOptions(settings, read, decision, fate.fileBytes));
+  }
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 }
 
-function askingOf({ name, client, mac, isWrite }: TypedRequest): Asking | RequestFault {
-  if (name === undefined) {
-    return {
-      fault: "--explain needs a name",
-      remedy: "write: check --explain --client 192.0.2.7 NAME",
-    };
-  }
-  if (client === undefined) {
-    return { fault: "--explain needs a client", remedy: "write --client and its address" };
-  }
-  const address = parseAddress(client);
-  if (address === undefined) {
-    return { fault: `--client ${client} is no IP address`, remedy: "write a literal: 192.0.2.7" };
-  }
-  const parsedMac = mac === undefined ? undefined : parseMac(mac);
-  if (mac !== undefined && parsedMac === undefined) {
-    return { fault: `--mac ${mac} is no hardware address`, remedy: "write b8:27:eb:01:02:03" };
-  }
-  return {
-    name: byteStringOf(name),
-    isWrite,
-    mode: "octet",
-    client: address,
-    local: undefined,
-    interface: undefined,
-    mac: parsedMac,
-  };
+function describeRequest({ asking, request }: ReadRequest): string {
+  const { client, mac, local, mode } = asking;
+  const parts = [`${request.kind} ${JSON.stringify(request.name)}`];
+  if (mode !== "octet") parts.push(`in ${mode}`);
+  parts.push(`from ${formatAddress(client)}`);
+  if (mac !== undefined) parts.push(`(${mac})`);
+  if (local !== undefined) parts.push(`to ${formatAddress(local)}`);
+  if (asking.interface !== undefined) parts.push(`by ${asking.interface}`);
+  return parts.join(" ");
 }
 
-function describeVerdict(decision: Permit | Denial): string {
-  const { decidedBy, code } = decision.ruling;
+/** What the lists of a folder come to, for people. `unlisted`: the rules and the default have their say. */
+const accessWords = { allow: "admitted", deny: "passed over", unlisted: "no matter" } as const;
+
+function describeVerdict(decision: Permit | Denial, { policy }: Settings): string {
+  const { decidedBy, code, verdict } = decision.ruling;
   const by = decidedBy === "" ? "by default" : `by ${decidedBy}`;
-  if (decision.isAllowed) return `allowed ${by}`;
+  if (decision.isAllowed) {
+    const isByLists = verdict === "undecided" && !policy.isAllowedByDefault;
+    return isByLists ? "allowed by the lists of folders" : `allowed ${by}`;
+  }
+  if (decision.cause === "folder") return `denied by the lists of ${decision.folder}`;
   if (decision.cause === "denied") return `denied ${by}, with ERROR ${code}`;
   return `refused: ${refusals[decision.cause]}`;
 }
@@ -106,41 +96,43 @@ const refusals = {
   "too-long": "the name is too long",
 } as const;
 
-/** The request without options: what was granted or refused does not depend on them. */
-function requestOf({ name, mode, isWrite }: Asking): Request {
-  const nameBytes = bytesOf(name);
-  const kind = isWrite ? "write" : "read";
-  return { kind, name: pathText(name), nameBytes, mode, options: [] };
-}
-
 function errorRow(reply: ErrorReply | undefined): Row {
   return ["answer", reply === undefined ? "none" : `ERROR ${reply.code} ${reply.message}`];
 }
 
+/** What becomes of a request that rules allow. */
+interface Fate {
+  readonly rows: readonly Row[];
+  readonly isServed: boolean;
+  /** The size of what is sent. */
+  readonly fileBytes?: number;
+}
+
 /** Where the upload goes. Whether it may take the place of what is there shows only when it comes. */
-function describeUpload({ uploads }: Settings, { path }: Permit): readonly Row[] {
-  const decision = new UploadPolicy(uploads).decide(pathText(path), undefined);
-  if (decision.isAllowed) return [["upload", join(uploads.rootDir, decision.target)]];
-  return [["upload", `refused: ${decision.reason}`], errorRow(errorReplies[decision.reply])];
+function describeUpload({ uploads }: Settings, { path }: Permit): Fate {
+  const decision = new UploadPolicy(uploads).decide(path, undefined);
+  if (decision.isAllowed) {
+    const file = join(uploads.rootDir, pathText(decision.target));
+    return { rows: [["upload", file]], isServed: true };
+  }
+  const reply = errorRow(errorReplies[decision.reply]);
+  return { rows: [["upload", `refused: ${decision.reason}`], reply], isServed: false };
 }
 
 /** Where the file is looked for, in turn, up to where it is found, and what is sent. */
-function describeFiles(settings: Settings, permit: Permit, request: Request): readonly Row[] {
+function describeFiles(settings: Settings, permit: Permit, request: Request): Fate {
   const { virtual, candidates } = permit;
-  if (virtual !== undefined) {
-    return [sizeRow(settings, virtual.length, " from a template")];
-  }
+  if (virtual !== undefined) return fateOfBytes(settings, [], virtual.length, " from a template");
   const rows: Row[] = [];
   if (candidates.length === 0)
     rows.push(["file", "none: every root has a variable without a value"]);
   const { folders } = settings.policy;
   const linkTargetFds = openLinkTargets(settings.lookup.symlinkTargets);
-  if ("fault" in linkTargetFds)
-    return [["file", `${linkTargetFds.fault}; ${linkTargetFds.remedy}`]];
+  if ("fault" in linkTargetFds) return fateOfFault(linkTargetFds);
   const folderFds: number[] = [];
   for (const folder of folders) {
     const fd = openServedFolder(folder);
-    if (typeof fd !== "number") return [["file", `${fd.fault}; ${fd.remedy}`]];
+    if (typeof fd !== "number") return fateOfFault(fd);
     folderFds.push(fd);
   }
   const finder = new Finder(settings, { folderFds, linkTargetFds });
@@ -148,20 +140,29 @@ function describeFiles(settings: Settings, permit: Permit, request: Request): re
     const file = join(folders[folder] ?? "", pathText(path));
     rows.push(["file", `${file}: ${result < 0 ? fateOf(result) : foundAs(finder)}`]);
   });
-  if (fd >= 0) {
-    rows.push(sizeRow(settings, finder.stat.bytes, ""));
-    finder.close(fd);
-  } else if (fd === UNREADABLE) rows.push(errorRow(errorReplies.accessViolation));
-  else rows.push(errorRow(refuseOpen(request, fd).reply));
-  for (const each of [...folderFds, ...linkTargetFds]) finder.close(each);
-  return rows;
+  const { bytes } = finder.stat;
+  for (const each of [...(fd < 0 ? [] : [fd]), ...folderFds, ...linkTargetFds]) finder.close(each);
+  if (fd >= 0) return fateOfBytes(settings, rows, bytes, "");
+  const reply = fd === UNREADABLE ? errorReplies.accessViolation : refuseOpen(request, fd).reply;
+  return { rows: [...rows, errorRow(reply)], isServed: false };
 }
 
-function sizeRow({ fileBytesMax }: Settings, bytes: number, origin: string): Row {
-  const isTooLarge = fileBytesMax > 0 && bytes > fileBytesMax;
-  return isTooLarge
+function fateOfFault({ fault, remedy }: RequestFault): Fate {
+  return { rows: [["file", `${fault}; ${remedy}`]], isServed: false };
+}
+
+/** Something of `fileBytes` was found. */
+function fateOfBytes(
+  { fileBytesMax }: Settings,
+  rows: readonly Row[],
+  fileBytes: number,
+  origin: string,
+): Fate {
+  const isTooLarge = fileBytesMax > 0 && fileBytes > fileBytesMax;
+  const row: Row = isTooLarge
     ? errorRow(errorReplies.accessViolation)
-    : ["answer", `${bytes} bytes${origin}`];
+    : ["answer", `${fileBytes} bytes${origin}`];
+  return { rows: [...rows, row], isServed: !isTooLarge, fileBytes };
 }
 
 /** In which case a candidate was found, for people. */
@@ -187,11 +188,35 @@ function fateOf(result: number): string {
   }
 }
 
-/** What would be granted to a client that asks for all there is. */
-function describeOptions(settings: Settings, { ruling }: Permit): Row {
-  const refused = [...new Set([...settings.refusedOptions, ...ruling.refusedOptions])];
-  const block = Math.min(settings.blockBytesMax, ruling.blockBytesMax);
-  const window = Math.min(settings.windowBlocksMax, ruling.windowBlocksMax);
-  const without = refused.length === 0 ? "" : `; none of ${refused.join(", ")}`;
-  return ["options", `blksize up to ${block}, windowsize up to ${window}${without}`];
+/** The options that a client may be granted, and if it asks for some, the answer that it gets. */
+function describeOptions(
+  settings: Settings,
+  { asking, request }: ReadRequest,
+  { ruling }: Permit,
+  fileBytes: number | undefined,
+): readonly Row[] {
+  const isV6 = asking.client.length > IPV4_BYTES;
+  const mtu = asking.interface === undefined ? undefined : mtuOfInterface(asking.interface);
+  const all = asking.isWrite ? writeLimits(settings) : readLimits(settings, asking.mode);
+  const limits = limitsUnder(all, ruling, blockBytesOver(mtu, isV6, settings));
+  const { blockBytesMax, windowBlocksMax, windowBytesMax, refused } = limits;
+  const link = settings.clampsToMtu ? `, ${describeLink(asking.interface, mtu)}` : "";
+  const without = refused.size === 0 ? "" : `; none of ${[...refused].join(", ")}`;
+  const most = `blksize up to ${blockBytesMax}${link}, windowsize up to ${windowBlocksMax} and ${formatBytes(windowBytesMax)}`;
+  const rows: Row[] = [["options", `${most}${without}`]];
+  if (request.options.length > 0) {
+    const granted = describeGrant(negotiate(request, limits, fileBytes));
+    rows.push(["granted", granted === "" ? "none: the transfer begins without an OACK" : granted]);
+  }
+  return rows;
+}
+
+const IPV4_BYTES = 4;
+
+/** What is known of the client's link, where it counts. */
+function describeLink(name: string | undefined, mtu: number | undefined): string {
+  if (name === undefined) return "or less by the MTU of the interface that --interface names";
+  return mtu === undefined
+    ? `or less by the MTU of ${name}, which is not here`
+    : `the MTU of ${name} being ${mtu}`;
 }

@@ -74,6 +74,26 @@ export const flags = {
   client: { type: "string", valueHint: "IP", description: "check --explain: the client's address" },
   mac: { type: "string", valueHint: "MAC", description: "check --explain: its hardware address" },
   write: { type: "boolean", description: "check --explain: an upload" },
+  interface: {
+    type: "string",
+    valueHint: "NAME",
+    description: "check --explain: the interface that the request comes in by",
+  },
+  local: {
+    type: "string",
+    valueHint: "IP",
+    description: "check --explain: the address of the server that is asked",
+  },
+  mode: {
+    type: "string",
+    valueHint: "octet|netascii",
+    description: "check --explain: the mode of the transfer (default octet)",
+  },
+  options: {
+    type: "string",
+    valueHint: '"NAME=VALUE …"',
+    description: 'check --explain: the options that are asked for, such as "blksize=1468 tsize=0"',
+  },
   "map-file": {
     type: "string",
     valueHint: "FILE",

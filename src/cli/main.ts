@@ -120,9 +120,8 @@ function checkCommand(given: Flags, operands: readonly string[]): number {
 
 /** Prints what the rules make of one request. */
 function explainCommand(given: Flags, config: Config, name: string | undefined): number {
-  const { client, mac, write = false } = given;
   const settings = resolveSettings(config, thisMachine());
-  const lines = explainRequest(settings, { name, client, mac, isWrite: write });
+  const lines = explainRequest(settings, { ...given, name, isWrite: given.write ?? false });
   if ("fault" in lines) {
     complain(failureText(lines.fault, lines.remedy));
     return ExitCode.usage;

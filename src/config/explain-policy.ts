@@ -22,9 +22,16 @@ export function explainPolicy(policy: PolicySettings): readonly Row[] {
     const seen = policy.isTidiedFirst ? "" : ", of names as they are sent";
     rows.push(["rules", `${policy.rules.length}${seen}; what none decides is ${otherwise}`]);
   }
+  for (const each of policy.access) rows.push(["access", describeAccess(each)]);
   if (policy.hosts.length > 0) rows.push(["hosts", String(policy.hosts.length)]);
   if (policy.templates.length > 0) rows.push(["templates", String(policy.templates.length)]);
   return rows;
+}
+
+function describeAccess({ folder, allow, deny }: PolicySettings["access"][number]): string {
+  const admitted = allow.length === 0 ? [] : [`for ${allow.join(", ")} alone`];
+  const refused = deny.length === 0 ? [] : [`not for ${deny.join(", ")}`];
+  return `${folder} ${[...admitted, ...refused].join(", ")}`;
 }
 
 function describeRoot(

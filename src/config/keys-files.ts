@@ -8,9 +8,9 @@ export const filesKeys = {
     default: "inside",
     origin: "ours",
     about: [
-      "Which symbolic links are followed in names that clients read: `none`; `inside`, those that stay below their root on the whole way and do not begin with `/`; or `listed`.",
+      "Which symbolic links are followed in names that clients read, and on the way to names that they write: `none`; `inside`, those that stay below their root on the whole way and do not begin with `/`; or `listed`.",
       "`listed` follows a link that leads to somewhere below its own root or below a folder in `symlink_targets`, however it is written.",
-      "A folder that is swapped for a link at that moment leads nowhere else either. Where the kernel has no openat2, `inside` follows no link.",
+      "A name that is a link itself is never written. A folder that is swapped for a link at that moment leads nowhere else either. Where the kernel has no openat2, `inside` follows no link.",
     ],
   },
   "files.symlink_targets": {
@@ -20,7 +20,7 @@ export const filesKeys = {
     origin: "ours",
     about: [
       'With `symlinks = "listed"`: the folders that links may lead into, as absolute paths spelled as the links spell them.',
-      "Everything below them can be read through such a link, and only what a link leads to.",
+      "Everything below them can be read through such a link, and where uploads are allowed written, and only what a link leads to.",
     ],
   },
   "files.case_insensitive": {

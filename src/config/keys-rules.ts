@@ -41,6 +41,36 @@ export const policyKeys = {
   },
 } as const;
 
+/** Who may have what lies in one folder. */
+export const accessRootKeys = {
+  folder: {
+    kind: "text",
+    default: "lab",
+    origin: "ours",
+    isRequired: true,
+    about: [
+      'The folder: its path below `root_dir`, `""` for `root_dir` itself, or an absolute path, spelled as `roots` spell it.',
+      "It may be one of `roots`, a folder in one, one around several, or the folder for uploads; it has no variables.",
+    ],
+  },
+  allow: {
+    kind: "texts",
+    default: [],
+    origin: "ours",
+    about: [
+      "Clients that may have what lies in it, as addresses or networks. If it names any, all others may not.",
+    ],
+  },
+  deny: {
+    kind: "texts",
+    default: [],
+    origin: "ours",
+    about: [
+      "Clients that may not. Where networks overlap, the longer one counts: `10.9.0.0/16` before `10.0.0.0/8`.",
+    ],
+  },
+} as const;
+
 /** How a pattern of names is written, wherever there is one. */
 const patternKeys = {
   glob: {

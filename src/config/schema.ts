@@ -4,7 +4,7 @@
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
 import { performanceKeys } from "./keys-performance.ts";
-import { hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
+import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
 import { transferKeys } from "./keys-transfer.ts";
 import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
@@ -19,6 +19,7 @@ type Rows = typeof serviceKeys &
 
 /** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
 export const lists: Lists = {
+  "access.root": accessRootKeys,
   rule: ruleKeys,
   host: hostKeys,
   template: templateKeys,
@@ -27,6 +28,7 @@ export const lists: Lists = {
 };
 
 interface Lists {
+  readonly "access.root": typeof accessRootKeys;
   readonly rule: typeof ruleKeys;
   readonly host: typeof hostKeys;
   readonly template: typeof templateKeys;
@@ -120,6 +122,15 @@ export const sections: readonly Section[] = [
     path: "access",
     title: "Access",
     about: ["Who may do what, apart from rules."],
+  },
+  {
+    path: "access.root",
+    title: "Access by folder",
+    about: [
+      "Who may have what lies in a folder, for downloads and uploads, whatever the rules allow. Of folders that lie in one another the innermost counts.",
+      "A folder that the client may not have is passed over; if there is none that it may have, the answer is ERROR 2. A client that a list allows needs no rule that allows it.",
+      "What counts is the name that is looked up: a symbolic link in another folder leads in all the same.",
+    ],
   },
   {
     path: "rule",

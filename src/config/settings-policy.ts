@@ -1,7 +1,7 @@
 // Who gets what, resolved (config layer): from `roots`, [names], [access], [[rule]], [[host]] and [[template]] to the plain
 // data that src/policy compiles, and the list of folders that must be open for it.
 
-import { normalize } from "node:path";
+import { normalize, resolve } from "node:path";
 
 import type { PatternSpec } from "#policy/pattern.ts";
 import type { PolicySpec } from "#policy/policy.ts";
@@ -13,9 +13,8 @@ import type { Config } from "./config.ts";
 import type { Entry } from "./schema.ts";
 import { pathBelow, uploadRoot } from "./settings-uploads.ts";
 
-/** A policy, and the absolute paths of the folders that its roots count from; the first is `root_dir`. */
+/** A policy, and what else depends on its folders. */
 export interface PolicySettings extends PolicySpec {
-  readonly folders: readonly string[];
   /** Where each of them stands to the upload root. */
   readonly uploadPlaces: readonly UploadPlace[];
 }
@@ -33,6 +32,10 @@ export function resolvePolicy(config: Config): PolicySettings {
     isTidiedFirst: !config.names.as_sent,
     rules,
     isAllowedByDefault: config.access.default === "allow",
+    access: config.access.root.map(({ folder, allow, deny }) => {
+      return { folder: resolve(config.root_dir, folder), allow, deny };
+    }),
+    foldsCase: config.files.case_insensitive,
     roots,
     hosts: config.host.map(({ name, mac, ip, serial, group, vars }) => {
       return { name, mac, ip, serial, group, variables: vars };

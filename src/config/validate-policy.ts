@@ -13,7 +13,8 @@ import type { Files } from "./files.ts";
 import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { type Place, placeInside } from "./problem.ts";
 import type { Entry, EntryPlaces } from "./schema.ts";
-import { patternKinds, resolvePolicy } from "./settings-policy.ts";
+import { patternKinds, type PolicySettings, resolvePolicy } from "./settings-policy.ts";
+import { pathBelow } from "./settings-uploads.ts";
 
 /** Every finding on the policy, hosts first. */
 export function checkPolicy(config: Config, files: Files): readonly Finding[] {
@@ -26,6 +27,8 @@ export function checkPolicy(config: Config, files: Files): readonly Finding[] {
     ...[...config.rule, ...config.template].flatMap(checkPatternKeys),
     ...config.template.flatMap(checkHasPattern),
     ...config.rule.flatMap(checkCode),
+    ...(config.files.case_insensitive ? config.rule.flatMap(checkCase) : []),
+    ...config.access.root.flatMap((entry, index) => checkAccess(entry, index, settings)),
     ...faults,
     ...checkFolders(settings.folders.slice(1), files),
   ];
@@ -35,7 +38,9 @@ export function checkPolicy(config: Config, files: Files): readonly Finding[] {
 function placedFinding(fault: PlacedFault, config: Config): Finding {
   const { table, index, key, element, at, message, remedy } = fault;
   if (table === "roots") return error("roots", `\`roots\` ${message}`, remedy);
-  const entry: EntryPlaces | undefined = config[table][index];
+  const entry: EntryPlaces | undefined = (
+    table === "access.root" ? config.access.root : config[table]
+  )[index];
   const place =
     placeOf(entry, element === undefined ? key : `${key}[${element}]`) ?? placeOf(entry, key);
   const text = `\`${table}.${key}\` ${message}`;
@@ -118,6 +123,40 @@ function checkCode({ sources, action }: Entry<"rule">): readonly Finding[] {
   if (place === undefined || action === "deny") return [];
   const remedy = 'remove it, or write action = "deny".';
   return [warning(place, '`rule.code` has no effect without `action = "deny"`', remedy)];
+}
+
+/** A rule that keeps names back keeps them back in one case alone, while files are found in any. */
+function checkCase(rule: Entry<"rule">): readonly Finding[] {
+  const kind = patternKinds.find((each) => rule.sources.has(each));
+  if (kind === undefined || rule.action !== "deny" || rule.not || rule.ignore_case) return [];
+  const pattern = rule[kind];
+  const isAnyCase = kind === "regex" && pattern.startsWith("(?i)");
+  if (isAnyCase || !/[A-Za-z]/.test(pattern)) return [];
+  const place = rule.sources.get(kind) ?? rule.place;
+  const message = `this rule denies ${JSON.stringify(pattern)}, and \`files.case_insensitive\` finds such files in another case`;
+  return [warning(place, message, "write ignore_case = true beside it.")];
+}
+
+/** Whether the lists of a folder can mean anything. */
+function checkAccess(
+  { folder, sources, place }: Entry<"access.root">,
+  index: number,
+  { access, folders, uploadDir }: PolicySettings,
+): readonly Finding[] {
+  const at = sources.get("folder") ?? place;
+  const variable = /\{\w+/u.exec(folder);
+  if (variable !== null) {
+    const closest = placeInside(at, variable.index, folder.length - variable.index);
+    const remedy = "name the folder before it: its lists hold for everything below.";
+    return [error(closest, "`access.root.folder` has a variable", remedy)];
+  }
+  const path = access[index]?.folder ?? "";
+  const isRelated = [...folders, uploadDir].some(
+    (each) => pathBelow(each, path) !== undefined || pathBelow(path, each) !== undefined,
+  );
+  if (isRelated) return [];
+  const remedy = "spell the folder as `root_dir`, `roots` or `uploads.root_dir` do.";
+  return [warning(at, `nothing is looked up in ${path}: its lists have no effect`, remedy)];
 }
 
 /** The folders besides the root folder, which has been looked at. */

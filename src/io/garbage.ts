@@ -13,7 +13,7 @@ export class Garbage {
   #requests = 0;
 
   /** `collect` is the engine's own, but for tests. */
-  constructor(collect: () => void = collectAll) {
+  constructor(collect: () => void = collectGarbage) {
     this.#collect = collect;
   }
 
@@ -35,6 +35,7 @@ export class Garbage {
   }
 }
 
-function collectAll(): void {
+/** Collects everything at once. */
+export function collectGarbage(): void {
   Bun.gc(true);
 }

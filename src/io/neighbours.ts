@@ -2,9 +2,8 @@
 // A client that is behind a router has no entry of its own, and so no hardware address here.
 
 import { u8 } from "#base/bytes.ts";
-import { NeighbourTable } from "#ffi/netlink.ts";
 
-import { monotonicUs } from "./clock.ts";
+import { type Kernel, thisKernel } from "./kernel.ts";
 
 /** How long an answer holds: a boot ROM asks for its first files within it, and a changed network card is seen after it (a guess). */
 const KNOWN_US = 5_000_000;
@@ -20,8 +19,14 @@ interface Entry {
 
 /** One per shard: a query is two system calls, and the kernel is asked about one address at most every half second. */
 export class Neighbours {
-  readonly #table: NeighbourTable = new NeighbourTable();
+  readonly #kernel: Kernel;
+  readonly #table: ReturnType<Kernel["createNeighbourTable"]>;
   readonly #entries: Map<string, Entry> = new Map();
+
+  constructor(kernel: Kernel = thisKernel) {
+    this.#kernel = kernel;
+    this.#table = kernel.createNeighbourTable();
+  }
 
   /**
    * The hardware address of the client with `address` (4 bytes, or 16; v4-mapped is IPv4) that is reached by interface
@@ -29,7 +34,7 @@ export class Neighbours {
    */
   macOf(address: Uint8Array, ifindex: number): string | undefined {
     if (ifindex <= 0) return undefined;
-    const nowUs = monotonicUs();
+    const nowUs = this.#kernel.nowUs();
     const key = `${ifindex} ${address.toHex()}`;
     const known = this.#entries.get(key);
     if (known !== undefined && nowUs < known.untilUs) return known.mac;

@@ -7,6 +7,8 @@ import { Arena } from "#ffi/arena.ts";
 import { Errno } from "#ffi/errno.ts";
 import { SendBatch } from "#ffi/message.ts";
 
+import { type Kernel, thisKernel } from "./kernel.ts";
+
 /** What became of a message that the kernel did not take. */
 export const Refusal = {
   /** The socket is full: nothing from this message on was sent. */
@@ -44,9 +46,9 @@ export class Outbox {
   readonly #firstBlocks: Float64Array = new Float64Array(MESSAGES_MAX);
   readonly #segmented: Uint8Array = new Uint8Array(MESSAGES_MAX);
 
-  constructor(fd: number, isBatching: boolean) {
+  constructor(fd: number, isBatching: boolean, kernel: Kernel = thisKernel) {
     this.fd = fd;
-    this.#batch = new SendBatch(MESSAGES_MAX, IOVECS_MAX, isBatching);
+    this.#batch = new SendBatch(MESSAGES_MAX, IOVECS_MAX, isBatching, kernel.datagrams);
   }
 
   /** Whether nothing waits. */

@@ -2,9 +2,9 @@
 // more than most round trips on a fast network, and stops spinning where that does not pay.
 
 import { EPOLLIN, EPOLLOUT } from "#ffi/abi.ts";
-import { Epoll } from "#ffi/epoll.ts";
+import type { Poll } from "#ffi/epoll.ts";
 
-import { monotonicUs } from "./clock.ts";
+import { type Kernel, thisKernel } from "./kernel.ts";
 
 // A spin that found nothing is skipped this many times at most before it is tried again ("guess": an idle
 // shard then spins for 200 µs in every 64 wake-ups, and a busy one finds out within 64 packets).
@@ -14,13 +14,16 @@ const SKIPS_MAX = 64;
 export class Waiter {
   sleeps = 0;
   spins = 0;
-  readonly #epoll: Epoll = new Epoll();
+  readonly #kernel: Kernel;
+  readonly #epoll: Poll;
   readonly #spinUs: number;
   #skips = 0;
   #skipsNext = 1;
 
   /** Spins up to `spinUs` microseconds before a sleep (0: never), and less often while that finds nothing. */
-  constructor(spinUs: number) {
+  constructor(spinUs: number, kernel: Kernel = thisKernel) {
+    this.#kernel = kernel;
+    this.#epoll = kernel.createPoll();
     this.#spinUs = spinUs;
   }
 
@@ -40,7 +43,7 @@ export class Waiter {
     const found = this.#spin(nowUs, untilUs);
     if (found > 0) return found;
     this.sleeps += 1;
-    const restUs = untilUs - monotonicUs();
+    const restUs = untilUs - this.#kernel.nowUs();
     // Rounded up: a timer must not find itself early and turn the shard in circles.
     return this.#epoll.wait(untilUs === Infinity ? -1 : Math.max(0, Math.ceil(restUs / 1000)));
   }
@@ -75,7 +78,7 @@ export class Waiter {
         this.#skipsNext = 1;
         return ready;
       }
-    } while (monotonicUs() < endUs);
+    } while (this.#kernel.nowUs() < endUs);
     this.#skips = this.#skipsNext;
     this.#skipsNext = Math.min(this.#skipsNext * 2, SKIPS_MAX);
     return 0;

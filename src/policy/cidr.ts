@@ -2,6 +2,7 @@
 // with one look-up for each length of prefix in use, however many networks there are.
 
 import { type Address, isMapped, parseBytes } from "./address.ts";
+import type { PolicyFault } from "./fault.ts";
 
 /** The addresses whose first `bits` bits are those of `prefix`; the other bits of `prefix` are 0. */
 export interface Network {
@@ -25,6 +26,24 @@ export function parseNetwork(text: string): Network | undefined {
   const network =
     isMapped(address) && bits >= 96 ? mapped(address, bits) : { prefix: address, bits };
   return { prefix: masked(network.prefix, network.bits), bits: network.bits };
+}
+
+/** Reads the networks of the configuration's `key`. */
+export function compileNetworks(
+  key: string,
+  texts: readonly string[],
+): readonly Network[] | PolicyFault {
+  const networks: Network[] = [];
+  for (const [element, text] of texts.entries()) {
+    const network = parseNetwork(text);
+    if (network === undefined) {
+      const message = `has ${JSON.stringify(text)}, which is no address and no network`;
+      const remedy = 'write "192.0.2.7", "10.0.0.0/8" or "2001:db8::/32".';
+      return { key, element, message, remedy };
+    }
+    networks.push(network);
+  }
+  return networks;
 }
 
 function mapped(address: Address, bits: number): Network {

@@ -1,7 +1,10 @@
 // Who gets what (policy layer, pure): the whole way from a request to the files that may answer it, and to the limits that
 // hold for them. Decided once, at the request; nothing here looks at a file or a clock.
 
-import { formatAddress, hexAddress } from "./address.ts";
+import { at } from "#base/bytes.ts";
+
+import { Access, type AccessSpec, compileAccess, type Judgement } from "./access.ts";
+import { type Address, formatAddress, hexAddress } from "./address.ts";
 import { isPolicyFault, type PolicyFault } from "./fault.ts";
 import { type Host, type HostSpec, HostTable, serialIn } from "./hosts.ts";
 import { bytesOf, type ByteString, byteStringOf, cutJunk, type JunkRule } from "./names.ts";
@@ -31,6 +34,12 @@ export interface PolicySpec {
   readonly rules: readonly RuleSpec[];
   /** What becomes of a request that no rule allows or denies. */
   readonly isAllowedByDefault: boolean;
+  /** Who may have what lies in a folder, whatever the rules say. */
+  readonly access: readonly AccessSpec[];
+  /** Whether the case of letters does not tell folders apart in {@link access}. */
+  readonly foldsCase: boolean;
+  /** The absolute paths of the folders that roots count from; the first is {@link rootDir}. */
+  readonly folders: readonly string[];
   /** Where names are looked up unless a rule says otherwise; not empty. */
   readonly roots: readonly RootSpec[];
   readonly hosts: readonly HostSpec[];
@@ -49,25 +58,38 @@ export interface Permit {
   readonly candidates: readonly Candidate[];
 }
 
-/** A request that may not. `denied`: by a rule or by default; the others are what is wrong with the name. */
+/**
+ * A request that may not. `denied`: by a rule or by default; `folder`: by the lists of a folder; the others are what is wrong with
+ * the name.
+ */
 export interface Denial {
   readonly isAllowed: false;
   readonly ruling: Ruling;
-  readonly cause: RefusedName["cause"] | "denied";
+  readonly cause: RefusedName["cause"] | "denied" | "folder";
+  /** The folder whose lists say so, if that is the cause. */
+  readonly folder?: string;
+}
+
+/** Hears how a decision is made. */
+export interface PolicyTrace {
+  readonly rule: Trace;
+  /** What the lists of folders say of a file that may be looked for, or written. */
+  readonly access: (folder: string, path: ByteString, judgement: Judgement) => void;
 }
 
 /** A fault of a policy, and in which table and entry it is; `roots` is the list at the top of the file. */
 export interface PlacedFault extends PolicyFault {
-  readonly table: "roots" | "rule" | "template";
+  readonly table: "roots" | "rule" | "template" | "access.root";
   readonly index: number;
 }
 
 /** Whether a policy looks at nothing but the name: no rules, templates or roots besides the root folder. */
 function isTrivialPolicy(spec: PolicySpec): boolean {
-  const { rules, templates, roots, isAllowedByDefault } = spec;
+  const { rules, templates, access, roots, isAllowedByDefault } = spec;
   const [first] = roots;
   const isPlain = roots.length === 1 && first?.folder === 0 && first.path === "";
-  return rules.length === 0 && templates.length === 0 && isAllowedByDefault && isPlain;
+  const isEmpty = rules.length === 0 && templates.length === 0 && access.length === 0;
+  return isEmpty && isAllowedByDefault && isPlain;
 }
 
 /** Checks and compiles. Where there are faults there is no policy. */
@@ -91,9 +113,14 @@ export function compilePolicy(spec: PolicySpec): Policy | readonly PlacedFault[]
     if (isPolicyFault(template)) faults.push({ ...template, table: "template", index });
     else templates.push(template);
   }
+  const access = compileAccess(spec.access, spec.foldsCase);
+  if (!(access instanceof Access)) {
+    faults.push(...access.map((fault) => ({ ...fault, table: "access.root" as const })));
+  }
   const roots = compileChain(spec.roots, known);
   if (isPolicyFault(roots)) return [...faults, { ...roots, table: "roots", index: 0 }];
-  return faults.length > 0 ? faults : new Policy(spec, rules, roots, templates);
+  if (faults.length > 0 || !(access instanceof Access)) return faults;
+  return new Policy(spec, rules, access, roots, templates);
 }
 
 /** Decides on requests. One at a time. */
@@ -103,6 +130,7 @@ export class Policy {
   readonly #rootDir: ByteString;
   readonly #uploadDir: ByteString;
   readonly #rules: RuleList;
+  readonly #access: Access;
   readonly #roots: RootChain;
   readonly #hosts: HostTable;
   readonly #templates: readonly Template[];
@@ -110,6 +138,7 @@ export class Policy {
   constructor(
     spec: PolicySpec,
     rules: readonly Rule[],
+    access: Access,
     roots: RootChain,
     templates: readonly Template[],
   ) {
@@ -117,14 +146,15 @@ export class Policy {
     this.#isTrivial = isTrivialPolicy(spec);
     this.#rootDir = byteStringOf(spec.rootDir);
     this.#uploadDir = byteStringOf(spec.uploadDir);
-    this.#rules = new RuleList(rules, spec.isAllowedByDefault);
+    this.#rules = new RuleList(rules);
+    this.#access = access;
     this.#roots = roots;
     this.#hosts = new HostTable(spec.hosts);
     this.#templates = templates;
   }
 
-  /** Decides. `trace` hears about every rule. */
-  decide(asking: Asking, trace?: Trace): Permit | Denial {
+  /** Decides. `trace` hears about every rule, and about folders that have lists. */
+  decide(asking: Asking, trace?: PolicyTrace): Permit | Denial {
     const { name, isWrite } = asking;
     const sent = cutJunk(name, this.#spec.junk);
     const rootDir = isWrite ? this.#uploadDir : this.#rootDir;
@@ -137,25 +167,35 @@ export class Policy {
       asking,
       this.#spec.isTidiedFirst ? tidy : sent,
       valueOf,
-      trace,
+      trace?.rule,
     );
-    if (ruling.verdict === "deny") return { isAllowed: false, ruling, cause: "denied" };
+    const isOpen =
+      ruling.verdict === "undecided" ? this.#spec.isAllowedByDefault : ruling.verdict === "allow";
+    // Where no rule says anything, the lists of a folder may.
+    if (!isOpen && (ruling.verdict === "deny" || this.#access.isEmpty)) {
+      return { isAllowed: false, ruling, cause: "denied" };
+    }
     const clean = cleanName(ruling.name, rootDir);
     if (!clean.isClean) return { isAllowed: false, ruling, cause: clean.cause };
     const { path } = clean;
-    if (isWrite) return { isAllowed: true, ruling, path, virtual: undefined, candidates: [] };
+    const door = new Door(this.#access, asking.client, isOpen, trace);
+    if (isWrite) {
+      return door.admits(this.#spec.uploadDir, path)
+        ? { isAllowed: true, ruling, path, virtual: undefined, candidates: [] }
+        : door.denial(ruling);
+    }
     const names = [path];
     for (const fallback of ruling.fallbacks) {
       const other = cleanName(fallback, rootDir);
       if (other.isClean && !names.includes(other.path)) names.push(other.path);
     }
-    return {
-      isAllowed: true,
-      ruling,
-      path,
-      virtual: this.#render(path, valueOf),
-      candidates: candidatesOf(names, ruling.roots ?? this.#roots, valueOf),
-    };
+    const all = candidatesOf(names, ruling.roots ?? this.#roots, valueOf);
+    const candidates = all.filter(({ folder, path: each }) =>
+      door.admits(at(this.#spec.folders, folder), each),
+    );
+    // A template answers whoever may have the name from one of the folders.
+    if (candidates.length === 0 && (all.length > 0 || !isOpen)) return door.denial(ruling);
+    return { isAllowed: true, ruling, path, virtual: this.#render(path, valueOf), candidates };
   }
 
   /** What the first template makes of this name; a template whose variables lack a value for the client is passed over. */
@@ -170,6 +210,40 @@ export class Policy {
       if (rendered !== undefined) return bytesOf(rendered);
     }
     return undefined;
+  }
+}
+
+/** What the lists of folders leave of one request. */
+class Door {
+  readonly #access: Access;
+  readonly #client: Address;
+  readonly #isOpen: boolean;
+  readonly #trace: PolicyTrace | undefined;
+  #closedBy = "";
+
+  /** `isOpen`: whether the client may have what no list says anything of. */
+  constructor(access: Access, client: Address, isOpen: boolean, trace: PolicyTrace | undefined) {
+    this.#access = access;
+    this.#client = client;
+    this.#isOpen = isOpen;
+    this.#trace = trace;
+  }
+
+  /** Whether the client may have the clean path `path` below `folder`. */
+  admits(folder: string, path: ByteString): boolean {
+    if (this.#access.isEmpty) return this.#isOpen;
+    const judgement = this.#access.judge(folder, path, this.#client);
+    if (judgement.folder !== "") this.#trace?.access(folder, path, judgement);
+    if (judgement.verdict === "unlisted") return this.#isOpen;
+    if (judgement.verdict === "deny") this.#closedBy = judgement.folder;
+    return judgement.verdict === "allow";
+  }
+
+  /** The denial of a request of which nothing was admitted. */
+  denial(ruling: Ruling): Denial {
+    return this.#closedBy === ""
+      ? { isAllowed: false, ruling, cause: "denied" }
+      : { isAllowed: false, ruling, cause: "folder", folder: this.#closedBy };
   }
 }
 

@@ -2,7 +2,7 @@
 // holds depends on the request and on the name as earlier rules left it, and on nothing else.
 
 import type { Address } from "./address.ts";
-import { type Network, NetworkSet, parseNetwork } from "./cidr.ts";
+import { compileNetworks, type Network, NetworkSet } from "./cidr.ts";
 import { isPolicyFault, type PolicyFault } from "./fault.ts";
 import { parseMac } from "./hosts.ts";
 import type { ByteString } from "./names.ts";
@@ -133,20 +133,6 @@ export function mismatchOf(rule: Rule, asking: Asking, name: ByteString): Mismat
 /** Whether `mac` is one of `macs`, or begins as one of them that is shorter. */
 function isMacAmong(mac: string | undefined, macs: readonly string[]): boolean {
   return mac !== undefined && macs.some((each) => mac.startsWith(each));
-}
-
-function compileNetworks(key: string, texts: readonly string[]): readonly Network[] | PolicyFault {
-  const networks: Network[] = [];
-  for (const [element, text] of texts.entries()) {
-    const network = parseNetwork(text);
-    if (network === undefined) {
-      const message = `has ${JSON.stringify(text)}, which is no address and no network`;
-      const remedy = 'write "192.0.2.7", "10.0.0.0/8" or "2001:db8::/32".';
-      return { key, element, message, remedy };
-    }
-    networks.push(network);
-  }
-  return networks;
 }
 
 function badMac(text: string): Pick<PolicyFault, "message" | "remedy"> {

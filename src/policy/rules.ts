@@ -13,10 +13,10 @@ import { renderText, type Text, type ValueOf } from "./text.ts";
 
 /** What the rules make of a request. */
 export interface Ruling {
-  readonly verdict: "allow" | "deny";
-  /** The code of the ERROR, if the verdict is "deny". */
+  readonly verdict: "allow" | "deny" | "undecided";
+  /** The code of the ERROR for a request that is denied. */
   readonly code: number;
-  /** The label of the rule that decided; empty if the default did. */
+  /** The label of the rule that decided; empty if none did. */
   readonly decidedBy: string;
   /** The name as the rules left it. */
   readonly name: ByteString;
@@ -35,7 +35,7 @@ export interface Ruling {
 /** The ruling on a name where there are no rules. */
 export function undisputed(name: ByteString): Ruling {
   return {
-    verdict: "allow",
+    verdict: "undecided",
     code: DENIED_CODE,
     decidedBy: "",
     name,
@@ -68,16 +68,14 @@ export class RuleList {
   readonly #rules: readonly Rule[];
   readonly #index: RuleIndex;
   readonly #byLabel: ReadonlyMap<string, number>;
-  readonly #isAllowedByDefault: boolean;
 
-  constructor(rules: readonly Rule[], isAllowedByDefault: boolean) {
+  constructor(rules: readonly Rule[]) {
     this.#rules = rules;
     this.#index = new RuleIndex(rules);
     // Of several rules with one label a jump goes to the first.
     this.#byLabel = new Map(
       rules.map(({ spec }, number) => [spec.label, number] as const).toReversed(),
     );
-    this.#isAllowedByDefault = isAllowedByDefault;
   }
 
   /** Decides on `asking`, whose name is `name` to begin with; `valueOf` knows the client's variables. */
@@ -104,7 +102,7 @@ export class RuleList {
       const from = goTo === "" ? number + 1 : (this.#byLabel.get(goTo) ?? number + 1);
       number = trace === undefined ? this.#index.next(from) : from;
     }
-    return course.ruling(this.#isAllowedByDefault ? "allow" : "deny", "", DENIED_CODE);
+    return course.ruling("undecided", "", DENIED_CODE);
   }
 }
 

@@ -2,6 +2,7 @@
 // alone; what only the file system knows (the name exists, the disk is full) is storage's to say.
 
 import { type Glob, matchesGlob, parseGlob } from "./glob.ts";
+import { type ByteString, byteStringOf, pathText } from "./names.ts";
 
 /** What one upload may do. */
 export interface UploadTerms {
@@ -50,7 +51,7 @@ export interface UploadPlace {
 export interface AllowedUpload {
   readonly isAllowed: true;
   /** Where the file is to appear, relative to the upload root: the name, or the name in quarantine. */
-  readonly target: string;
+  readonly target: ByteString;
   readonly mayCreateFolders: boolean;
   readonly terms: UploadTerms;
 }
@@ -83,18 +84,20 @@ export class UploadPolicy {
   }
 
   /** Decides an upload to `path`, a cleaned name. `announcedBytes` is the client's `tsize` (RFC 2349), if it sent one. */
-  decide(path: string, announcedBytes: number | undefined): AllowedUpload | RefusedUpload {
+  decide(path: ByteString, announcedBytes: number | undefined): AllowedUpload | RefusedUpload {
     const { isEnabled, mayCreateFolders, quarantineFolder } = this.#rules;
     if (!isEnabled) return disabled;
-    if (!this.#isAllowed(path)) return notAllowed;
-    if (this.#isOwn(path)) return own;
-    const terms = this.#termsOf(path);
+    // Patterns are texts, and know a name by what it reads as.
+    const text = pathText(path);
+    if (!this.#isAllowed(text)) return notAllowed;
+    if (this.#isOwn(text)) return own;
+    const terms = this.#termsOf(text);
     const { fileBytesMax } = terms;
     if (fileBytesMax > 0 && announcedBytes !== undefined && announcedBytes > fileBytesMax) {
       return tooLarge(announcedBytes, fileBytesMax);
     }
     if (quarantineFolder === "") return { isAllowed: true, target: path, mayCreateFolders, terms };
-    const target = `${quarantineFolder}/${path}`;
+    const target = `${byteStringOf(quarantineFolder)}/${path}`;
     return { isAllowed: true, target, mayCreateFolders: true, terms };
   }
 

@@ -12,7 +12,7 @@ import { Framing } from "#storage/framing.ts";
 
 import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
-import { limitsUnder } from "./limits.ts";
+import { limitsUnder, readLimits } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
 import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
 import { type Arrival, type Lookups, Question } from "./question.ts";
@@ -72,18 +72,8 @@ export class Admission {
     this.#finder = new Finder(settings, init);
     this.#writes = writes;
     this.#cache = cache;
-    this.#limits = {
-      blockBytesMax: settings.blockBytesMax,
-      windowBlocksMax: settings.windowBlocksMax,
-      windowBytesMax: settings.windowBytesMax,
-      refused: new Set(settings.refusedOptions),
-    };
-    // A netascii window is kept encoded, in one chunk; with its headers, which are half as long as the shortest block.
-    const windowBytesMax = Math.min(
-      settings.windowBytesMax,
-      Math.floor((cache.chunkBytes * 2) / 3),
-    );
-    this.#netasciiLimits = { ...this.#limits, windowBytesMax };
+    this.#limits = readLimits(settings, "octet");
+    this.#netasciiLimits = readLimits(settings, "netascii");
   }
 
   /** Decides the request in the first `length` bytes, which came in as `arrival` says. */

@@ -228,6 +228,7 @@ export interface RefusalRecord {
     | "not-found"
     | "denied"
     | "traversal"
+    | "symlink"
     | "too-large"
     | "write-disabled"
     | "malformed"

@@ -3,6 +3,7 @@
 
 import type { Settings } from "#config/settings.ts";
 import { localIfindex, peerAddressText } from "#io/inbox.ts";
+import type { Kernel } from "#io/kernel.ts";
 import { Links } from "#io/links.ts";
 
 /** IPv4 header without options 20, UDP header 8, TFTP header 4. */
@@ -17,9 +18,9 @@ export class LinkLimit {
   readonly #links: Links;
 
   /** `serviceFd` is a socket in the network that is served. */
-  constructor(settings: Settings, serviceFd: number) {
+  constructor(settings: Settings, serviceFd: number, kernel?: Kernel) {
     this.#settings = settings;
-    this.#links = new Links(serviceFd);
+    this.#links = new Links(serviceFd, kernel);
   }
 
   /** The largest block for the request that came from `peer` (a raw sockaddr) to `local` (zeros where that is unknown). */
@@ -27,9 +28,17 @@ export class LinkLimit {
     const { blockBytesMax, clampsToMtu } = this.#settings;
     if (!clampsToMtu) return blockBytesMax;
     const mtu = this.#links.mtuOf(localIfindex(local));
-    if (mtu === undefined) return blockBytesMax;
-    const isV6 = peerAddressText(peer).includes(":");
-    const fits = mtu - (isV6 ? HEADER_BYTES_V6 : HEADER_BYTES_V4);
-    return Math.min(blockBytesMax, Math.max(fits, BLOCK_BYTES_MIN));
+    return blockBytesOver(mtu, peerAddressText(peer).includes(":"), this.#settings);
   }
+}
+
+/** The largest block for a client of IPv6 or IPv4 over a link of `mtu` bytes; undefined where nothing is known of that. */
+export function blockBytesOver(
+  mtu: number | undefined,
+  isV6: boolean,
+  { blockBytesMax, clampsToMtu }: Pick<Settings, "blockBytesMax" | "clampsToMtu">,
+): number {
+  if (!clampsToMtu || mtu === undefined) return blockBytesMax;
+  const fits = mtu - (isV6 ? HEADER_BYTES_V6 : HEADER_BYTES_V4);
+  return Math.min(blockBytesMax, Math.max(fits, BLOCK_BYTES_MIN));
 }

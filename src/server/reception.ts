@@ -2,6 +2,7 @@
 // them. A reload replaces all of it at once; uploads that run stay where they are.
 
 import type { Settings } from "#config/settings.ts";
+import type { Kernel } from "#io/kernel.ts";
 import type { Disk } from "#storage/disk-queue.ts";
 import type { FileCache } from "#storage/file-cache.ts";
 
@@ -16,6 +17,7 @@ import { Writes, type WritesListener } from "./writes.ts";
 export interface Premises {
   readonly shardIndex: number;
   readonly serviceFd: number;
+  readonly kernel: Kernel;
   readonly lookups: Lookups;
   readonly cache: FileCache;
   readonly disk: Disk;
@@ -59,15 +61,16 @@ export class Reception {
   }
 
   #admissionOn(terms: ShardTerms): Admission {
-    const { shardIndex, serviceFd, lookups, cache, disk, listener } = this.#premises;
+    const { shardIndex, serviceFd, kernel, lookups, cache, disk, listener } = this.#premises;
     const { settings, writes } = terms;
     if (writes !== undefined && this.#writes === undefined) {
-      this.#writes = new Writes(settings, writes, disk, shardIndex, listener);
+      this.#writes = new Writes(terms, writes, disk, shardIndex, listener, kernel);
     } else if (writes !== undefined) {
-      this.#writes?.switchTo(settings, writes);
+      this.#writes?.switchTo(terms, writes);
     }
     // Where uploads are not allowed any more, those that run are finished all the same.
     const allowed = writes === undefined ? undefined : this.#writes;
-    return new Admission(terms, lookups, cache, allowed, new LinkLimit(settings, serviceFd));
+    const link = new LinkLimit(settings, serviceFd, kernel);
+    return new Admission(terms, lookups, cache, allowed, link);
   }
 }

@@ -3,6 +3,7 @@
 
 import { printable } from "#base/printable.ts";
 import { peerText } from "#io/inbox.ts";
+import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
 
@@ -131,7 +132,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
     name: printable(request.name),
     rootDir,
     path,
-    target: plan.path,
+    target: pathText(plan.path),
     mode: request.mode,
     outcome: uploadOutcome(transfer),
     isSuccess,

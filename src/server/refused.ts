@@ -44,7 +44,11 @@ const nameRefusals: Readonly<
 };
 
 /** A request that the policy denies: with the code that a rule has chosen, and the rule's name in the log. */
-export function refuseByPolicy(request: Request, { ruling, cause }: Denial): Refused {
+export function refuseByPolicy(request: Request, { ruling, cause, folder }: Denial): Refused {
+  if (cause === "folder") {
+    const reason = `denied by the lists of the folder ${JSON.stringify(folder)}`;
+    return refused(request, errorReplies.accessViolation, "denied", reason);
+  }
   if (cause !== "denied") {
     const [reply, logged, reason] = nameRefusals[cause];
     return refused(request, reply, logged, reason);
@@ -69,6 +73,9 @@ const denials: readonly ErrorReply[] = [
   errorReplies.optionRefused,
 ];
 
+const UNFOLLOWED =
+  "a symbolic link that is not followed: it leads outside the root, or begins with /, or `symlinks` forbids it";
+
 /** Why a file could not be opened, a value of {@link OpenRefusal}. */
 export function refuseOpen(request: Request, refusal: number): Refused {
   const { notFound, accessViolation, busy, readFailed } = errorReplies;
@@ -83,12 +90,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
         "not a regular file, or not readable by the server",
       );
     case OpenRefusal.outside:
-      return refused(
-        request,
-        accessViolation,
-        "traversal",
-        "a symbolic link that is not followed: it leads outside the root, or begins with /, or `symlinks` forbids it",
-      );
+      return refused(request, accessViolation, "symlink", UNFOLLOWED);
     case OpenRefusal.busy:
       return refused(request, busy, "busy", "too many open files, or no memory");
     default:
@@ -112,7 +114,7 @@ export function uploadFate(refusal: number): UploadFate {
     case UploadRefusal.denied:
       return fate(accessViolation, "denied", "the server may not write there");
     case UploadRefusal.outside:
-      return fate(accessViolation, "traversal", "a symbolic link leads outside the root");
+      return fate(accessViolation, "symlink", UNFOLLOWED);
     case UploadRefusal.busy:
       return fate(busy, "busy", "too many uploads, open files, or no memory");
     case UploadRefusal.full:

@@ -4,20 +4,17 @@
 import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
 import { TimerWheel } from "#base/timer-wheel.ts";
-import { monotonicUs } from "#io/clock.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
 import { Neighbours } from "#io/neighbours.ts";
 import { Outbox } from "#io/outbox.ts";
-import { silenceDoorbell } from "#io/start.ts";
 import { Waiter } from "#io/waiter.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
-import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
+import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 
-import type { Admitted, AdmittedRead } from "./admission.ts";
 import {
   ControlWord,
   Counter,
@@ -27,29 +24,14 @@ import {
   type ShardOwner,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
-import { exchangeOf, readTransfer } from "./reads.ts";
+import { type Platform, thisPlatform } from "./platform.ts";
 import { Reception } from "./reception.ts";
-import {
-  endCounter,
-  Records,
-  refusalRecord,
-  requestRecord,
-  transferRecord,
-  uploadRecord,
-  uploadRequestRecord,
-} from "./records.ts";
-import type { Refused } from "./refused.ts";
-import { isRepetition } from "./repetition.ts";
-import {
-  type Exchange,
-  machineOf,
-  type ReadTransfer,
-  type Transfer,
-  type WriteTransfer,
-} from "./transfer.ts";
+import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
+import { Requests } from "./requests.ts";
+import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
-import type { AdmittedWrite, WritesListener } from "./writes.ts";
+import type { WritesListener } from "./writes.ts";
 
 /** Most timers that one turn expires. */
 const TIMERS_PER_TURN = 256;
@@ -67,6 +49,7 @@ const SERVICE = 0;
 /** See above. `run` returns when the shard was told to end. */
 export class Shard implements TransmitListener, WritesListener {
   readonly #init: ShardInit;
+  readonly #platform: Platform;
   readonly #control: Int32Array;
   readonly #counters: Counters;
   readonly #waiter: Waiter;
@@ -79,7 +62,8 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #records: Records;
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
-  readonly #garbage: Garbage = new Garbage();
+  readonly #requests: Requests;
+  readonly #garbage: Garbage;
   readonly #wheel: TimerWheel;
   readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
   /** The peer and the local address of the datagram in hand. */
@@ -88,25 +72,35 @@ export class Shard implements TransmitListener, WritesListener {
   #inbox: Inbox;
   #datagramBytes: number;
   #isDraining = false;
+  /** Until when the disk threads may clean up; set while the shard ends. */
+  #cleanUntilUs: number | undefined;
   #nowUs: number;
 
-  /** Uses the fast paths that are both configured and granted. */
-  constructor(init: ShardInit, fastPaths: FastPaths, owner: ShardOwner) {
+  /** Uses the fast paths that are both configured and granted. `platform` is another only where it is simulated. */
+  constructor(
+    init: ShardInit,
+    fastPaths: FastPaths,
+    owner: ShardOwner,
+    platform: Platform = thisPlatform,
+  ) {
     const { settings } = init.terms;
+    const { kernel } = platform;
     this.#init = init;
+    this.#platform = platform;
     this.#owner = owner;
-    this.#nowUs = monotonicUs();
+    this.#garbage = new Garbage(platform.collectGarbage);
+    this.#nowUs = kernel.nowUs();
     this.#control = new Int32Array(init.control);
     this.#counters = new Counters(init.counters);
     this.#records = new Records((records) => owner.deliver(records));
     this.#isBatching = fastPaths.recvmmsg.isOn;
     this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
-    this.#inbox = new Inbox(settings.batchDatagrams, this.#datagramBytes, this.#isBatching);
+    this.#inbox = this.#createInbox();
     const fds = [init.serviceFd, ...init.transferFds];
-    this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn));
-    this.#waiter = new Waiter(settings.spinUs);
+    this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn, kernel));
+    this.#waiter = new Waiter(settings.spinUs, kernel);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
-    this.#disk = new Disk(init.disks.map((disk) => new ThreadQueue(disk)));
+    this.#disk = new Disk(init.disks.map((disk) => platform.createDiskQueue(disk)));
     this.#cache = new FileCache(
       settings.cacheBytesMax / settings.workers,
       settings.cacheChunkBytes,
@@ -116,12 +110,14 @@ export class Shard implements TransmitListener, WritesListener {
         isDontneedAfter: settings.adviseDontneedAfter,
       },
       this.#disk,
+      platform.readNow,
     );
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
         serviceFd: init.serviceFd,
-        lookups: { interfaces: new Interfaces(), neighbours: new Neighbours() },
+        kernel,
+        lookups: { interfaces: new Interfaces(kernel), neighbours: new Neighbours(kernel) },
         cache: this.#cache,
         disk: this.#disk,
         listener: this,
@@ -138,20 +134,31 @@ export class Shard implements TransmitListener, WritesListener {
       fastPaths.gso.isOn,
       this,
     );
+    this.#requests = new Requests({
+      reception: this.#reception,
+      transfers: this.#transfers,
+      transmitter: this.#transmitter,
+      records: this.#records,
+      counters: this.#counters,
+      garbage: this.#garbage,
+      listener: this,
+    });
   }
 
-  /** Turns until the control word says stop, or drain and no transfer is left. */
+  /** Turns until the last. */
   run(): void {
-    for (;;) {
-      const command = Atomics.load(this.#control, ControlWord.command);
-      this.#isDraining = command >= ShardCommand.drain;
-      if (command >= ShardCommand.stop) break;
-      if (this.#isDraining && this.#isDrained()) break;
-      this.#turn();
-    }
-    this.#abortAll();
-    this.#records.flush();
-    this.#publish();
+    let isRunning = true;
+    while (isRunning) isRunning = this.turn();
+  }
+
+  /** Takes one turn. False: it was the last, because the control word says stop, or drain and no transfer is left. */
+  turn(): boolean {
+    const command = Atomics.load(this.#control, ControlWord.command);
+    this.#isDraining = command >= ShardCommand.drain;
+    const isOver = command >= ShardCommand.stop || (this.#isDraining && this.#isDrained());
+    if (isOver) return this.#end();
+    this.#serve();
+    return true;
   }
 
   /** Arms lazily: a timer that is set earlier than needed is moved when it fires, not with every packet. */
@@ -206,15 +213,15 @@ export class Shard implements TransmitListener, WritesListener {
     return this.#transfers.count === 0 && (this.#reception.writes?.count ?? 0) === 0;
   }
 
-  #turn(): void {
+  #serve(): void {
     const ready = this.#waiter.wait(this.#nowUs, this.#waitUntilUs());
-    this.#nowUs = monotonicUs();
+    this.#nowUs = this.#platform.kernel.nowUs();
     let isAsked = false;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       if (socket === this.#outboxes.length) {
         // What it is about stands in the control words and in the disks' rings, which are looked at after it.
-        silenceDoorbell(this.#init.doorbellFd);
+        this.#platform.kernel.silenceDoorbell(this.#init.doorbellFd);
         this.#takeTerms();
         continue;
       }
@@ -245,11 +252,16 @@ export class Shard implements TransmitListener, WritesListener {
     if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
       this.#inbox.unmap();
       this.#datagramBytes = DATA_BYTES;
-      const { batchDatagrams } = this.#init.terms.settings;
-      this.#inbox = new Inbox(batchDatagrams, DATA_BYTES, this.#isBatching);
+      this.#inbox = this.#createInbox();
     }
     this.#records.flush();
     this.#owner.switched(terms.generation);
+  }
+
+  #createInbox(): Inbox {
+    const { batchDatagrams } = this.#init.terms.settings;
+    const { datagrams } = this.#platform.kernel;
+    return new Inbox(batchDatagrams, this.#datagramBytes, this.#isBatching, datagrams);
   }
 
   #waitUntilUs(): number {
@@ -311,81 +323,9 @@ export class Shard implements TransmitListener, WritesListener {
 
   #handleRequest(index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
-    const previous = this.#transfers.findAnywhere(this.#name);
-    if (previous !== undefined && isRepetition(previous, bytes, this.#nowUs)) {
-      machineOf(previous).repeatFirstReply(this.#nowUs);
-      this.#transmitter.enqueue(previous);
-      return;
-    }
-    if (previous !== undefined) {
-      machineOf(previous).abort("replaced");
-      this.handleEnd(previous);
-    }
-    if (this.#isDraining) {
-      const reply = errorReplies.shuttingDown.datagram;
-      this.#transmitter.reply(SERVICE, this.#name, this.#local, reply);
-      return;
-    }
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
-    this.#garbage.noteRequest();
     const arrival = { name: this.#name, local: this.#local, nowUs: this.#nowUs };
-    const decision = this.#reception.decide(bytes, length, arrival);
-    if (decision.kind === "refused") this.#refuse(decision);
-    else this.#begin(decision, bytes.slice());
-  }
-
-  #refuse(refused: Refused): void {
-    this.#counters.add(Counter.requestsRefused, 1);
-    this.#records.add(refusalRecord(this.#name, refused));
-    if (refused.reply === undefined) return;
-    this.#transmitter.reply(SERVICE, this.#name, this.#local, refused.reply.datagram);
-  }
-
-  #begin(admitted: Admitted, requestBytes: Uint8Array): void {
-    const slot = this.#transfers.takeSlot();
-    if (slot < 0) {
-      if (admitted.kind === "read") admitted.payload.close();
-      else admitted.upload.abort();
-      const { name } = admitted.request;
-      const isWrite = admitted.kind === "write";
-      const reason = `all ${this.#transfers.capacity} transfers of this worker are in use`;
-      const reply = errorReplies.busy;
-      this.#refuse({ kind: "refused", reply, cause: "busy", name, isWrite, reason });
-      return;
-    }
-    const exchange = exchangeOf(admitted, {
-      slot,
-      socket: this.#transfers.socketFor(this.#name),
-      name: this.#name.slice(),
-      local: this.#local.slice(),
-      requestBytes,
-      startUs: this.#nowUs,
-    });
-    const transfer =
-      admitted.kind === "read"
-        ? this.#beginRead(admitted, exchange)
-        : this.#beginWrite(admitted, exchange);
-    this.#transfers.add(transfer);
-    this.#transmitter.enqueue(transfer);
-  }
-
-  #beginWrite(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
-    const { writes } = this.#reception;
-    assert(writes !== undefined, "a write is admitted where writes are possible");
-    this.#records.add(uploadRequestRecord(exchange.name, admitted));
-    return writes.begin(admitted, exchange);
-  }
-
-  #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
-    this.#records.add(requestRecord(exchange.name, admitted));
-    const { name, requestBytes } = exchange;
-    const transfer = readTransfer(admitted, exchange, {
-      settings: this.#reception.settings,
-      isRepetition: this.#transfers.wasServed(name, requestBytes, this.#nowUs),
-      blocksPerMessage: this.#transmitter.blocksPerMessage(admitted.grant.blockBytes),
-    });
-    transfer.sender.start(this.#nowUs);
-    return transfer;
+    this.#requests.handle(bytes, length, arrival, this.#isDraining);
   }
 
   #readAddresses(index: number): void {
@@ -409,6 +349,30 @@ export class Shard implements TransmitListener, WritesListener {
     }
   }
 
+  /**
+   * A turn after the end: the first tells the clients; then the disk threads get time to remove what is left of uploads that
+   * were cut off. What they do not manage, the next start removes. False when nothing is left to do.
+   */
+  #end(): boolean {
+    const { kernel } = this.#platform;
+    if (this.#cleanUntilUs === undefined) {
+      this.#abortAll();
+      this.#cleanUntilUs = kernel.nowUs() + CLEAN_UP_US;
+    }
+    const { writes } = this.#reception;
+    const nowUs = kernel.nowUs();
+    if (writes !== undefined && writes.count > 0 && nowUs < this.#cleanUntilUs) {
+      this.#waiter.wait(nowUs, nowUs + DISK_RETRY_US);
+      kernel.silenceDoorbell(this.#init.doorbellFd);
+      writes.reap();
+      return true;
+    }
+    this.#cleanUntilUs = undefined;
+    this.#records.flush();
+    this.#publish();
+    return false;
+  }
+
   /** Tells every client that is still served. Two turns: one sends the ERROR, the next finds nothing more to send. */
   #abortAll(): void {
     for (const transfer of this.#transfers.bySlot) {
@@ -418,19 +382,6 @@ export class Shard implements TransmitListener, WritesListener {
     }
     const turns = 2 * Math.ceil(this.#transfers.count / 256) + 1;
     for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
-    this.#cleanUp();
-  }
-
-  /** Lets the disk threads remove what is left of uploads that were cut off. What they do not manage, the next start removes. */
-  #cleanUp(): void {
-    const { writes } = this.#reception;
-    if (writes === undefined) return;
-    const untilUs = monotonicUs() + CLEAN_UP_US;
-    while (writes.count > 0 && monotonicUs() < untilUs) {
-      this.#waiter.wait(untilUs, monotonicUs() + DISK_RETRY_US);
-      silenceDoorbell(this.#init.doorbellFd);
-      writes.reap();
-    }
   }
 
   /** Writes the counters that others keep. */

@@ -3,6 +3,7 @@
 
 import type { Settings } from "#config/settings.ts";
 import { peerAddressText } from "#io/inbox.ts";
+import type { Kernel } from "#io/kernel.ts";
 import { MappedMemory } from "#io/memory.ts";
 import { pathText } from "#policy/names.ts";
 import type { Permit } from "#policy/policy.ts";
@@ -18,9 +19,10 @@ import type { UploadPlan } from "#storage/upload-plan.ts";
 import type { Upload, UploadListener } from "#storage/upload.ts";
 import { Uploads } from "#storage/uploads.ts";
 
-import type { WritesInit } from "./contract.ts";
+import type { ShardTerms, WritesInit } from "./contract.ts";
 import { Intake, TEXT_BYTES } from "./intake.ts";
-import { limitsUnder } from "./limits.ts";
+import { limitsUnder, writeLimits } from "./limits.ts";
+import { uploadLookupRules } from "./lookup-rules.ts";
 import { type Refused, refused, uploadFate } from "./refused.ts";
 import type { Exchange, WriteTransfer } from "./transfer.ts";
 
@@ -46,6 +48,9 @@ export interface WritesListener {
   readonly nowUs: number;
 }
 
+/** What of a shard's terms uploads are decided by. */
+type WriteTerms = Pick<ShardTerms, "settings" | "linkTargetFds">;
+
 /** Write buffers of one shard: enough for 384 uploads at a time; memory is taken when it is touched. */
 const BUFFER_BYTES_MAX = 512 * BUFFER_BYTES;
 /** How long a repeated last block is acknowledged again: twice the 5 s after which the slowest usual client repeats it. */
@@ -62,21 +67,24 @@ export class Writes implements UploadListener {
   #text: MappedMemory | undefined;
 
   constructor(
-    settings: Settings,
+    terms: WriteTerms,
     { rootFd, ledger }: WritesInit,
     disk: Disk,
     shard: number,
     listener: WritesListener,
+    kernel: Kernel,
   ) {
+    const { settings } = terms;
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
-    this.#limits = limitsOf(settings);
+    this.#limits = writeLimits(settings);
     this.#listener = listener;
     this.#uploads = new Uploads(
       {
         rootFd,
+        rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings)),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
         bufferBytesMax: BUFFER_BYTES_MAX,
       },
       this,
@@ -84,11 +92,11 @@ export class Writes implements UploadListener {
   }
 
   /** Decides by these settings from now on. Uploads that run keep their terms; what they still bring counts by the new quotas. */
-  switchTo(settings: Settings, { rootFd }: WritesInit): void {
+  switchTo({ settings, linkTargetFds }: WriteTerms, { rootFd }: WritesInit): void {
     this.#settings = settings;
     this.#policy = new UploadPolicy(settings.uploads);
-    this.#limits = limitsOf(settings);
-    this.#uploads.moveTo(rootFd, quotasOf(settings));
+    this.#limits = writeLimits(settings);
+    this.#uploads.moveTo(rootFd, uploadLookupRules(settings, linkTargetFds), quotasOf(settings));
   }
 
   /** How many uploads are not over, those included whose transfer has ended. */
@@ -106,10 +114,9 @@ export class Writes implements UploadListener {
     name: Uint8Array,
     linkBytesMax: number,
   ): AdmittedWrite | Refused {
-    const path = pathText(permit.path);
     const limits = limitsUnder(this.#limits, permit.ruling, linkBytesMax);
     const grant = negotiate(request, limits, undefined);
-    const decision = this.#policy.decide(path, grant.announcedBytes);
+    const decision = this.#policy.decide(permit.path, grant.announcedBytes);
     if (!decision.isAllowed) {
       const { reply, cause, reason, fileBytes, fileBytesMax } = decision;
       const refusal = refused(request, errorReplies[reply], cause, reason);
@@ -123,6 +130,7 @@ export class Writes implements UploadListener {
       return refused(request, reply, cause, reason);
     }
     const { rootDir } = this.#settings.uploads;
+    const path = pathText(permit.path);
     return { kind: "write", request, grant, oack: encodeOack(grant), rootDir, path, upload };
   }
 
@@ -197,16 +205,6 @@ export class Writes implements UploadListener {
       isVerified: uploads.isVerified,
     };
   }
-}
-
-function limitsOf(settings: Settings): GrantLimits {
-  return {
-    blockBytesMax: settings.blockBytesMax,
-    windowBlocksMax: settings.windowBlocksMax,
-    // A window has room in one buffer, and so has the CR that netascii may have held back.
-    windowBytesMax: Math.min(settings.windowBytesMax, BUFFER_BYTES - 1),
-    refused: new Set(settings.refusedOptions),
-  };
 }
 
 function quotasOf({ uploads }: Settings): UploadQuotas {

@@ -31,6 +31,10 @@ export interface ReadAdvice {
   readonly isDontneedAfter: boolean;
 }
 
+/** Reads what is in memory: {@link preadNowait}, but where a test says what is. */
+export type ReadNow = typeof preadNowait;
+export { preadNowait as readNow } from "#ffi/file.ts";
+
 // Once a chunk is asked for and not there, this much is read ahead: 16 chunks, a disk's comfortable request.
 const READ_AHEAD_BYTES = 1 << 20;
 // Without disk threads, chunks that stay unread this often (every retry is ≥ 0.5 ms apart) are read with waiting: some file
@@ -82,6 +86,7 @@ export class FileCache implements DiskOwner {
   readonly #chunkCount: number;
   readonly #advice: ReadAdvice;
   readonly #disk: Disk | undefined;
+  readonly #readNow: ReadNow;
   readonly #files: Map<string, CachedFile> = new Map();
   readonly #owners: (CachedFile | undefined)[];
   readonly #indexes: Float64Array;
@@ -99,12 +104,19 @@ export class FileCache implements DiskOwner {
   #spare = NONE;
 
   /** With `disk`, whose results the caller reaps, no read ever waits; without, one may. */
-  constructor(bytesMax: number, chunkBytes: number, advice: ReadAdvice, disk?: Disk) {
+  constructor(
+    bytesMax: number,
+    chunkBytes: number,
+    advice: ReadAdvice,
+    disk?: Disk,
+    readNow: ReadNow = preadNowait,
+  ) {
     // Two chunks are the least that a block that straddles an edge needs.
     this.#chunkCount = Math.max(2, Math.floor(bytesMax / chunkBytes));
     this.chunkBytes = chunkBytes;
     this.#advice = advice;
     this.#disk = disk;
+    this.#readNow = readNow;
     this.#arena = new Arena(this.#chunkCount * chunkBytes);
     this.#owners = Array.from({ length: this.#chunkCount }, () => undefined);
     this.#indexes = new Float64Array(this.#chunkCount);
@@ -334,7 +346,7 @@ export class FileCache implements DiskOwner {
   }
 
   #readSome(file: CachedFile, address: number, bytes: number, position: number): number {
-    const read = preadNowait(file.fd, address, bytes, position);
+    const read = this.#readNow(file.fd, address, bytes, position);
     if (read >= 0) return read;
     const isAbsent = read === -Errno.EAGAIN || read === -Errno.EOPNOTSUPP;
     if (isAbsent && this.#disk !== undefined) return Absent.pending;

@@ -1,4 +1,4 @@
-// From a cleaned name to an open file (storage layer): the policy of symlinks and of case beneath one root. The kernel decides
+// From a cleaned name to an open file or folder (storage layer): the policy of symlinks and of case beneath one root. The kernel decides
 // what is contained; where links may lead into listed folders, LinkWalk does, with the kernel's help at each segment.
 
 import { Errno } from "#ffi/errno.ts";
@@ -40,7 +40,7 @@ const kernelsWay: LookupWay = { file: openBeneath, folder: openFolderBeneath };
 export const walkingWay: LookupWay = { file: openByWalk, folder: openFolderByWalk };
 
 /** What a root has without rules of its own. */
-const plainRules: LookupRules = {
+export const plainRules: LookupRules = {
   links: "inside",
   linkTargets: [],
   rootDir: "/",
@@ -48,8 +48,9 @@ const plainRules: LookupRules = {
 };
 
 export class Lookup {
+  /** Which symlinks the kernel follows where it looks something up by itself. */
+  readonly followedLinks: FollowedLinks;
   readonly #rootFd: number;
-  readonly #links: FollowedLinks;
   readonly #way: LookupWay;
   readonly #walk: LinkWalk | undefined;
   readonly #names: FoldedNames | undefined;
@@ -59,7 +60,7 @@ export class Lookup {
   constructor(rootFd: number, rules: LookupRules = plainRules, way: LookupWay = kernelsWay) {
     const { links, linkTargets, rootDir, foldsCase } = rules;
     this.#rootFd = rootFd;
-    this.#links = links === "none" ? "none" : "inside";
+    this.followedLinks = links === "none" ? "none" : "inside";
     this.#way = way;
     if (links === "listed") {
       this.#walk = new LinkWalk({ path: rootDir, fd: rootFd }, linkTargets);
@@ -92,8 +93,13 @@ export class Lookup {
     return this.#openAs("file", bytesOf(found));
   }
 
+  /** Opens the folder `path`, `.` being the root itself, exactly as it is called: what is beneath it can be opened and it can be synced. */
+  openFolder(path: string | Uint8Array): number {
+    return this.#openAs("folder", path);
+  }
+
   #openAs(kind: "file" | "folder", path: string | Uint8Array): number {
-    const fd = this.#way[kind](this.#rootFd, path, this.#links);
+    const fd = this.#way[kind](this.#rootFd, path, this.followedLinks);
     if (this.#walk === undefined || !mayBeLink(fd)) return fd;
     return this.#walk.open(nameOf(path), kind);
   }

@@ -16,10 +16,12 @@ import {
   removeEntry,
 } from "#ffi/create.ts";
 import { Errno } from "#ffi/errno.ts";
-import { closeFd, openFolderBeneath } from "#ffi/file.ts";
+import { closeFd, type FollowedLinks, openFolderBeneath } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
+import { bytesOf, type ByteString, kernelName } from "#policy/names.ts";
 
 import { DIGEST_BYTES } from "./disk-job.ts";
+import type { Lookup } from "./lookup.ts";
 import { type FolderFds, openUploadFolder } from "./upload-folder.ts";
 import { createHiddenName, isHiddenName, versionName } from "./upload-name.ts";
 import type { UploadPlan } from "./upload-plan.ts";
@@ -67,7 +69,8 @@ export class UploadFile {
   readonly versionsFd: number;
   /** Folders that must be synced because something new is in them, the target folder first. */
   readonly folderFds: FolderFds;
-  readonly leaf: string;
+  /** The last segment of the plan's path. */
+  readonly leaf: ByteString;
   readonly hidden: string;
   /** Whether nothing had the name at the beginning. */
   readonly isNew: boolean;
@@ -124,16 +127,13 @@ export class UploadFile {
     return this.address(place);
   }
 
-  #write(place: number, text: string): void {
+  #write(place: number, name: ByteString): void {
+    assert(name.length < NAME_BYTES, "names were measured before");
     const start = this.#room + place;
-    const into = this.#arena.u8.subarray(start, start + NAME_BYTES - 1);
-    const { read, written } = encoder.encodeInto(text, into);
-    assert(read === text.length, "names were measured before");
-    this.#arena.u8[start + written] = 0;
+    this.#arena.u8.set(bytesOf(name), start);
+    this.#arena.u8[start + name.length] = 0;
   }
 }
-
-const encoder = new TextEncoder();
 
 /** Folders that are open for an upload: see {@link UploadFile}. */
 interface Folders {
@@ -149,25 +149,26 @@ interface Created {
 }
 
 /**
- * Opens what an upload needs for `plan` beneath `rootFd`, with its names at byte `room` of `arena`. Returns the file; or a
+ * Opens what an upload needs for `plan` where `lookup` finds its folder, with its names at byte `room` of `arena`. Returns the file; or a
  * value of {@link UploadRefusal}, and nothing is open or left.
  */
 export function openUploadFile(
-  rootFd: number,
+  lookup: Lookup,
   plan: UploadPlan,
   arena: Arena,
   room: number,
 ): UploadFile | number {
   const leaf = leafOf(plan.path);
   const longest = plan.versionsMax > 0 ? versionName(leaf, plan.versionsMax) : leaf;
-  if (Buffer.byteLength(longest) >= NAME_BYTES) return UploadRefusal.notFound;
+  if (longest.length >= NAME_BYTES) return UploadRefusal.notFound;
   if (isHiddenName(leaf)) return UploadRefusal.denied;
-  const folderFds = openUploadFolder(rootFd, plan);
+  const folderFds = openUploadFolder(lookup, plan);
   if (typeof folderFds === "number") return uploadRefusalOf(folderFds);
   const [folderFd] = folderFds;
   const previous = new FileStat();
   const refusal = admit(folderFd, leaf, plan, previous);
-  const versionsFd = refusal < 0 ? refusal : openVersionsFolder(folderFd, plan);
+  const versionsFd =
+    refusal < 0 ? refusal : openVersionsFolder(folderFd, plan, lookup.followedLinks);
   const created = versionsFd < 0 ? versionsFd : createFile(folderFd);
   if (typeof created !== "number") {
     const isNew = !previous.isRegular;
@@ -180,22 +181,29 @@ export function openUploadFile(
 }
 
 /** Whether the name and the disk admit the file: 0 or a refusal. `previous` describes the file that has the name, if any. */
-function admit(folderFd: number, leaf: string, plan: UploadPlan, previous: FileStat): number {
-  const fd = openEntry(folderFd, leaf);
+function admit(folderFd: number, leaf: ByteString, plan: UploadPlan, previous: FileStat): number {
+  const fd = openEntry(folderFd, kernelName(leaf));
   if (fd === -Errno.ENOENT) return spaceRefusal(folderFd, plan);
   if (fd < 0) return uploadRefusalOf(fd);
   const result = statFd(fd, previous);
   closeFd(fd);
   if (result < 0) return uploadRefusalOf(result);
+  // Not even one that leads to a file inside: what a name is must not depend on what it was a moment ago.
+  if (previous.isLink) return UploadRefusal.outside;
   if (!previous.isRegular) return UploadRefusal.denied;
   return plan.mayOverwrite ? spaceRefusal(folderFd, plan) : UploadRefusal.exists;
 }
 
 /** Bytes of what goes when a file of `bytes` is replaced. */
-function replacedBytesOf(folderFd: number, leaf: string, plan: UploadPlan, bytes: number): number {
+function replacedBytesOf(
+  folderFd: number,
+  leaf: ByteString,
+  plan: UploadPlan,
+  bytes: number,
+): number {
   if (plan.versionsMax === 0) return bytes;
   const oldest = new FileStat();
-  const fd = openEntry(folderFd, versionName(leaf, plan.versionsMax));
+  const fd = openEntry(folderFd, kernelName(versionName(leaf, plan.versionsMax)));
   if (fd < 0) return 0;
   statFd(fd, oldest);
   closeFd(fd);
@@ -211,13 +219,13 @@ function spaceRefusal(folderFd: number, plan: UploadPlan): number {
 }
 
 /** The folder for versions, made if it is missing; the target folder itself where none is named. An fd or a refusal. */
-function openVersionsFolder(folderFd: number, plan: UploadPlan): number {
+function openVersionsFolder(folderFd: number, plan: UploadPlan, links: FollowedLinks): number {
   if (plan.versionsMax === 0 || plan.versionsFolder === "") return folderFd;
-  let fd = openFolderBeneath(folderFd, plan.versionsFolder);
+  let fd = openFolderBeneath(folderFd, plan.versionsFolder, links);
   if (fd === -Errno.ENOENT) {
     const made = makeFolder(folderFd, plan.versionsFolder, plan.folderMode);
     const isThere = made >= 0 || made === -Errno.EEXIST;
-    fd = isThere ? openFolderBeneath(folderFd, plan.versionsFolder) : made;
+    fd = isThere ? openFolderBeneath(folderFd, plan.versionsFolder, links) : made;
   }
   return fd < 0 ? uploadRefusalOf(fd) : fd;
 }
@@ -251,6 +259,6 @@ function closeFolders({ folderFds, versionsFd }: Folders): void {
   if (versionsFd >= 0 && versionsFd !== folderFds[0]) closeFd(versionsFd);
 }
 
-function leafOf(path: string): string {
+function leafOf(path: ByteString): ByteString {
   return path.slice(path.lastIndexOf("/") + 1);
 }

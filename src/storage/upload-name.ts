@@ -1,6 +1,8 @@
 // The names that an upload makes beside the client's (storage layer): hidden ones, under which nothing is served and whose
 // left-overs are known at the next start, and those of previous versions.
 
+import type { ByteString } from "#policy/names.ts";
+
 /** How every hidden name begins. The policy refuses names with a leading dot, whoever asks. */
 const HIDDEN_PREFIX = ".snow-owl-upload-";
 /** Random bytes of a hidden name: two uploads never meet, and nobody guesses one. */
@@ -16,11 +18,11 @@ export function createHiddenName(): string {
 }
 
 /** Whether `name` is one of {@link createHiddenName}. */
-export function isHiddenName(name: string): boolean {
+export function isHiddenName(name: ByteString): boolean {
   return hiddenPattern.test(name);
 }
 
 /** The name of the `version`-th version before the current one of `name`, counted from 1, as GNU's numbered backups are called. */
-export function versionName(name: string, version: number): string {
+export function versionName(name: ByteString, version: number): ByteString {
   return `${name}.~${version}~`;
 }

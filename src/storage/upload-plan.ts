@@ -1,9 +1,11 @@
 // What is to become of an upload (storage layer): plain values that the policy has resolved for one request.
 // Nothing here is the client's to choose but the name and the size that it announced.
 
+import type { ByteString } from "#policy/names.ts";
+
 export interface UploadPlan {
   /** Relative to the upload root, clean: no empty segment, no `..`, and the last one does not begin with a dot. */
-  readonly path: string;
+  readonly path: ByteString;
   /** The client's address, without its port. */
   readonly client: string;
   readonly mayOverwrite: boolean;

@@ -8,7 +8,7 @@ export const UploadRefusal = {
   notFound: -1,
   /** Permissions, a read-only file system, or something of that name that is not a regular file. */
   denied: -2,
-  /** A symlink leads outside the root. */
+  /** A symlink that is not followed: it leads outside the root, or none is followed at all, or the name itself is one. */
   outside: -3,
   /** Too many open files, uploads, or no memory. */
   busy: -4,

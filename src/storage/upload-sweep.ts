@@ -1,11 +1,11 @@
 // What a start does with an upload root before anything is served from it (storage layer): files with hidden names that a crash
 // has left are removed, and the bytes of all others are counted for the quota. Follows no symlink, and waits for the disk.
 
-import { readdirSync } from "node:fs";
-
 import { lockFile, openEntry, removeEntry } from "#ffi/create.ts";
 import { closeFd, openBeneath, openFolderBeneath } from "#ffi/file.ts";
+import { listFolder } from "#ffi/folder.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
+import { type ByteString, kernelName } from "#policy/names.ts";
 
 import { isHiddenName } from "./upload-name.ts";
 
@@ -19,7 +19,7 @@ export interface Swept {
 
 /**
  * Sweeps everything beneath `rootFd`. What a running process is still writing stays, because it is locked. Folders that
- * cannot be read, and names that are not UTF-8, are passed over.
+ * cannot be read are passed over.
  */
 export function sweepUploads(rootFd: number): Swept {
   const swept = { removed: 0, files: 0, bytes: 0 };
@@ -28,10 +28,11 @@ export function sweepUploads(rootFd: number): Swept {
   for (;;) {
     const path = folders.pop();
     if (path === undefined) return swept;
-    const folderFd = openFolderBeneath(rootFd, path);
+    const folderFd = openFolderBeneath(rootFd, kernelName(path));
     if (folderFd < 0) continue;
-    for (const name of namesIn(folderFd)) {
-      const fd = openEntry(folderFd, name);
+    const names = listFolder(folderFd, Infinity);
+    for (const name of typeof names === "number" ? [] : names) {
+      const fd = openEntry(folderFd, kernelName(name));
       if (fd < 0) continue;
       const result = statFd(fd, stat);
       closeFd(fd);
@@ -49,17 +50,8 @@ export function sweepUploads(rootFd: number): Swept {
   }
 }
 
-function namesIn(folderFd: number): readonly string[] {
-  try {
-    return readdirSync(`/proc/self/fd/${folderFd}`);
-  } catch {
-    // The folder has gone meanwhile, or this machine has no /proc.
-    return [];
-  }
-}
-
 /** Removes a left-over. False: somebody has it locked, or it cannot be removed. */
-function remove(folderFd: number, name: string): boolean {
+function remove(folderFd: number, name: ByteString): boolean {
   const fd = openBeneath(folderFd, name);
   if (fd < 0) return false;
   const isLeftOver = lockFile(fd) === 0 && removeEntry(folderFd, name) === 0;

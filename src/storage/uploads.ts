@@ -7,6 +7,7 @@ import { closeFd } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
 import type { Disk, DiskQueue } from "./disk-queue.ts";
+import { Lookup, type LookupRules } from "./lookup.ts";
 import { UploadBuffers } from "./upload-buffers.ts";
 import { closeUploadFile, openUploadFile, ROOM_BYTES } from "./upload-file.ts";
 import { ClaimRefusal, type UploadLedger, type UploadQuotas } from "./upload-ledger.ts";
@@ -18,6 +19,8 @@ import { Upload, type UploadHome, type UploadListener } from "./upload.ts";
 export interface UploadsInit {
   /** The folder beneath which everything is written. */
   readonly rootFd: number;
+  /** How folders are looked up beneath it. */
+  readonly rules: LookupRules;
   readonly disk: Disk;
   readonly ledger: UploadLedger;
   /** Memory for write buffers: 128 KiB for each upload, and a third more. */
@@ -35,13 +38,13 @@ export class Uploads implements UploadHome {
   /** Uploads whose step found its queue full, and those that found no buffer. */
   readonly #postponed: Set<Upload> = new Set();
   readonly #starved: Set<Upload> = new Set();
-  #rootFd: number;
+  #lookup: Lookup;
   #hasBuffer = false;
   /** Whether what a dead predecessor of this shard held has been given back. */
   #hasRecovered = false;
 
   constructor(init: UploadsInit, listener: UploadListener) {
-    this.#rootFd = init.rootFd;
+    this.#lookup = new Lookup(init.rootFd, init.rules);
     this.#disk = init.disk;
     this.ledger = init.ledger;
     this.ledger.adopt();
@@ -51,9 +54,9 @@ export class Uploads implements UploadHome {
     this.arena = new Arena(this.buffers.uploadsMax * ROOM_BYTES);
   }
 
-  /** Opens beneath `rootFd` from now on, within `quotas`. Uploads that run hold their own folders. */
-  moveTo(rootFd: number, quotas: UploadQuotas): void {
-    this.#rootFd = rootFd;
+  /** Opens beneath `rootFd` by `rules` from now on, within `quotas`. Uploads that run hold their own folders. */
+  moveTo(rootFd: number, rules: LookupRules, quotas: UploadQuotas): void {
+    this.#lookup = new Lookup(rootFd, rules);
     this.ledger.adjust(quotas);
   }
 
@@ -121,7 +124,7 @@ export class Uploads implements UploadHome {
   #openAt(slot: number, plan: UploadPlan): Upload | number {
     const { bytesMax, bytesExpected } = plan;
     if (bytesMax > 0 && bytesExpected > bytesMax) return UploadRefusal.tooLarge;
-    const file = openUploadFile(this.#rootFd, plan, this.arena, slot * ROOM_BYTES);
+    const file = openUploadFile(this.#lookup, plan, this.arena, slot * ROOM_BYTES);
     if (typeof file === "number") return file;
     // The folder as it is on the disk: several paths may lead to it.
     if (statFd(file.folderFd, this.#stat) < 0) return closeUploadFile(file, UploadRefusal.failed);

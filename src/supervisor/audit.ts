@@ -193,6 +193,13 @@ function refusalEvent(record: RefusalRecord): AuditEvent {
           reason,
         },
       };
+    case "symlink":
+      return {
+        eventType: "symlink_access_denied",
+        severity: "error",
+        timeMs,
+        fields: { client_addr: record.peer, requested_path: record.name, reason },
+      };
     case "too-large":
       return {
         eventType: "file_size_limit_exceeded",

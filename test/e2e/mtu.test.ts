@@ -2,10 +2,11 @@
 // more than one packet, and without it sizes are granted as ever.
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { skipBecause } from "./clients.ts";
-import { startServer } from "./server.ts";
+import { type Server, startServer } from "./server.ts";
 
 setDefaultTimeout(30_000);
 
@@ -48,9 +49,28 @@ describe("over an interface with an MTU of 1500", () => {
       expect(JSON.parse(child.stdout.toString())).toEqual(
         asked.map((blksize) => `OACK blksize=${Math.min(blksize, most)}`),
       );
+      expect(asked.map((blksize) => explained(server, wrapper, host, blksize))).toEqual(
+        asked.map((blksize) => `granted blksize=${Math.min(blksize, most)}`),
+      );
     });
   }
 });
+
+/** What `check --explain` says is granted to the client at `host` that asks for `blksize`. */
+function explained(server: Server, wrapper: string[], host: string, blksize: number): string {
+  const check = [join(server.folder, "snow-owl-tftp"), "check", "-c", `${server.folder}.toml`];
+  const request = [
+    "--client",
+    host,
+    "--interface",
+    "lo",
+    "--options",
+    `blksize=${blksize}`,
+    "file",
+  ];
+  const { stdout } = Bun.spawnSync([...wrapper, ...check, "--explain", ...request]);
+  return stdout.toString().trim().split("\n").at(-1)?.replaceAll(/ +/g, " ") ?? "";
+}
 
 function ip(...words: readonly string[]): boolean {
   return Bun.spawnSync(["ip", ...words]).exitCode === 0;

@@ -25,6 +25,13 @@ allow_overwrite = true
 allowed_patterns = ["in/*", "quarantined"]
 [uploads]
 create_folders = true
+[[access.root]]
+folder = "common/lab"
+allow = ["127.0.0.3"]
+[[access.root]]
+folder = "in/lab"
+deny = ["127.0.0.0/8"]
+allow = ["127.0.0.2"]
 [[host]]
 name = "node3"
 ip = "127.0.0.3"
@@ -94,6 +101,7 @@ text = "hello stranger {ip}"`;
   server.put("common/Boot/BCD", "a store");
   server.put("common/pxelinux.cfg/default", "the default menu");
   server.put("common/pxelinux.cfg/01-aa", "menu of aa");
+  server.put("common/lab/image", "for the lab");
   server.put("common/key.pvt", "secret");
   server.put("common/.hidden", "secret");
   server.put("common/small", new Uint8Array(3000));
@@ -145,6 +153,10 @@ const cases: readonly Case[] = [
     client: "127.0.0.3",
     answer: "hello 127.0.0.3 7F000003\nkernel vmlinuz-6.1\n",
   },
+  { name: "lab/image", client: "127.0.0.3", answer: "for the lab" },
+  // It may not have it from the last of the folders, and the others have no such name.
+  { name: "lab/image", answer: "ERROR 1" },
+  { name: "in/lab/x", isWrite: true, answer: "ERROR 2" },
   { name: "dump-sw1.cfg", isWrite: true, answer: "in/127.0.0.1/sw1.cfg" },
   { name: "dump-sw2.cfg", client: "127.0.0.2", isWrite: true, answer: "in/127.0.0.2/sw2.cfg" },
   { name: "dump-a.tmp", isWrite: true, answer: "ERROR 6" },

@@ -43,6 +43,15 @@ junk = "unprintable"
 [access]
 default = "deny"
 
+[[access.root]]
+folder = "lab/"
+allow = ["10.0.0.0/8", "192.0.2.1"]
+deny = ["10.9.0.0/16"]
+
+[[access.root]]
+folder = "/srv"
+deny = ["198.51.100.0/24"]
+
 [[rule]]
 name = "windows"
 client = ["10.0.0.0/8"]
@@ -84,6 +93,10 @@ describe("a policy", () => {
       junk: "unprintable",
       isTidiedFirst: true,
       isAllowedByDefault: false,
+      access: [
+        { folder: "/srv/tftp/lab", allow: ["10.0.0.0/8", "192.0.2.1"], deny: ["10.9.0.0/16"] },
+        { folder: "/srv", allow: [], deny: ["198.51.100.0/24"] },
+      ],
       roots: [
         { folder: 0, path: "clients/{mac_dash}" },
         { folder: 1, path: "{group}" },
@@ -139,12 +152,14 @@ describe("a policy", () => {
   test("is told by check", () => {
     const machine = { cores: 1, memoryBytes: 2 ** 32 };
     const lines = explainSettings(load(EXAMPLE), machine).filter((line) =>
-      /^(?:root|rule|host|temp)/.test(line),
+      /^(?:root|rule|access|host|temp)/.test(line),
     );
     expect(lines).toEqual([
       "root        /srv/tftp",
       "roots       clients/{mac_dash}, then /srv/lab/{group}, then /srv/lab, then root_dir itself",
       "rules       2; what none decides is denied",
+      "access      /srv/tftp/lab for 10.0.0.0/8, 192.0.2.1 alone, not for 10.9.0.0/16",
+      "access      /srv not for 198.51.100.0/24",
       "hosts       2",
       "templates   1",
     ]);
@@ -175,6 +190,22 @@ describe("mistakes", () => {
   test.each([
     ["roots = ['{x}']", "2:9", "`roots` names the unknown variable {x}"],
     ["roots = ['/srv/other']", "2:9", "the folder /srv/other of the roots does not exist"],
+    [
+      "[[access.root]]\nfolder = ''\nallow = ['::/0', '10']",
+      "4:18",
+      '`access.root.allow` has "10", which is no address and no network',
+    ],
+    ["[[access.root]]\nfolder = ''", "3:10", "`access.root.folder` has neither `allow` nor `deny`"],
+    [
+      "[[access.root]]\nfolder = 'a/{ip}'\nallow = ['::/0']",
+      "3:13",
+      "`access.root.folder` has a variable",
+    ],
+    [
+      "[[access.root]]\nfolder = '../other'\ndeny = ['::/0']",
+      "3:10",
+      "nothing is looked up in /srv/other: its lists have no effect",
+    ],
     ["[[rule]]\nregex = '('", "3:9", "`rule.regex` has a group without its )"],
     ["[[rule]]\nglob = 'a'\n[[rule]]\nere = 'a{'", "5:7", "`rule.ere` has a `{`"],
     ["[[rule]]\nglob = 'a'\nregex = 'b'", "4:9", "`glob` and `regex` stand in one table"],
@@ -208,6 +239,31 @@ describe("mistakes", () => {
     expect(problem).toStartWith(`tftp.toml:${place}: `);
     expect(problem).toContain(message);
     expect(problem).toContain("\nhelp: ");
+  });
+
+  test("a rule that denies names in one case alone, while files are found in any", () => {
+    const anyCase = "[files]\ncase_insensitive = true\n";
+    const rule = (...lines: readonly string[]): string =>
+      `${anyCase}[[rule]]\naction = "deny"\n${lines.join("\n")}`;
+    expect(said(rule("glob = '*.pvt'"))).toEqual([
+      [
+        'tftp.toml:6:8: warning: this rule denies "*.pvt", and `files.case_insensitive` finds such files in another case',
+        "  6 | glob = '*.pvt'",
+        "    |        ^^^^^^^",
+        "help: write ignore_case = true beside it.",
+      ].join("\n"),
+    ]);
+    for (const each of [
+      rule("glob = '*.pvt'", "ignore_case = true"),
+      rule("glob = '*.pub'", "not = true"),
+      rule("regex = '(?i)secret'"),
+      rule("ere = '^[0-9]+$'"),
+      rule("client = ['10.0.0.0/8']"),
+      rule("glob = '*.pvt'").replace("true", "false"),
+      rule("glob = '*.pvt'").replace("deny", "allow"),
+    ]) {
+      expect(said(each)).toEqual([]);
+    }
   });
 
   test("variables that are no strings", () => {

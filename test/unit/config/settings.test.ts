@@ -95,6 +95,8 @@ test("the defaults", () => {
       isTidiedFirst: true,
       rules: [],
       isAllowedByDefault: true,
+      access: [],
+      foldsCase: false,
       roots: [{ folder: 0, path: "" }],
       hosts: [],
       templates: [],

@@ -201,7 +201,7 @@ describe("limits", () => {
       ],
     });
     expect(policy.decide(asking("a")).ruling).toMatchObject({
-      verdict: "allow",
+      verdict: "undecided",
       blockBytesMax: 1428,
       windowBlocksMax: 4,
       refusedOptions: ["tsize", "blksize"],

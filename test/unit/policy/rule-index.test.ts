@@ -89,10 +89,10 @@ describe("an indexed list", () => {
           const policy = policyOf({ rules });
           const request = asking(names.join("/"), { client: parseAddress(client) ?? "", mac });
           const labels: string[] = [];
-          const explained = policy.decide(
-            request,
-            (label, isMatch) => isMatch && labels.push(label),
-          );
+          const explained = policy.decide(request, {
+            rule: (label, isMatch) => isMatch && labels.push(label),
+            access: () => undefined,
+          });
           expect(policy.decide(request)).toEqual(explained);
           // What was found by the index is kept apart from request to request.
           expect(policy.decide(request)).toEqual(explained);
@@ -127,8 +127,9 @@ describe("an indexed list", () => {
       ruleSpec({ label: "never" }),
       ruleSpec({ label: "last", action: "allow" }),
     ];
-    policyOf({ rules }).decide(asking("boot/a"), (label, isMatch, text) => {
-      lines.push(`${isMatch ? "+" : "-"} ${label}: ${text}`);
+    policyOf({ rules }).decide(asking("boot/a"), {
+      rule: (label, isMatch, text) => lines.push(`${isMatch ? "+" : "-"} ${label}: ${text}`),
+      access: () => undefined,
     });
     expect(lines).toEqual([
       "- lab: the client is in none of 192.0.2.0/24",

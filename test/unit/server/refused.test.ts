@@ -13,7 +13,7 @@ const page: string = readFileSync(join(import.meta.dir, "../../../docs/operation
 const words: Readonly<Record<Exclude<keyof typeof UploadRefusal, "aborted">, readonly string[]>> = {
   notFound: ["its folder does not exist", "the folder is removed under way"],
   denied: ["the server's user may not write there"],
-  outside: ["a symbolic link leads outside"],
+  outside: ["a symbolic link is not followed"],
   busy: ["a worker has 384 uploads"],
   failed: ["the disk fails"],
   full: ["too little space is free", "the disk fills up"],

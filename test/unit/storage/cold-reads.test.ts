@@ -1,13 +1,13 @@
 // The file cache on files that are not in memory: their bytes come through the disk queue, no read waits, and each way in which
 // one can end leaves the cache, its chunks and its descriptors in order.
 
-import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { DiskCall } from "#ffi/disk-call.ts";
 import { Errno } from "#ffi/errno.ts";
-import * as files from "#ffi/file.ts";
+import { closeFd, openRoot } from "#ffi/file.ts";
 import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
 import { Absent, type CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
@@ -28,21 +28,23 @@ let cache: FileCache;
 let path: string;
 
 beforeEach(() => {
-  // Whether a file can be kept out of the page cache is the kernel's affair; here, nothing is ever in it.
-  const nowait = spyOn(files, "preadNowait").mockImplementation(() => -Errno.EAGAIN);
-  afterwards(() => nowait.mockRestore());
   folder = temporaryFolder();
   path = join(folder, "cold");
-  const rootFd = files.openRoot(folder);
-  afterwards(() => files.closeFd(rootFd));
+  const rootFd = openRoot(folder);
+  afterwards(() => closeFd(rootFd));
   root = new Root(rootFd);
   queue = new HeldQueue();
-  cache = new FileCache(3 * CHUNK, CHUNK, NO_ADVICE, new Disk([queue]));
+  cache = cacheOver(new Disk([queue]));
 });
 
 afterEach(cleanUp);
 
 const bytes = Uint8Array.from({ length: CHUNKS * CHUNK - 100 }, (_, index) => (index * 31) >>> 3);
+
+/** Whether a file can be kept out of the page cache is the kernel's affair; here, nothing is ever in it. */
+function cacheOver(disk: Disk): FileCache {
+  return new FileCache(3 * CHUNK, CHUNK, NO_ADVICE, disk, () => -Errno.EAGAIN);
+}
 
 /** Holds a file, and asks for its first chunk. */
 function holdCold(): CachedFile {
@@ -80,7 +82,7 @@ describe("a cold read", () => {
     const threads = [diskThread(), diskThread()];
     for (const { launch } of threads) void launch();
     const disk = new Disk(threads.map(({ init }) => new ThreadQueue(init)));
-    cache = new FileCache(3 * CHUNK, CHUNK, NO_ADVICE, disk);
+    cache = cacheOver(disk);
     const file = holdCold();
     for (let position = 0; position < bytes.length; position += 97) {
       while (locateByte(file, position) === Absent.pending) {

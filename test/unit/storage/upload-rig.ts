@@ -6,6 +6,7 @@ import { basename, join } from "node:path";
 import { Arena } from "#ffi/arena.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
 import { Disk, type DiskQueue } from "#storage/disk-queue.ts";
+import { type LookupRules, plainRules } from "#storage/lookup.ts";
 import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
 import { createUploadLedger, UploadLedger, type UploadQuotas } from "#storage/upload-ledger.ts";
 import { isHiddenName } from "#storage/upload-name.ts";
@@ -56,7 +57,8 @@ export class UploadRig implements UploadListener {
     const disk = new Disk([options.queue ?? this.queue]);
     const { ledger } = this;
     const bufferBytesMax = options.bufferBytesMax ?? 32 * BUFFER_BYTES;
-    this.uploads = new Uploads({ rootFd, disk, ledger, bufferBytesMax }, this);
+    const rules = options.rules ?? plainRules;
+    this.uploads = new Uploads({ rootFd, rules, disk, ledger, bufferBytesMax }, this);
     afterwards(() => {
       closeFd(rootFd);
       this.#data.unmap();
@@ -128,6 +130,7 @@ export interface UploadRigOptions {
   readonly quotas?: UploadQuotas;
   readonly bufferBytesMax?: number;
   readonly queue?: DiskQueue;
+  readonly rules?: LookupRules;
 }
 
 /** Everything beneath `root`, no symlink followed: each file's path with its content, each empty folder's with `/`. */

@@ -51,6 +51,14 @@ test("left-overs are removed wherever they are, and only they", () => {
   expect(openDescriptors(root)).toBe(1);
 });
 
+test("names that are no UTF-8 are names", () => {
+  const folder = Buffer.from(`${root}/caf\u00e9`, "latin1");
+  mkdirSync(folder);
+  writeFileSync(Buffer.concat([folder, Buffer.from("/\u00fe", "latin1")]), "333");
+  writeFileSync(Buffer.concat([folder, Buffer.from(`/${createHiddenName()}`)]), "half");
+  expect(sweepUploads(rootFd)).toEqual({ removed: 1, files: 1, bytes: 3 });
+});
+
 test("what another process is writing stays", () => {
   const fd = opened(createNamed(rootFd, createHiddenName()));
   expect(lockFile(fd)).toBe(0);

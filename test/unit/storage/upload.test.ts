@@ -6,8 +6,10 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmdirSync,
   statSync,
   symlinkSync,
@@ -159,12 +161,12 @@ describe("the name", () => {
   });
 
   test.each([
-    ["a folder", () => mkdirSync(join(root, "file"))],
-    ["a symlink", () => symlinkSync("elsewhere", join(root, "file"))],
-    ["a FIFO", () => Bun.spawnSync(["mkfifo", join(root, "file")])],
-  ])("of %s is not taken over", (_, make) => {
+    ["a folder", UploadRefusal.denied, () => mkdirSync(join(root, "file"))],
+    ["a symlink", UploadRefusal.outside, () => symlinkSync("elsewhere", join(root, "file"))],
+    ["a FIFO", UploadRefusal.denied, () => Bun.spawnSync(["mkfifo", join(root, "file")])],
+  ])("of %s is not taken over", (_, refusal, make) => {
     make();
-    expect(rig.put(pattern(10, 1), { mayOverwrite: true })).toBe(UploadRefusal.denied);
+    expect(rig.put(pattern(10, 1), { mayOverwrite: true })).toBe(refusal);
     expect(lstatSync(join(root, "file")).isFile()).toBe(false);
   });
 
@@ -283,6 +285,19 @@ describe("where files without a name are unknown", () => {
   });
 });
 
+test("a name is kept to the byte, in its folders and its versions as well", () => {
+  // 0xE9 alone is no UTF-8; the two bytes of the other one are.
+  const change = { path: "caf\u00e9/x\u00e9", mayCreateFolders: true, mayOverwrite: true };
+  expect(rig.put(pattern(9, 1), change)).toBe(0);
+  expect(rig.put(pattern(9, 2), { ...change, versionsMax: 1 })).toBe(0);
+  expect(rig.put(pattern(9, 3), { ...change, path: "caf\u00c3\u00a9/x" })).toBe(0);
+  expect(bytesOfNames(Buffer.from(root))).toEqual(["caf\u00c3\u00a9", "caf\u00e9"]);
+  const folder = Buffer.from(`${root}/caf\u00e9`, "latin1");
+  expect(bytesOfNames(folder)).toEqual(["x\u00e9", "x\u00e9.~1~"]);
+  // Whoever looks for left-overs after the test reads names as text.
+  renameSync(folder, join(root, "cafe"));
+});
+
 describe("versions", () => {
   test("move on by one, and the oldest goes", () => {
     const plan = { mayOverwrite: true, versionsMax: 3 };
@@ -387,4 +402,10 @@ describe("permissions and owners", () => {
 
 function sha256(content: Uint8Array): string {
   return new Bun.CryptoHasher("sha256").update(content).digest("hex");
+}
+
+/** What the folder `path` holds, each name as a byte string. */
+function bytesOfNames(path: Buffer): readonly string[] {
+  const names = readdirSync(path, { encoding: "buffer" });
+  return names.map((name) => name.toString("latin1")).toSorted();
 }

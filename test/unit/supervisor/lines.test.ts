@@ -316,6 +316,7 @@ test.each([
   ["not-found", "read_denied", "warn"],
   ["denied", "read_denied", "warn"],
   ["traversal", "path_traversal_attempt", "error"],
+  ["symlink", "symlink_access_denied", "error"],
   ["too-large", "file_size_limit_exceeded", "error"],
   ["write-disabled", "write_request_denied", "warn"],
   ["malformed", "protocol_violation", "error"],

@@ -1,0 +1,40 @@
+// What a shard asks of the kernel (io layer), beyond files: the time, datagrams, waiting, and what is known of links and
+// neighbours. A simulation answers instead of it, below all that batches, cuts into segments, addresses and waits.
+
+import { interfaceName } from "#ffi/address.ts";
+import { Epoll, type Poll } from "#ffi/epoll.ts";
+import { interfaceMtu } from "#ffi/interface.ts";
+import { type DatagramCalls, datagramCalls } from "#ffi/message.ts";
+import { NeighbourTable } from "#ffi/netlink.ts";
+
+import { monotonicUs } from "./clock.ts";
+import { silenceDoorbell } from "./start.ts";
+
+/** One for the whole process, so that calls through it cost what a plain call does. */
+export interface Kernel {
+  /** See {@link monotonicUs}. */
+  readonly nowUs: () => number;
+  /** Milliseconds since 1970. */
+  readonly dateMs: () => number;
+  readonly datagrams: DatagramCalls;
+  readonly createPoll: () => Poll;
+  /** See {@link silenceDoorbell}. */
+  readonly silenceDoorbell: (fd: number) => void;
+  /** See {@link interfaceName}. */
+  readonly interfaceName: (index: number) => string | undefined;
+  /** See {@link interfaceMtu}. */
+  readonly interfaceMtu: (socketFd: number, index: number) => number;
+  readonly createNeighbourTable: () => Pick<NeighbourTable, "find" | "close">;
+}
+
+/** The kernel that this process runs on. */
+export const thisKernel: Kernel = {
+  nowUs: monotonicUs,
+  dateMs: Date.now,
+  datagrams: datagramCalls,
+  createPoll: () => new Epoll(),
+  silenceDoorbell,
+  interfaceName,
+  interfaceMtu,
+  createNeighbourTable: () => new NeighbourTable(),
+};

@@ -1,0 +1,152 @@
+// A real shard on a simulated kernel and disk, with one client: what the tests of single turns need.
+
+import { loadConfig } from "#config/load.ts";
+import { resolveSettings } from "#config/settings.ts";
+import { Errno } from "#ffi/errno.ts";
+import {
+  CONTROL_BYTES,
+  ControlWord,
+  COUNTERS,
+  type FastPath,
+  ShardCommand,
+  type ShardInit,
+} from "#server/contract.ts";
+import type { Platform } from "#server/platform.ts";
+import { Shard } from "#server/shard.ts";
+import { readNow } from "#storage/file-cache.ts";
+
+import { HeldQueue } from "../unit/storage/rig.ts";
+import { type Datagram, SimulatedKernel } from "./kernel.ts";
+import { requestPacket } from "./packets.ts";
+
+/** Numbers that no descriptor of this process has. */
+const SERVICE_FD = 1_000_000;
+const TRANSFER_FD = 1_000_001;
+const DOORBELL_FD = 1_000_002;
+/** 198.51.100.7, port 1024, as a raw sockaddr_in. */
+const CLIENT: Uint8Array = Uint8Array.of(2, 0, 4, 0, 198, 51, 100, 7, 0, 0, 0, 0, 0, 0, 0, 0);
+
+export interface ShardRigOptions {
+  /** Whether several datagrams go in one call, and several blocks in one message. */
+  readonly isBatching: boolean;
+  readonly isSegmenting: boolean;
+  readonly readNow?: Platform["readNow"];
+}
+
+export class ShardRig {
+  readonly kernel: SimulatedKernel;
+  /** Messages that the kernel took. */
+  messages = 0;
+  /** Whether the kernel cuts messages after all; where it does not, it answers as for a path that cannot. */
+  canSegment = true;
+  /** How the transfers ended, in order. */
+  readonly outcomes: string[] = [];
+  readonly #queue: HeldQueue = new HeldQueue();
+  readonly #shard: Shard;
+  readonly #control: Int32Array;
+  #sent: Datagram[] = [];
+
+  /** Serves the folder of `rootFd`, an O_PATH descriptor. */
+  constructor(rootFd: number, options: ShardRigOptions) {
+    this.kernel = new SimulatedKernel((datagram) => this.#sent.push(datagram));
+    this.kernel.refusal = (_, segments) => {
+      if (segments > 1 && !this.canSegment) return -Errno.EINVAL;
+      this.messages += 1;
+      return 0;
+    };
+    const init = initOf(rootFd);
+    this.#control = new Int32Array(init.control);
+    this.#shard = new Shard(
+      init,
+      {
+        recvmmsg: path(options.isBatching),
+        sendmmsg: path(options.isBatching),
+        gso: path(options.isSegmenting),
+        openat2: path(true),
+        spin: path(false),
+      },
+      {
+        deliver: (records) => {
+          for (const record of records) {
+            if (record.kind === "transfer") this.outcomes.push(record.outcome);
+          }
+        },
+        newestTerms: () => undefined,
+        switched() {},
+      },
+      {
+        kernel: this.kernel,
+        createDiskQueue: () => this.#queue,
+        readNow: options.readNow ?? readNow,
+        collectGarbage() {},
+      },
+    );
+  }
+
+  /** System calls that the disk has made. */
+  get jobs(): number {
+    return this.#queue.made.length;
+  }
+
+  /** Has the client's datagram arrive: a request on the service port, all else on the transfer's. */
+  arrive(bytes: Uint8Array): void {
+    const fd = (bytes[1] ?? 0) <= 2 ? SERVICE_FD : TRANSFER_FD;
+    this.kernel.arrive({ fd, name: CLIENT, bytes });
+  }
+
+  /** Has a read request without options arrive. */
+  request(name: string): void {
+    this.arrive(requestPacket(1, name, "octet"));
+  }
+
+  /** One turn of the shard; false: it was the last. */
+  turn(): boolean {
+    return this.#shard.turn();
+  }
+
+  /** What was sent since this was last asked. */
+  taken(): readonly Datagram[] {
+    const sent = this.#sent;
+    this.#sent = [];
+    return sent;
+  }
+
+  /** Moves the time on to whenever the shard wants to be woken, until it no longer does. The times at which it sent. */
+  untilIdle(): readonly number[] {
+    const sentUs: number[] = [];
+    for (let turn = 0; turn < 10_000 && this.kernel.wakeUs !== Infinity; turn += 1) {
+      this.kernel.clockUs = Math.max(this.kernel.clockUs, this.kernel.wakeUs);
+      this.turn();
+      for (const _ of this.taken()) sentUs.push(this.kernel.clockUs);
+    }
+    return sentUs;
+  }
+
+  stop(): void {
+    Atomics.store(this.#control, ControlWord.command, ShardCommand.stop);
+    this.kernel.ring(DOORBELL_FD);
+  }
+}
+
+function path(isOn: boolean): FastPath {
+  return { isOn, because: "" };
+}
+
+function initOf(rootFd: number): ShardInit {
+  const { config } = loadConfig('root_dir = "/"\n', "sim.toml");
+  if (config === undefined) throw new Error("the configuration is wrong");
+  // The clock stands still during a turn: a spin would not end.
+  const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
+  const ring = new SharedArrayBuffer(8);
+  return {
+    shardIndex: 0,
+    terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
+    serviceFd: SERVICE_FD,
+    transferFds: [TRANSFER_FD],
+    doorbellFd: DOORBELL_FD,
+    // The queue that stands in for a thread uses no ring.
+    disks: [{ ring, doorbellFd: DOORBELL_FD }],
+    control: new SharedArrayBuffer(CONTROL_BYTES),
+    counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
+  };
+}
