@@ -127,6 +127,7 @@ export const Syscall: {
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
+  readonly epollPwait2: number;
 } = {
   fstat: isX64 ? 5 : 80,
   getdents64: isX64 ? 217 : 61,
@@ -135,6 +136,7 @@ export const Syscall: {
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
   openat2: 437,
+  epollPwait2: 441,
 };
 
 export const O_RDONLY = 0;

@@ -43,9 +43,7 @@ export class Waiter {
     const found = this.#spin(nowUs, untilUs);
     if (found > 0) return found;
     this.sleeps += 1;
-    const restUs = untilUs - this.#kernel.nowUs();
-    // Rounded up: a timer must not find itself early and turn the shard in circles.
-    return this.#epoll.wait(untilUs === Infinity ? -1 : Math.max(0, Math.ceil(restUs / 1000)));
+    return this.#epoll.wait(Math.max(0, untilUs - this.#kernel.nowUs()));
   }
 
   token(index: number): number {
