@@ -1,6 +1,7 @@
 // From what was admitted to a running transfer (server layer): how the grant and the settings make a sender.
 // Pure assembly; the shard starts it.
 
+import type { Random } from "#base/random.ts";
 import type { Settings } from "#config/settings.ts";
 import { Sender } from "#protocol/sender.ts";
 
@@ -13,6 +14,8 @@ export interface ReadTerms {
   /** Whether the very same request was served in full a moment ago. */
   readonly isRepetition: boolean;
   readonly blocksPerMessage: number;
+  /** Where jitter comes from. */
+  readonly random: Random;
 }
 
 /** What a transfer of either kind begins with. */
@@ -27,7 +30,7 @@ export function exchangeOf(
 export function readTransfer(
   admitted: AdmittedRead,
   exchange: Exchange,
-  { settings, isRepetition, blocksPerMessage }: ReadTerms,
+  { settings, isRepetition, blocksPerMessage, random }: ReadTerms,
 ): ReadTransfer {
   const { request, grant, oack, fileBytes, payload } = admitted;
   const sender = new Sender({
@@ -36,6 +39,7 @@ export function readTransfer(
     rolloverTo: grant.rolloverTo,
     timeoutUs: grant.timeoutUs,
     firstTimeoutUs: settings.timeoutMs * 1000,
+    random,
     patienceUs: settings.patienceMs * 1000,
     hasOack: oack !== undefined,
     lastBlock: payload.lastBlock,

@@ -2,6 +2,7 @@
 // recorded, and what is granted gets a slot, a socket and its state machine.
 
 import { assert } from "#base/assert.ts";
+import type { Random } from "#base/random.ts";
 import type { Garbage } from "#io/garbage.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 
@@ -27,6 +28,8 @@ export interface RequestScope {
   readonly records: Records;
   readonly counters: Counters;
   readonly garbage: Garbage;
+  /** Where the jitter of transfers comes from. */
+  readonly random: Random;
   /** Told of the end of a transfer that a request has replaced. */
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
@@ -117,13 +120,14 @@ export class Requests {
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
-    const { records, reception, transfers, transmitter } = this.#scope;
+    const { records, reception, transfers, transmitter, random } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
     records.add(requestRecord(name, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),
       blocksPerMessage: transmitter.blocksPerMessage(admitted.grant.blockBytes),
+      random,
     });
     transfer.sender.start(startUs);
     return transfer;

@@ -3,6 +3,7 @@
 
 import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
+import { Random } from "#base/random.ts";
 import { TimerWheel } from "#base/timer-wheel.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
@@ -141,6 +142,7 @@ export class Shard implements TransmitListener, WritesListener {
       records: this.#records,
       counters: this.#counters,
       garbage: this.#garbage,
+      random: new Random(kernel.randomSeed()),
       listener: this,
     });
   }
