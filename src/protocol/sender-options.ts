@@ -10,6 +10,10 @@ export interface SenderOptions {
   readonly blockBytes: number;
   /** Blocks sent before an ACK is awaited; above 1 only by negotiation, hence only with an OACK. */
   readonly windowBlocks: number;
+  /** Whether a window is let go more slowly where blocks are lost; so when absent. */
+  readonly isPaced?: boolean;
+  /** Most blocks of a window that go out in one burst; no limit when absent. */
+  readonly burstBlocksMax?: number;
   readonly rolloverTo: RolloverTo;
   /** The negotiated retransmission timeout, if there is one. */
   readonly timeoutUs: number | undefined;

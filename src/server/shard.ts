@@ -268,7 +268,7 @@ export class Shard implements TransmitListener, WritesListener {
 
   #waitUntilUs(): number {
     if (this.#transmitter.isReady) return 0;
-    const untilUs = this.#wheel.nextUs();
+    const untilUs = Math.min(this.#wheel.nextUs(), this.#transmitter.releaseUs);
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
     this.#records.flush();
     this.#publish();

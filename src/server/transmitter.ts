@@ -2,8 +2,9 @@
 // that no peer starves; and gives back to its sender what the kernel or the disk would not have.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { at, i32At } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
+import { TimerWheel } from "#base/timer-wheel.ts";
 import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
 import { wireBlock } from "#protocol/blocks.ts";
 import { ackBytes, dataHeaderBytes, writeAck } from "#protocol/packet.ts";
@@ -18,6 +19,8 @@ import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
+/** The ticks of paced windows: half of the 100 µs or so that separate two bursts of eight blocks on 1 Gbit/s. */
+const RELEASE_TICK_US = 64;
 /** UDP_MAX_SEGMENTS before Linux 6.9, and the largest UDP payload over IPv4. */
 const SEGMENTS_MAX = 64;
 const MESSAGE_BYTES_MAX = 65_507;
@@ -43,6 +46,9 @@ export class Transmitter implements RefusalListener {
   readonly #ready: IntRing;
   readonly #blocked: IntRing;
   readonly #disk: IntRing;
+  /** When paced windows go on, by slot; and the slots that are due. */
+  readonly #releases: TimerWheel;
+  readonly #released: Int32Array = new Int32Array(MESSAGES_PER_TURN);
   /** The ACK in hand; copied when it is queued. */
   readonly #ack: Uint8Array = new Uint8Array(ackBytes);
   #canSegment: boolean;
@@ -66,6 +72,7 @@ export class Transmitter implements RefusalListener {
     this.#ready = new IntRing(transfers.length);
     this.#blocked = new IntRing(transfers.length);
     this.#disk = new IntRing(transfers.length);
+    this.#releases = new TimerWheel(transfers.length, 0, RELEASE_TICK_US);
   }
 
   /** Whether {@link turn} has work at once. */
@@ -76,6 +83,11 @@ export class Transmitter implements RefusalListener {
   /** Whether a transfer waits for the disk, and {@link turn} is to be called again soon. */
   get awaitsDisk(): boolean {
     return this.#disk.length > 0;
+  }
+
+  /** When {@link turn} has work again because a paced window goes on; Infinity when none is waiting. */
+  get releaseUs(): number {
+    return this.#releases.nextUs();
   }
 
   /** How many blocks of `blockBytes` one message holds; 1 where the kernel does not segment. */
@@ -91,6 +103,7 @@ export class Transmitter implements RefusalListener {
 
   /** `transfer` ends: no queue names it any more. */
   forget(transfer: Transfer): void {
+    this.#releases.cancel(transfer.slot);
     if (!transfer.isQueued) return;
     for (const queue of [this.#ready, this.#blocked, this.#disk]) queue.remove(transfer.slot);
     transfer.isQueued = false;
@@ -107,6 +120,7 @@ export class Transmitter implements RefusalListener {
   /** Sends up to {@link MESSAGES_PER_TURN} messages, and lets go of the turn's cache addresses. */
   turn(nowUs: number): void {
     this.#nowUs = nowUs;
+    this.#release();
     for (let left = this.#disk.length; left > 0; left -= 1) this.#ready.push(this.#disk.shift());
     for (let budget = MESSAGES_PER_TURN; budget > 0 && this.#ready.length > 0; budget -= 1) {
       const transfer = this.#transfers[this.#ready.shift()];
@@ -166,8 +180,7 @@ export class Transmitter implements RefusalListener {
     switch (sender.pollTransmit(transfer.blocksPerMessage, this.#nowUs)) {
       case Transmit.data:
         if (!this.#gather(transfer, outbox)) return;
-        if (sender.isTransmitDue) this.enqueue(transfer);
-        else this.#listener.handleIdle(transfer);
+        this.#goOn(transfer);
         return;
       case Transmit.oack:
         this.#sendWhole(transfer, outbox, transfer.oack, transfer.slot);
@@ -176,8 +189,30 @@ export class Transmitter implements RefusalListener {
         this.#sendWhole(transfer, outbox, sender.errorReply?.datagram, -1);
         return;
       case Transmit.none:
-        if (sender.outcome === "running") this.#listener.handleIdle(transfer);
+        if (sender.outcome === "running") this.#goOn(transfer);
         else this.#listener.handleEnd(transfer);
+    }
+  }
+
+  /** Queues `transfer` again if it has more to send now, or later if that is a paced window, or lets it be. */
+  #goOn(transfer: ReadTransfer): void {
+    const { sender, slot } = transfer;
+    const isDue = sender.isTransmitDue;
+    if (isDue && sender.releaseUs <= this.#nowUs) {
+      this.enqueue(transfer);
+      return;
+    }
+    if (isDue) this.#releases.arm(slot, sender.releaseUs);
+    this.#listener.handleIdle(transfer);
+  }
+
+  /** Queues the transfers whose paced windows go on by now. */
+  #release(): void {
+    const count = this.#releases.expire(this.#nowUs, this.#released, MESSAGES_PER_TURN);
+    for (let index = 0; index < count; index += 1) {
+      const transfer = this.#transfers[i32At(this.#released, index)];
+      assert(transfer !== undefined, "a release is cancelled with its transfer");
+      this.enqueue(transfer);
     }
   }
 

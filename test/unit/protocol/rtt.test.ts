@@ -88,6 +88,19 @@ test("the shortest sample is kept", () => {
   expect(roundTrip.leastUs).toBe(100_000);
 });
 
+test("an upper bound begins the estimate, and corrects a shortest sample that was too long", () => {
+  const bounded = new RoundTrip(undefined);
+  bounded.noteAtMost(20_000);
+  bounded.endBackOff();
+  expect([bounded.smoothedUs, bounded.timeoutUs, bounded.leastUs]).toEqual([20_000, 60_000, 0]);
+  bounded.sample(10_000);
+  expect(bounded.leastUs).toBe(10_000);
+  const slow = new RoundTrip(undefined);
+  slow.sample(163_000);
+  slow.noteAtMost(4_000);
+  expect([slow.smoothedUs, slow.leastUs]).toEqual([163_000, 4_000]);
+});
+
 test("a negotiated timeout is never exceeded, even one below the usual least", () => {
   const roundTrip = new RoundTrip(10_000);
   roundTrip.backOff();
