@@ -27,6 +27,8 @@ export interface AdmittedRead {
   readonly oack: Uint8Array | undefined;
   readonly fileBytes: number;
   readonly payload: Payload;
+  /** Most blocks of a window in one burst; Infinity for no limit. */
+  readonly burstBlocksMax: number;
   /** What the log should say of how the file was found; empty for most. */
   readonly remark: string;
 }
@@ -39,6 +41,7 @@ interface Source {
   readonly bytes: number;
   readonly text: Uint8Array | undefined;
   /** As in {@link AdmittedRead}. */
+  readonly burstBlocksMax: number;
   readonly remark: string;
 }
 
@@ -98,13 +101,16 @@ export class Admission {
     const { ruling, virtual: text, candidates } = decision;
     const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
     const narrowed = limitsUnder(limits, ruling, linkBytesMax);
+    const { burstBlocksMax } = ruling;
     if (text !== undefined) {
-      return this.#serve(request, narrowed, { fd: NO_FD, bytes: text.length, text, remark: "" });
+      const source = { fd: NO_FD, bytes: text.length, text, burstBlocksMax, remark: "" };
+      return this.#serve(request, narrowed, source);
     }
     const fd = this.#finder.open(candidates);
     if (fd >= 0) {
       const { stat, remark } = this.#finder;
-      return this.#serve(request, narrowed, { fd, bytes: stat.bytes, text, remark });
+      const source = { fd, bytes: stat.bytes, text, burstBlocksMax, remark };
+      return this.#serve(request, narrowed, source);
     }
     if (fd !== UNREADABLE) return refuseOpen(request, fd);
     const reason = "uploads may not be read back, nor what is in quarantine";
@@ -112,7 +118,7 @@ export class Admission {
   }
 
   #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
-    const { bytes: fileBytes, remark } = source;
+    const { bytes: fileBytes, burstBlocksMax, remark } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#drop(source);
@@ -126,7 +132,7 @@ export class Admission {
     if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
-      return { kind: "read", request, grant, oack, fileBytes, payload, remark };
+      return { kind: "read", request, grant, oack, fileBytes, payload, burstBlocksMax, remark };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -135,7 +141,7 @@ export class Admission {
     }
     const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "read", request, grant, oack, fileBytes, payload, remark };
+    return { kind: "read", request, grant, oack, fileBytes, payload, burstBlocksMax, remark };
   }
 
   #hold({ fd, text }: Source, framing: Framing): CachedFile {

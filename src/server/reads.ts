@@ -32,10 +32,12 @@ export function readTransfer(
   exchange: Exchange,
   { settings, isRepetition, blocksPerMessage, random }: ReadTerms,
 ): ReadTransfer {
-  const { request, grant, oack, fileBytes, payload } = admitted;
+  const { request, grant, oack, fileBytes, payload, burstBlocksMax } = admitted;
   const sender = new Sender({
     blockBytes: grant.blockBytes,
     windowBlocks: grant.windowBlocks,
+    isPaced: settings.isPaced,
+    burstBlocksMax,
     rolloverTo: grant.rolloverTo,
     timeoutUs: grant.timeoutUs,
     firstTimeoutUs: settings.timeoutMs * 1000,

@@ -24,6 +24,7 @@ export function ruleSpec(given: Partial<RuleSpec>): RuleSpec {
     refusedOptions: [],
     blockBytesMax: undefined,
     windowBlocksMax: undefined,
+    burstBlocksMax: undefined,
     rate: "",
     action: "next",
     goTo: "",
