@@ -41,11 +41,17 @@ export const SockaddrIn6 = {
   size: 28,
 } as const;
 
+/** struct sockaddr_un, sys/un.h. */
+export const SockaddrUn = { family: 0, path: 2, size: 110 } as const;
+
 /** struct in_pktinfo, netinet/in.h: interface index, local address (spec_dst), header destination. */
 export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as const;
 
 /** struct in6_pktinfo, netinet/in.h: address, interface index. */
 export const In6Pktinfo = { address: 0, ifindex: 16, size: 20 } as const;
+
+/** struct sock_extended_err, linux/errqueue.h: the error number first, whatever follows. */
+export const SockExtendedErr = { errno: 0, size: 16 } as const;
 
 /** struct epoll_event, sys/epoll.h: packed on x86-64 alone. */
 export const EpollEvent: {
@@ -121,6 +127,7 @@ export const Ifreq = { name: 0, mtu: 16, size: 40 } as const;
 /** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
 export const Syscall: {
   readonly fstat: number;
+  readonly gettid: number;
   readonly getdents64: number;
   readonly renameat2: number;
   readonly preadv2: number;
@@ -130,6 +137,7 @@ export const Syscall: {
   readonly epollPwait2: number;
 } = {
   fstat: isX64 ? 5 : 80,
+  gettid: isX64 ? 186 : 178,
   getdents64: isX64 ? 217 : 61,
   renameat2: isX64 ? 316 : 276,
   preadv2: isX64 ? 327 : 286,
@@ -160,6 +168,7 @@ export const RENAME_NOREPLACE = 0x1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const RWF_NOWAIT = 0x08;
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
@@ -174,6 +183,7 @@ export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
+export const MSG_ERRQUEUE = 0x2000;
 export const UDP_SEGMENT = 103;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;
@@ -193,6 +203,7 @@ export const NUD_DELAY = 0x08;
 export const NUD_PROBE = 0x10;
 export const NUD_PERMANENT = 0x80;
 export const SIOCGIFMTU = 0x8921;
+export const CLOCK_MONOTONIC = 1;
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;

@@ -6,6 +6,7 @@ import { u32At } from "#base/bytes.ts";
 
 import { aligned } from "./abi.ts";
 import { errnoName } from "./errno.ts";
+import { forgetMapping, holdMapping } from "./holdings.ts";
 import { checked, libc, memoryAt } from "./libc.ts";
 
 const PROT_READ_WRITE = 0x3;
@@ -29,6 +30,7 @@ export class Arena {
     const address = checked(libc.mmap(0, this.bytes, PROT_READ_WRITE, flags, -1, 0));
     if (address < 0) throw new Error(`mmap of ${this.bytes} bytes: ${errnoName(address)}`);
     this.address = address;
+    holdMapping(address, this.bytes);
     const memory = memoryAt(address, this.bytes);
     this.u8 = new Uint8Array(memory);
     this.u16 = new Uint16Array(memory);
@@ -58,6 +60,7 @@ export class Arena {
 
   /** Unmaps the region. No view of it may be touched afterwards. */
   unmap(): void {
+    forgetMapping(this.address);
     libc.munmap(this.address, this.bytes);
   }
 }

@@ -7,6 +7,7 @@ import { u32At } from "#base/bytes.ts";
 import { aligned, EpollEvent, Syscall, Timespec } from "./abi.ts";
 import { Arena } from "./arena.ts";
 import { Errno, errnoName } from "./errno.ts";
+import { closeHeld, held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 
 const EPOLL_CLOEXEC = 0o2000000;
@@ -31,7 +32,7 @@ export class Epoll {
   #isPrecise = true;
 
   constructor() {
-    this.#fd = checked(libc.epoll_create1(EPOLL_CLOEXEC));
+    this.#fd = held(checked(libc.epoll_create1(EPOLL_CLOEXEC)));
     if (this.#fd < 0) throw new Error(`epoll_create1: ${errnoName(this.#fd)}`);
   }
 
@@ -72,7 +73,7 @@ export class Epoll {
   }
 
   close(): void {
-    libc.close(this.#fd);
+    closeHeld(this.#fd);
     this.#arena.unmap();
   }
 

@@ -10,6 +10,7 @@ const symbols = {
   syscall: { args: ["i64", "i64", "i64", "i64", "i64", "i64", "i64"], returns: "i64_fast" },
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   bind: { args: ["i32", "u64", "u32"], returns: "i32" },
+  connect: { args: ["i32", "u64", "u32"], returns: "i32" },
   getsockname: { args: ["i32", "u64", "u64"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "u64", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "u64", "u64"], returns: "i32" },
@@ -46,6 +47,7 @@ const symbols = {
   sched_getaffinity: { args: ["i32", "u64", "u64"], returns: "i32" },
   geteuid: { args: [], returns: "u32" },
   getpagesize: { args: [], returns: "i32" },
+  clock_gettime: { args: ["i32", "u64"], returns: "i32" },
 } as const;
 
 /** The names of every bound symbol, for docs/unsafe.md and its test. */

@@ -1,12 +1,13 @@
-// Facts and wishes about this process and the calling thread (ffi layer, rank 1): processors, user, page size.
+// Facts and wishes about this process and the calling thread (ffi layer, rank 1): processors, user, page size, clock.
 // Calls that can fail return ≥ 0 or −errno.
 
 import { assert } from "#base/assert.ts";
 import { u8 } from "#base/bytes.ts";
 
+import { CLOCK_MONOTONIC, Syscall, Timespec } from "./abi.ts";
 import { Errno } from "./errno.ts";
 import { checked, libc } from "./libc.ts";
-import { scratch, scratchAddress, STRUCT, STRUCT_BYTES } from "./scratch.ts";
+import { readU64, scratch, scratchAddress, STRUCT, STRUCT_BYTES } from "./scratch.ts";
 
 // A CPU mask is as large as the scratch structure: 4,096 processors, half of the kernel's own limit (CONFIG_NR_CPUS).
 const CPUS_MAX: number = STRUCT_BYTES * 8;
@@ -43,11 +44,24 @@ export function effectiveUid(): number {
   return libc.geteuid();
 }
 
+/** The calling thread's number, as in /proc/self/task; never fails. Source: gettid(2), for which glibc has no function before 2.30. */
+export function threadId(): number {
+  return libc.syscall(Syscall.gettid, 0, 0, 0, 0, 0, 0);
+}
+
 /** Bytes in one page of memory: 4,096 on x86-64, up to 65,536 on arm64. */
 export function pageBytes(): number {
   const bytes = libc.getpagesize();
   assert(bytes >= 4096, "a page has at least 4 KiB");
   return bytes;
+}
+
+/** Microseconds of a clock that never jumps and is the same in every thread. Source: clock_gettime(2), CLOCK_MONOTONIC. */
+export function monotonicClockUs(): number {
+  const result = libc.clock_gettime(CLOCK_MONOTONIC, scratchAddress(STRUCT));
+  assert(result === 0, "every Linux has this clock");
+  const seconds = readU64(STRUCT + Timespec.seconds);
+  return seconds * 1e6 + readU64(STRUCT + Timespec.nanoseconds) / 1000;
 }
 
 function clearMask(): void {

@@ -18,6 +18,7 @@ import {
 } from "./abi.ts";
 import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "./address.ts";
 import { Errno } from "./errno.ts";
+import { closeHeld, held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 import { scratch, scratchAddress, STRUCT } from "./scratch.ts";
 
@@ -42,8 +43,14 @@ export const socketOptions = {
   SO_BUSY_POLL: { level: "socket", number: 46, kind: "us" },
   IP_PKTINFO: { level: "ip", number: 8, kind: "flag" },
   IP_MTU_DISCOVER: { level: "ip", number: 10, kind: "choice" },
+  IP_RECVERR: { level: "ip", number: 11, kind: "flag" },
+  /** Read only, and only of a connected socket: what the kernel knows of the path to its peer. */
+  IP_MTU: { level: "ip", number: 14, kind: "bytes" },
   IP_FREEBIND: { level: "ip", number: 15, kind: "flag" },
   IPV6_MTU_DISCOVER: { level: "ipv6", number: 23, kind: "choice" },
+  /** As IP_MTU. */
+  IPV6_MTU: { level: "ipv6", number: 24, kind: "bytes" },
+  IPV6_RECVERR: { level: "ipv6", number: 25, kind: "flag" },
   IPV6_V6ONLY: { level: "ipv6", number: 26, kind: "flag" },
   IPV6_RECVPKTINFO: { level: "ipv6", number: 49, kind: "flag" },
   IPV6_FREEBIND: { level: "ipv6", number: 78, kind: "flag" },
@@ -59,13 +66,22 @@ export const PMTUDISC_DONT = 0;
 /** Opens a UDP socket of family 4 or 6. Returns its fd or −errno (−EAFNOSUPPORT: no IPv6 here). */
 export function openSocket(family: 4 | 6): number {
   const domain = family === 4 ? AF_INET : AF_INET6;
-  return checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return held(checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
 }
 
 /** Binds `fd` to `address`; port 0 has the kernel choose. Returns 0 or −errno. Source: bind(2), ip(7). */
 export function bindSocket(fd: number, address: SocketAddress): number {
   const length = encodeSockaddr(scratch.u8, STRUCT, address);
   return checked(libc.bind(fd, scratchAddress(STRUCT), length));
+}
+
+/**
+ * Makes `address` the one that `fd` sends to and hears from. Nothing is sent, but the kernel looks up the way. Returns 0 or
+ * −errno (−ENETUNREACH: there is none). Source: connect(2), udp(7).
+ */
+export function connectSocket(fd: number, address: SocketAddress): number {
+  const length = encodeSockaddr(scratch.u8, STRUCT, address);
+  return checked(libc.connect(fd, scratchAddress(STRUCT), length));
 }
 
 /** The address that `fd` is bound to, or −errno (−ENOTSOCK, −EAFNOSUPPORT: it is no internet socket). */
@@ -113,5 +129,5 @@ const INT_BYTES = 4;
 
 /** Closes a socket. Returns 0 or −errno; the fd is gone either way. */
 export function closeSocket(fd: number): number {
-  return checked(libc.close(fd));
+  return closeHeld(fd);
 }

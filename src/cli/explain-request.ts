@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 
+import { describeBandwidth } from "#config/explain-limits.ts";
 import { formatBytes } from "#config/format.ts";
 import type { Settings } from "#config/settings.ts";
 import { mtuOfInterface } from "#io/links.ts";
@@ -57,7 +58,11 @@ export function explainRequest(
       ? describeUpload(settings, decision)
       : describeFiles(settings, decision, request);
     rows.push(...fate.rows);
-    if (fate.isServed) rows.push(...describeOptions(settings, read, decision, fate.fileBytes));
+    if (fate.isServed) {
+      rows.push(...describeOptions(settings, read, decision, fate.fileBytes));
+      const rate = describeBandwidth(settings.limits, decision.ruling.rate);
+      if (rate !== "") rows.push(["rate", rate]);
+    }
   }
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);

@@ -13,6 +13,8 @@ import { resolveSettings } from "#config/settings.ts";
 import { kernelReport } from "#io/kernel-report.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
+import { clientCommandOf } from "./client-flags.ts";
+import { clientMain } from "./client.ts";
 import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
 import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
 import { explainRequest } from "./explain-request.ts";
@@ -28,6 +30,8 @@ type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
 
 /** Runs the command that `argv` asks for. Resolves to the exit code. */
 export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
+  const clientCommand = clientCommandOf(argv);
+  if (clientCommand !== undefined) return clientMain(clientCommand, argv);
   const invocation = readCommandLine(argv);
   if ("fault" in invocation) {
     complain(failureText(invocation.fault, invocation.remedy));
@@ -82,6 +86,7 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
       version,
       ...workerUrls,
       isMulticastAsked: config.multicast.enabled,
+      configFile: configured.file ?? "",
       reread: rereader(flagsGiven, configured, machine),
       show,
     },

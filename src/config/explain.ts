@@ -1,19 +1,24 @@
 // The settings in words (config layer): what a configuration resolves to on this machine, and why. Printed by
 // `check`; each line is a name, a value and, where there was a choice, the reason.
 
+import { unreachable } from "#base/assert.ts";
+
 import type { ListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainLimits } from "./explain-limits.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes, formatSpan } from "./format.ts";
 import {
   blockBytesMax,
   cacheBytesMax,
+  type LogTarget,
   type Machine,
   resolveSettings,
   type Settings,
   spinUs,
   transferSockets,
+  uploadBytesMax,
   windowBlocksMax,
   workerCount,
 } from "./settings.ts";
@@ -59,6 +64,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ],
     ["options", describeRefused(settings)],
     ["transfers", `${upTo(String(settings.transfersMax))} per worker`],
+    ...explainLimits(settings.limits),
     ["timeouts", describeTimeouts(settings)],
     ["buffers", describeBuffers(settings)],
     ["batches", describeBatches(settings)],
@@ -69,8 +75,10 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ["file hints", describeHints(settings)],
     ["cache", `${formatBytes(cache.value)} (${cache.reason})`],
     ...explainUploads(settings.uploads),
+    ...explainUploadMemory(config, machine),
     ...explainHooks(settings.hooks),
     ["log", describeLog(settings)],
+    ["status", describeStatus(settings)],
   ];
 }
 
@@ -133,8 +141,43 @@ function describeHints(settings: Settings): string {
   return hints.length === 0 ? "none" : hints.join(", ");
 }
 
+function explainUploadMemory(
+  config: Config,
+  machine: Machine,
+): readonly (readonly [string, string])[] {
+  const { value, reason } = uploadBytesMax(config, machine);
+  return value === 0 ? [] : [["  memory", `${formatBytes(value)} (${reason})`]];
+}
+
 function describeLog({ log }: Settings): string {
-  const besides = log.auditFile === undefined ? "on" : `also to ${log.auditFile}`;
-  const audit = `audit events ${log.auditEnabled ? besides : "off"}`;
-  return `${log.level}, ${log.format}, to ${log.file ?? "standard output"}, ${audit}`;
+  const { auditTarget, rotation, samplingRate } = log;
+  const besides = auditTarget === undefined ? "on" : `also to ${describeTarget(auditTarget)}`;
+  const share = samplingRate === 1 ? "" : `, of ${samplingRate * 100} % of boots`;
+  const audit = log.auditEnabled ? `${besides}${share}` : "off";
+  const { bytesMax, ageMaxMs } = rotation;
+  const limits = [];
+  if (bytesMax > 0) limits.push(formatBytes(bytesMax));
+  if (ageMaxMs > 0) limits.push(formatSpan(ageMaxMs));
+  const rotated = limits.length === 0 ? "" : `, a new file after ${limits.join(" or ")}`;
+  return `${log.level}, ${log.format}, to ${describeTarget(log.target)}, audit events ${audit}${rotated}`;
+}
+
+function describeTarget(target: LogTarget): string {
+  switch (target.kind) {
+    case "output":
+      return "standard output";
+    case "journal":
+      return "the journal";
+    case "file":
+      return target.path;
+    default:
+      return unreachable(target);
+  }
+}
+
+function describeStatus({ status }: Settings): string {
+  const { listen, tokenFile } = status;
+  if (listen === undefined) return "no web server (status.bind_addr)";
+  const who = tokenFile === undefined ? "for this machine" : "with a token";
+  return `http://${formatListen(listen)}/metrics, ${who}`;
 }

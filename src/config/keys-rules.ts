@@ -233,6 +233,14 @@ const actionKeys = {
       "For clients that lose the end of a longer burst: U-Boot's virtio driver stops after some 35 packets.",
     ],
   },
+  rate_class: {
+    kind: "text",
+    default: "",
+    origin: "ours",
+    about: [
+      "The `[[rate_class]]` whose bandwidth the transfer shares. The last rule that names one counts.",
+    ],
+  },
   action: {
     kind: "choice",
     values: ["next", "stop", "allow", "deny"],

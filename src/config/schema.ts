@@ -3,9 +3,11 @@
 
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
+import { limitKeys, rateClassKeys } from "./keys-limits.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
+import { statusKeys } from "./keys-status.ts";
 import { transferKeys } from "./keys-transfer.ts";
 import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
 import type { Place } from "./problem.ts";
@@ -14,8 +16,10 @@ type Rows = typeof serviceKeys &
   typeof filesKeys &
   typeof performanceKeys &
   typeof transferKeys &
+  typeof limitKeys &
   typeof uploadKeys &
-  typeof policyKeys;
+  typeof policyKeys &
+  typeof statusKeys;
 
 /** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
 export const lists: Lists = {
@@ -23,6 +27,7 @@ export const lists: Lists = {
   rule: ruleKeys,
   host: hostKeys,
   template: templateKeys,
+  rate_class: rateClassKeys,
   "uploads.pattern": uploadPatternKeys,
   hook: hookKeys,
 };
@@ -32,6 +37,7 @@ interface Lists {
   readonly rule: typeof ruleKeys;
   readonly host: typeof hostKeys;
   readonly template: typeof templateKeys;
+  readonly rate_class: typeof rateClassKeys;
   readonly "uploads.pattern": typeof uploadPatternKeys;
   readonly hook: typeof hookKeys;
 }
@@ -88,9 +94,11 @@ export type Values = Nest<
 export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...serviceKeys,
   ...filesKeys,
+  ...statusKeys,
   ...policyKeys,
   ...uploadKeys,
   ...transferKeys,
+  ...limitKeys,
   ...performanceKeys,
 };
 
@@ -112,6 +120,16 @@ export const sections: readonly Section[] = [
     path: "logging",
     title: "Logging",
     about: ["What is written down, and where to."],
+  },
+  {
+    path: "status",
+    title: "Status",
+    about: ["What the server shows of itself, over HTTP. See docs/operations.md."],
+  },
+  {
+    path: "metrics",
+    title: "Metrics",
+    about: ["What `/metrics` shows. docs/metrics.md lists all of it."],
   },
   {
     path: "names",
@@ -184,6 +202,18 @@ export const sections: readonly Section[] = [
     path: "transfer",
     title: "Transfers",
     about: ["How a transfer behaves, what it may be granted, and how many there may be."],
+  },
+  {
+    path: "limits",
+    title: "Limits",
+    about: [
+      "How much anybody may have, so that nobody goes short. What happens at a limit, and how it shows, stands in docs/operations.md.",
+    ],
+  },
+  {
+    path: "rate_class",
+    title: "Rate classes",
+    about: ["Bandwidth for the transfers that rules put into a class (`rate_class`)."],
   },
   {
     path: "cache",

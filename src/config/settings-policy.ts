@@ -86,7 +86,7 @@ function ruleSpec(rule: Entry<"rule">, index: number, folders: Folders): RuleSpe
     blockBytesMax: sources.has("max_block_size") ? rule.max_block_size : undefined,
     windowBlocksMax: sources.has("max_windowsize") ? rule.max_windowsize : undefined,
     burstBlocksMax: sources.has("burst_blocks") ? rule.burst_blocks : undefined,
-    rate: "",
+    rate: rule.rate_class,
     action: rule.action,
     goTo: rule.go_to,
     code: rule.code,

@@ -10,7 +10,9 @@ import {
 } from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
+import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -35,6 +37,8 @@ export interface Settings {
   readonly workers: number;
   /** Whether each worker is pinned to a core. */
   readonly workerAffinity: boolean;
+  /** How long one turn of a shard may last; 0: for ever. */
+  readonly stuckMs: number;
   readonly singlePort: boolean;
   /** The ports of the transfer sockets; undefined lets the kernel choose. */
   readonly portRange: PortRange | undefined;
@@ -76,10 +80,14 @@ export interface Settings {
   /** File cache of the whole process. */
   readonly cacheBytesMax: number;
   readonly cacheChunkBytes: number;
+  /** Buffers of uploads of the whole process. */
+  readonly uploadBytesMax: number;
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
+  readonly limits: LimitSettings;
   readonly log: LogSettings;
+  readonly status: StatusSettings;
 }
 
 /** How names are found below the root. */
@@ -93,11 +101,35 @@ interface LookupSettings {
 export interface LogSettings {
   readonly level: LogLevel;
   readonly format: "text" | "json";
-  /** The file to append to; undefined is standard output. */
-  readonly file: string | undefined;
+  readonly target: LogTarget;
   readonly auditEnabled: boolean;
-  /** The file that audit events are appended to besides; undefined writes none. */
-  readonly auditFile: string | undefined;
+  /** Where audit events go besides; undefined writes none. */
+  readonly auditTarget: LogTarget | undefined;
+  readonly rotation: RotationSettings;
+  /** The share of boots whose events are written, 0 to 1. */
+  readonly samplingRate: number;
+  /** The silence after which a client's next request is another boot. */
+  readonly bootWindowMs: number;
+  /** Whether the SHA-256 of each file that was sent is computed. */
+  readonly isHashing: boolean;
+}
+
+/** Where lines go. */
+export type LogTarget =
+  | { readonly kind: "output" }
+  | { readonly kind: "file"; readonly path: string }
+  /** The journal of systemd, by its own protocol. */
+  | { readonly kind: "journal" };
+
+/** Where the journal listens (systemd's "Native Journal Protocol"). */
+export const JOURNAL_SOCKET = "/run/systemd/journal/socket";
+
+/** When a log's file makes room for a new one; 0 is never. */
+export interface RotationSettings {
+  readonly bytesMax: number;
+  readonly ageMaxMs: number;
+  /** How many old files stay. */
+  readonly kept: number;
 }
 
 /** A value with the reason for it, in a few words for `check`. */
@@ -107,9 +139,13 @@ export interface Reasoned<T> {
 }
 
 const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
 
 /** The file cache without `cache.size_mb`: a guess that holds a few boot images. */
 const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
+
+/** Buffers of one worker for uploads without `uploads.memory_mb`: a guess, 384 uploads at a time and some more. */
+const UPLOAD_BYTES_DEFAULT = 64 * MIB;
 
 /** The unit of the file cache: a guess, 16 pages, larger than a block of any size. */
 const CACHE_CHUNK_BYTES = 65_536;
@@ -125,6 +161,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     fileBytesMax: config.max_file_size_bytes,
     workers: workerCount(config, machine).value,
     workerAffinity: workerPool.enable_cpu_affinity,
+    stuckMs: workerPool.stuck_secs * 1000,
     singlePort: transfer.single_port,
     portRange: portRange(config),
     blockBytesMax: blockBytesMax(config).value,
@@ -151,18 +188,37 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     spinUs: spinUs(config).value,
     cacheBytesMax: cacheBytesMax(config, machine).value,
     cacheChunkBytes: CACHE_CHUNK_BYTES,
+    uploadBytesMax: uploadBytesMax(config, machine).value,
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
+    status: resolveStatus(config),
+    limits: resolveLimits(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,
-      file: logging.file === "" || logging.file === "-" ? undefined : logging.file,
+      target: logTarget(logging.file),
       auditEnabled: logging.audit_enabled,
-      auditFile:
-        logging.audit_enabled && logging.audit_file !== "" ? logging.audit_file : undefined,
+      auditTarget:
+        logging.audit_enabled && logging.audit_file !== ""
+          ? logTarget(logging.audit_file)
+          : undefined,
+      rotation: {
+        bytesMax: logging.rotate_mb * MIB,
+        ageMaxMs: logging.rotate_hours * HOUR_MS,
+        kept: logging.rotate_keep,
+      },
+      samplingRate: performance.audit_sampling_rate,
+      bootWindowMs: logging.boot_window_secs * 1000,
+      isHashing: logging.audit_sha256,
     },
   };
+}
+
+/** What `logging.file` names: empty or `-` is standard output, `journal` systemd's journal, anything else a file. */
+export function logTarget(file: string): LogTarget {
+  if (file === "" || file === "-") return { kind: "output" };
+  return file === "journal" ? { kind: "journal" } : { kind: "file", path: file };
 }
 
 function resolveLookup({ files }: Config): LookupSettings {
@@ -230,9 +286,27 @@ export function cacheBytesMax(config: Config, machine: Machine): Reasoned<number
   const asked = config.cache.size_mb;
   if (asked > 0) return { value: asked * MIB, reason: "size_mb" };
   const eighth = Math.floor(machine.memoryBytes / 8);
+  const limit = config.limits.memory_mb;
+  const left = limit * MIB - uploadBytesMax(config, machine).value;
+  if (limit > 0 && left < Math.min(eighth, CACHE_BYTES_DEFAULT_MAX)) {
+    return { value: left, reason: "what memory_mb leaves" };
+  }
   return eighth < CACHE_BYTES_DEFAULT_MAX
     ? { value: eighth, reason: "an eighth of the memory" }
     : { value: CACHE_BYTES_DEFAULT_MAX, reason: "the most without size_mb" };
+}
+
+/** What the buffers of uploads may take in all workers together. */
+export function uploadBytesMax(config: Config, machine: Machine): Reasoned<number> {
+  const { limits, uploads, cache, write_config: write } = config;
+  if (!write.enabled) return { value: 0, reason: "uploads are off" };
+  if (uploads.memory_mb > 0) return { value: uploads.memory_mb * MIB, reason: "memory_mb" };
+  const own = UPLOAD_BYTES_DEFAULT * workerCount(config, machine).value;
+  if (limits.memory_mb === 0) return { value: own, reason: "64 MiB for each worker" };
+  const half = Math.floor(((limits.memory_mb - cache.size_mb) * MIB) / 2);
+  return own <= half
+    ? { value: own, reason: "64 MiB for each worker" }
+    : { value: half, reason: "half of what memory_mb leaves" };
 }
 
 /** The parsed `bind_addr`. A configuration that loaded holds a valid one. */

@@ -9,8 +9,10 @@ import type { Files } from "./files.ts";
 import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
-import { listenAddress, portRange } from "./settings.ts";
+import { JOURNAL_SOCKET, listenAddress, logTarget, portRange } from "./settings.ts";
+import { checkLimits } from "./validate-limits.ts";
 import { checkPolicy } from "./validate-policy.ts";
+import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
 type Rule = (config: Config, files: Files) => Finding | undefined;
@@ -34,7 +36,12 @@ const rules: readonly Rule[] = [
  */
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
-  const more = [...checkPolicy(config, files), ...checkUploads(config, files)];
+  const more = [
+    ...checkPolicy(config, files),
+    ...checkLimits(config),
+    ...checkUploads(config, files),
+    ...checkStatus(config, files),
+  ];
   return [...found, ...more].map((finding) => problemOf(finding, config, file));
 }
 
@@ -105,24 +112,31 @@ function checkMulticastPort(config: Config): Finding | undefined {
 
 function checkLogFile(config: Config, files: Files): Finding | undefined {
   const { file } = config.logging;
-  if (file === "" || file === "-") return undefined;
-  return checkAppend("logging.file", "log", 'file = "" for standard output', file, files);
+  const without = 'file = "" for standard output';
+  return checkTarget("logging.file", "log", without, file, files);
 }
 
 function checkAuditFile(config: Config, files: Files): Finding | undefined {
   const { audit_enabled: isOn, audit_file: file } = config.logging;
   if (!isOn || file === "") return undefined;
-  return checkAppend("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
+  return checkTarget("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
 }
 
-/** A file that lines are appended to; `without` is what to write to do without it. */
-function checkAppend(
+/** Where lines go; `without` is what to write to do without it. */
+function checkTarget(
   path: KeyPath,
   what: string,
   without: string,
   file: string,
   files: Files,
 ): Finding | undefined {
+  const target = logTarget(file);
+  if (target.kind === "output") return undefined;
+  if (target.kind === "journal") {
+    if (files.exists(JOURNAL_SOCKET)) return undefined;
+    const remedy = `start it, or write ${without}; a file of that name needs its whole path.`;
+    return error(path, `the journal of systemd is not there (${JOURNAL_SOCKET})`, remedy);
+  }
   const folder = dirname(file);
   if (!files.isDirectory(folder)) {
     const remedy = `create it: mkdir -p ${shellQuoted(folder)}, or write ${without}.`;

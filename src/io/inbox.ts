@@ -23,4 +23,14 @@ export function peerAddress(name: Uint8Array): Uint8Array {
   return decodeSockaddr(name, 0)?.bytes ?? NO_BYTES;
 }
 
+/** {@link peerAddress}, but 4 bytes of a client of IPv4 on a socket of IPv6 too: one client, one address. */
+export function clientAddress(name: Uint8Array): Uint8Array {
+  const address = peerAddress(name);
+  const isMapped = address.length === 16 && MAPPED.every((byte, index) => address[index] === byte);
+  return isMapped ? address.subarray(MAPPED.length) : address;
+}
+
+/** What a v4-mapped address begins with (RFC 4291 §2.5.5.2). */
+const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
+
 const NO_BYTES: Uint8Array = new Uint8Array(0);

@@ -3,6 +3,7 @@
 
 import { assert } from "#base/assert.ts";
 import { f64At, i32At, u8 } from "#base/bytes.ts";
+import { GSO_SEGMENTS_MAX, UDP_PAYLOAD_BYTES_MAX } from "#ffi/abi.ts";
 import { Arena } from "#ffi/arena.ts";
 import { Errno } from "#ffi/errno.ts";
 import { SendBatch } from "#ffi/message.ts";
@@ -32,6 +33,11 @@ const MESSAGES_MAX = 64;
 const IOVECS_MAX = 2048;
 // The longest reply: an OACK with every option we know is under 200 bytes.
 const REPLY_BYTES_MAX = 512;
+
+/** How many datagrams of `segmentBytes` the kernel cuts out of one message. */
+export function segmentsPerMessage(segmentBytes: number): number {
+  return Math.min(Math.floor(UDP_PAYLOAD_BYTES_MAX / segmentBytes), GSO_SEGMENTS_MAX);
+}
 
 /** One socket's outgoing messages. */
 export class Outbox {

@@ -194,8 +194,8 @@ function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number]
   return options;
 }
 
-/** Asks for a buffer beyond net.core.*mem_max first, which needs CAP_NET_ADMIN, then for what everybody may have. */
-function setBuffer(fd: number, name: "SO_RCVBUF" | "SO_SNDBUF", bytes: number): void {
+/** Asks for a buffer beyond net.core.*mem_max first, which needs CAP_NET_ADMIN, then for what everybody may have. 0 asks for none. */
+export function setBuffer(fd: number, name: "SO_RCVBUF" | "SO_SNDBUF", bytes: number): void {
   if (bytes === 0 || setOption(fd, `${name}FORCE`, bytes) >= 0) return;
   setOption(fd, name, bytes);
 }

@@ -12,6 +12,8 @@ export class SendWindow {
   /** The first block of this pass, and when it went out. */
   passBlock = 1;
   passUs = 0;
+  firstBlock = 0;
+  blockCount = 0;
   /** The last block of the file; Infinity while unknown. */
   lastBlock: number;
   readonly #windowBlocks: number;
@@ -36,9 +38,11 @@ export class SendWindow {
     return Math.min(Math.max(this.sentBefore - firstBlock + 1, 0), blocks);
   }
 
-  /** `blocks` more blocks go out. */
+  /** `blocks` more blocks go out: the run that {@link firstBlock} and {@link blockCount} name. */
   advance(blocks: number, nowUs: number): void {
     if (this.nextBlock === this.passBlock) this.passUs = nowUs;
+    this.firstBlock = this.nextBlock;
+    this.blockCount = blocks;
     this.nextBlock += blocks;
   }
 

@@ -23,6 +23,8 @@ export interface SenderOptions {
   readonly random?: Random;
   /** Gives up when nothing new was acknowledged for so long. */
   readonly patienceUs: number;
+  /** How often the first reply goes out again by itself, at most, until the peer has acknowledged something. */
+  readonly unheardRepeatsMax?: number;
   /** The first reply is an OACK, and DATA 1 waits for its ACK 0. */
   readonly hasOack: boolean;
   /**

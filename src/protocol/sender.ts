@@ -25,6 +25,7 @@ export class Sender {
   readonly #window: SendWindow;
   readonly #rolloverTo: RolloverTo;
   readonly #patienceUs: number;
+  readonly #unheardRepeatsMax: number;
   readonly #hasOack: boolean;
   readonly #isRequester: boolean;
   readonly #roundTrip: RoundTrip;
@@ -42,9 +43,6 @@ export class Sender {
   #isOackDue = false;
   /** By Karn's rule an OACK that went out twice measures nothing. */
   #wasOackRepeated = false;
-
-  #firstBlock = 0;
-  #blockCount = 0;
 
   /** A repeated ACK may be taken as a request for the window. */
   #mayNack = true;
@@ -67,6 +65,7 @@ export class Sender {
     this.#rolloverTo = rolloverTo;
     // A client that asked for a longer timeout than our patience still gets one repetition.
     this.#patienceUs = Math.max(options.patienceUs, 2 * (timeoutUs ?? 0));
+    this.#unheardRepeatsMax = options.unheardRepeatsMax ?? repetitionsMax;
     this.#hasOack = hasOack;
     this.#isRequester = isRequester;
     this.#hasHeard = isRequester;
@@ -77,12 +76,12 @@ export class Sender {
 
   /** First block, absolute, of the run that {@link pollTransmit} named last. */
   get firstBlock(): number {
-    return this.#firstBlock;
+    return this.#window.firstBlock;
   }
 
   /** Blocks in the run that {@link pollTransmit} named last. */
   get blockCount(): number {
-    return this.#blockCount;
+    return this.#window.blockCount;
   }
 
   /** When {@link handleTimeout} is due; Infinity once the transfer has ended. */
@@ -232,11 +231,9 @@ export class Sender {
     }
     const blocks = this.#blocksReleased(blocksMax, nowUs);
     if (blocks <= 0) return Transmit.none;
-    this.#firstBlock = this.#window.nextBlock;
-    this.#blockCount = blocks;
-    this.#statistics.blocksSent += blocks;
-    this.#statistics.blocksResent += this.#window.repetitionsIn(this.#firstBlock, blocks);
     this.#window.advance(blocks, nowUs);
+    this.#statistics.blocksSent += blocks;
+    this.#statistics.blocksResent += this.#window.repetitionsIn(this.firstBlock, blocks);
     this.#transmitUs = nowUs;
     this.#armDeadline(nowUs);
     return Transmit.data;
@@ -384,6 +381,10 @@ export class Sender {
     this.#repetitions++;
     const { timeoutUs } = this.#roundTrip;
     this.#roundTrip.backOff();
+    if (!this.#hasHeard && this.#repetitions > this.#unheardRepeatsMax) {
+      mark("no-more-repeats-to-a-silent-peer");
+      return;
+    }
     if (this.#awaitsOackAck()) {
       mark("oack-repeated-on-timeout");
       this.#repeatOack();

@@ -9,12 +9,12 @@ import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/o
 import { parseRequest, type Request } from "#protocol/request.ts";
 import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
+import { NetasciiPayload, OctetPayload, type Payload } from "#storage/payload.ts";
 
 import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
 import { limitsUnder, readLimits } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
-import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
 import { type Arrival, type Lookups, Question } from "./question.ts";
 import { refuseByPolicy, type Refused, refused, refuseOpen } from "./refused.ts";
 import type { AdmittedWrite, Writes } from "./writes.ts";
@@ -29,6 +29,8 @@ export interface AdmittedRead {
   readonly payload: Payload;
   /** Most blocks of a window in one burst; Infinity for no limit. */
   readonly burstBlocksMax: number;
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
   /** What the log should say of how the file was found; empty for most. */
   readonly remark: string;
 }
@@ -42,6 +44,7 @@ interface Source {
   readonly text: Uint8Array | undefined;
   /** As in {@link AdmittedRead}. */
   readonly burstBlocksMax: number;
+  readonly rateClass: string;
   readonly remark: string;
 }
 
@@ -101,15 +104,16 @@ export class Admission {
     const { ruling, virtual: text, candidates } = decision;
     const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
     const narrowed = limitsUnder(limits, ruling, linkBytesMax);
-    const { burstBlocksMax } = ruling;
+    const { burstBlocksMax, rate: rateClass } = ruling;
     if (text !== undefined) {
-      const source = { fd: NO_FD, bytes: text.length, text, burstBlocksMax, remark: "" };
+      const made = { fd: NO_FD, bytes: text.length, text, remark: "" };
+      const source = { ...made, burstBlocksMax, rateClass };
       return this.#serve(request, narrowed, source);
     }
     const fd = this.#finder.open(candidates);
     if (fd >= 0) {
       const { stat, remark } = this.#finder;
-      const source = { fd, bytes: stat.bytes, text, burstBlocksMax, remark };
+      const source = { fd, bytes: stat.bytes, text, burstBlocksMax, rateClass, remark };
       return this.#serve(request, narrowed, source);
     }
     if (fd !== UNREADABLE) return refuseOpen(request, fd);
@@ -118,7 +122,7 @@ export class Admission {
   }
 
   #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
-    const { bytes: fileBytes, burstBlocksMax, remark } = source;
+    const { bytes: fileBytes, remark, burstBlocksMax, rateClass } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#drop(source);
@@ -132,7 +136,17 @@ export class Admission {
     if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
-      return { kind: "read", request, grant, oack, fileBytes, payload, burstBlocksMax, remark };
+      return {
+        kind: "read",
+        request,
+        grant,
+        oack,
+        fileBytes,
+        payload,
+        burstBlocksMax,
+        rateClass,
+        remark,
+      };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -141,7 +155,17 @@ export class Admission {
     }
     const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "read", request, grant, oack, fileBytes, payload, burstBlocksMax, remark };
+    return {
+      kind: "read",
+      request,
+      grant,
+      oack,
+      fileBytes,
+      payload,
+      burstBlocksMax,
+      rateClass,
+      remark,
+    };
   }
 
   #hold({ fd, text }: Source, framing: Framing): CachedFile {

@@ -3,6 +3,7 @@
 
 import type { Random } from "#base/random.ts";
 import type { Settings } from "#config/settings.ts";
+import { dataHeaderBytes } from "#protocol/packet.ts";
 import { Sender } from "#protocol/sender.ts";
 
 import type { Admitted, AdmittedRead } from "./admission.ts";
@@ -20,10 +21,11 @@ export interface ReadTerms {
 
 /** What a transfer of either kind begins with. */
 export function exchangeOf(
-  { request, grant, oack }: Admitted,
-  place: Omit<Exchange, "request" | "grant" | "oack" | "isQueued">,
+  { request, grant, oack, rateClass }: Admitted,
+  place: Pick<Exchange, "slot" | "socket" | "name" | "local" | "requestBytes" | "startUs">,
 ): Exchange {
-  return { ...place, request, grant, oack, isQueued: false };
+  const state = { isQueued: false, isHalfOpen: true, isShaped: false };
+  return { ...place, request, grant, oack, rateClass, ...state };
 }
 
 /** The transfer of an admitted read. Its sender has not been started. */
@@ -44,6 +46,7 @@ export function readTransfer(
     random,
     patienceUs: settings.patienceMs * 1000,
     hasOack: oack !== undefined,
+    unheardRepeatsMax: unheardRepeats(admitted, settings.limits.unansweredBytesMax),
     lastBlock: payload.lastBlock,
     lastIsEmpty: request.mode === "octet" && fileBytes % grant.blockBytes === 0,
   });
@@ -57,4 +60,14 @@ export function readTransfer(
     blocksPerMessage,
     isEndKnown: payload.lastBlock !== Infinity,
   };
+}
+
+/** How often the first reply may be repeated by itself, if that is to send no more than `bytesMax` in all. */
+function unheardRepeats(admitted: AdmittedRead, bytesMax: number): number {
+  const { oack, grant, request, fileBytes } = admitted;
+  // How long netascii becomes is not known yet.
+  const blockBytes =
+    request.mode === "octet" ? Math.min(grant.blockBytes, fileBytes) : grant.blockBytes;
+  const replyBytes = oack?.length ?? dataHeaderBytes + blockBytes;
+  return Math.max(0, Math.floor(bytesMax / replyBytes) - 1);
 }

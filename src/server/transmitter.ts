@@ -5,25 +5,25 @@ import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
 import { TimerWheel } from "#base/timer-wheel.ts";
-import { type Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
+import { type Outbox, Refusal, type RefusalListener, segmentsPerMessage } from "#io/outbox.ts";
+import type { Shaper } from "#policy/shaper.ts";
 import { wireBlock } from "#protocol/blocks.ts";
 import { ackBytes, dataHeaderBytes, writeAck } from "#protocol/packet.ts";
 import { Reply } from "#protocol/receiver.ts";
 import { Transmit } from "#protocol/sender.ts";
 import { Absent, type FileCache } from "#storage/file-cache.ts";
+import { isTemporary } from "#storage/payload.ts";
 
-import { Counter } from "./contract.ts";
 import type { Counters } from "./counters.ts";
-import { isTemporary } from "./payload.ts";
+import { Counter, measures } from "./measures.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
 /** The ticks of paced windows: half of the 100 µs or so that separate two bursts of eight blocks on 1 Gbit/s. */
 const RELEASE_TICK_US = 64;
-/** UDP_MAX_SEGMENTS before Linux 6.9, and the largest UDP payload over IPv4. */
-const SEGMENTS_MAX = 64;
-const MESSAGE_BYTES_MAX = 65_507;
+
+const { bounds: sendBounds = [] } = measures.sendBatch;
 
 /** Told what became of a transfer that was given to the transmitter. */
 export interface TransmitListener {
@@ -41,6 +41,7 @@ export class Transmitter implements RefusalListener {
   readonly #cache: FileCache;
   readonly #counters: Counters;
   readonly #transfers: readonly (Transfer | undefined)[];
+  readonly #shaper: Shaper;
   readonly #listener: TransmitListener;
   /** Slots of transfers that may have something to send; that wait for a full socket; that wait for the disk. */
   readonly #ready: IntRing;
@@ -52,14 +53,16 @@ export class Transmitter implements RefusalListener {
   /** The ACK in hand; copied when it is queued. */
   readonly #ack: Uint8Array = new Uint8Array(ackBytes);
   #canSegment: boolean;
+  #isShaperFirst = false;
   #nowUs = 0;
 
-  /** `transfers` is the shard's, by slot; a transfer in a queue is in it. */
+  /** `transfers` is the shard's, by slot; a transfer in a queue is in it. Those that are shaped are attached to `shaper`. */
   constructor(
     outboxes: readonly Outbox[],
     cache: FileCache,
     counters: Counters,
     transfers: readonly (Transfer | undefined)[],
+    shaper: Shaper,
     canSegment: boolean,
     listener: TransmitListener,
   ) {
@@ -67,6 +70,7 @@ export class Transmitter implements RefusalListener {
     this.#cache = cache;
     this.#counters = counters;
     this.#transfers = transfers;
+    this.#shaper = shaper;
     this.#canSegment = canSegment;
     this.#listener = listener;
     this.#ready = new IntRing(transfers.length);
@@ -77,7 +81,27 @@ export class Transmitter implements RefusalListener {
 
   /** Whether {@link turn} has work at once. */
   get isReady(): boolean {
-    return this.#ready.length > 0;
+    return this.#ready.length > 0 || this.#shaper.nextUs <= this.#nowUs;
+  }
+
+  /** When {@link turn} has work for whoever waits for bandwidth, or whose paced window goes on; Infinity if nobody does. */
+  get nextUs(): number {
+    return Math.min(this.#shaper.nextUs, this.#releases.nextUs());
+  }
+
+  /** Transfers that may have something to send. */
+  get readyCount(): number {
+    return this.#ready.length;
+  }
+
+  /** Transfers that wait for room in a socket. */
+  get blockedCount(): number {
+    return this.#blocked.length;
+  }
+
+  /** Transfers that wait for the disk. */
+  get stalledCount(): number {
+    return this.#disk.length;
   }
 
   /** Whether a transfer waits for the disk, and {@link turn} is to be called again soon. */
@@ -85,25 +109,33 @@ export class Transmitter implements RefusalListener {
     return this.#disk.length > 0;
   }
 
-  /** When {@link turn} has work again because a paced window goes on; Infinity when none is waiting. */
-  get releaseUs(): number {
-    return this.#releases.nextUs();
-  }
-
   /** How many blocks of `blockBytes` one message holds; 1 where the kernel does not segment. */
   blocksPerMessage(blockBytes: number): number {
     if (!this.#canSegment) return 1;
-    return Math.min(Math.floor(MESSAGE_BYTES_MAX / (blockBytes + dataHeaderBytes)), SEGMENTS_MAX);
+    return segmentsPerMessage(blockBytes + dataHeaderBytes);
   }
 
   /** `transfer` may have something to send. */
   enqueue(transfer: Transfer): void {
-    this.#queue(transfer, this.#ready);
+    // First replies do not wait for bandwidth: a client learns at once that it is served.
+    if (!transfer.isShaped || transfer.isHalfOpen) {
+      this.#queue(transfer, this.#ready);
+    } else if (!transfer.isQueued) {
+      transfer.isQueued = true;
+      this.#shaper.push(transfer.slot);
+    }
+  }
+
+  /** `transfer` was waiting for bandwidth, by limits that are not in force any more. */
+  requeue(transfer: Transfer): void {
+    transfer.isQueued = false;
+    this.enqueue(transfer);
   }
 
   /** `transfer` ends: no queue names it any more. */
   forget(transfer: Transfer): void {
     this.#releases.cancel(transfer.slot);
+    if (transfer.isShaped) this.#shaper.detach(transfer.slot);
     if (!transfer.isQueued) return;
     for (const queue of [this.#ready, this.#blocked, this.#disk]) queue.remove(transfer.slot);
     transfer.isQueued = false;
@@ -115,6 +147,7 @@ export class Transmitter implements RefusalListener {
     if (!outbox.hasRoom(1)) this.#flush(outbox);
     outbox.reply(name, local, datagram, -1);
     this.#counters.add(Counter.datagramsSent, 1);
+    this.#counters.add(Counter.bytesSent, datagram.length);
   }
 
   /** Sends up to {@link MESSAGES_PER_TURN} messages, and lets go of the turn's cache addresses. */
@@ -122,13 +155,16 @@ export class Transmitter implements RefusalListener {
     this.#nowUs = nowUs;
     this.#release();
     for (let left = this.#disk.length; left > 0; left -= 1) this.#ready.push(this.#disk.shift());
-    for (let budget = MESSAGES_PER_TURN; budget > 0 && this.#ready.length > 0; budget -= 1) {
-      const transfer = this.#transfers[this.#ready.shift()];
+    for (let budget = MESSAGES_PER_TURN; budget > 0; budget -= 1) {
+      const slot = this.#nextSlot();
+      if (slot < 0) break;
+      const transfer = this.#transfers[slot];
       assert(transfer !== undefined, "a transfer that ends leaves its queue");
       transfer.isQueued = false;
       this.#transmit(transfer);
     }
     for (const outbox of this.#outboxes) if (!outbox.isEmpty) this.#flush(outbox);
+    this.#counters.set(Counter.bandwidthWaits, this.#shaper.waits);
     this.#cache.release();
   }
 
@@ -147,6 +183,7 @@ export class Transmitter implements RefusalListener {
   handleRefusal(refusal: number, owner: number, firstBlock: number): void {
     const transfer = owner < 0 ? undefined : this.#transfers[owner];
     if (refusal === Refusal.segmentationOff) this.#canSegment = false;
+    if (refusal === Refusal.lost) this.#counters.add(Counter.sendsLost, 1);
     // What was lost on the way out is repeated by the timer, like what is lost on the wire.
     if (transfer === undefined || refusal === Refusal.lost) return;
     if (transfer.kind === "write") {
@@ -160,6 +197,16 @@ export class Transmitter implements RefusalListener {
     }
     transfer.sender.handleUnsent(firstBlock);
     this.enqueue(transfer);
+  }
+
+  /** Who sends next: in turn one without limits of bandwidth, and one with. Below zero: nobody. */
+  #nextSlot(): number {
+    this.#isShaperFirst = !this.#isShaperFirst;
+    if (this.#isShaperFirst || this.#ready.length === 0) {
+      const slot = this.#shaper.next(this.#nowUs);
+      if (slot >= 0) return slot;
+    }
+    return this.#ready.length === 0 ? -1 : this.#ready.shift();
   }
 
   /** Sends one message of `transfer` and queues it again, or ends it, or lets it wait. */
@@ -224,13 +271,15 @@ export class Transmitter implements RefusalListener {
   ): void {
     assert(datagram !== undefined, "what a sender asks for is there");
     outbox.reply(transfer.name, transfer.local, datagram, owner);
+    if (transfer.isShaped) this.#shaper.charge(transfer.slot, datagram.length);
     this.#counters.add(Counter.datagramsSent, 1);
+    this.#counters.add(Counter.bytesSent, datagram.length);
     this.enqueue(transfer);
   }
 
   /** Sends what the receiver of an upload has to say, or ends it, or lets it wait. */
   #reply(transfer: WriteTransfer, outbox: Outbox): void {
-    const { receiver, slot } = transfer;
+    const { receiver, slot, grant } = transfer;
     transfer.intake.prepare(this.#nowUs);
     if (!outbox.hasRoom(1)) this.#flush(outbox);
     switch (receiver.pollTransmit(this.#nowUs)) {
@@ -238,7 +287,11 @@ export class Transmitter implements RefusalListener {
         this.#sendWhole(transfer, outbox, transfer.oack, slot);
         return;
       case Reply.ack:
-        writeAck(this.#ack, 0, wireBlock(receiver.ackedBlock, transfer.grant.rolloverTo));
+        writeAck(this.#ack, 0, wireBlock(receiver.ackedBlock, grant.rolloverTo));
+        // What comes in is held back by its ACKs: each asks for a window.
+        if (transfer.isShaped && !receiver.hasLastBlock) {
+          this.#shaper.charge(slot, grant.windowBlocks * grant.blockBytes);
+        }
         this.#sendWhole(transfer, outbox, this.#ack, slot);
         return;
       case Reply.error:
@@ -267,13 +320,18 @@ export class Transmitter implements RefusalListener {
 
   /** Puts the run of blocks that the sender named into one message. False: a block is not there, and the transfer waits or ends. */
   #gather(transfer: ReadTransfer, outbox: Outbox): boolean {
-    const { sender, payload, grant } = transfer;
+    const { sender, payload, grant, slot } = transfer;
     const { firstBlock, blockCount } = sender;
     const segmentBytes = blockCount > 1 ? grant.blockBytes + dataHeaderBytes : 0;
-    outbox.begin(transfer.name, transfer.local, segmentBytes, transfer.slot, firstBlock);
+    outbox.begin(transfer.name, transfer.local, segmentBytes, slot, firstBlock);
     const gathered = payload.gather(outbox, firstBlock, blockCount);
     this.#counters.add(Counter.datagramsSent, gathered);
     this.#counters.add(Counter.bytesSent, outbox.messageBytes);
+    if (segmentBytes > 0) {
+      this.#counters.add(Counter.segmentedMessages, 1);
+      this.#counters.add(Counter.segments, gathered);
+    }
+    if (transfer.isShaped) this.#shaper.charge(slot, outbox.messageBytes);
     if (gathered === blockCount) return true;
     if (gathered === 0) outbox.cancel();
     sender.handleUnsent(firstBlock + gathered);
@@ -303,7 +361,11 @@ export class Transmitter implements RefusalListener {
     const messages = outbox.messagesSent;
     outbox.flush(this);
     this.#counters.add(Counter.sendCalls, outbox.sendCalls - calls);
-    this.#counters.add(Counter.messagesSent, outbox.messagesSent - messages);
-    if (outbox.isFull) this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
+    const taken = outbox.messagesSent - messages;
+    this.#counters.add(Counter.messagesSent, taken);
+    this.#counters.observe(Counter.sendBatch, sendBounds, taken);
+    if (!outbox.isFull) return;
+    this.#counters.add(Counter.sendsBlocked, 1);
+    this.#listener.handleFull(this.#outboxes.indexOf(outbox), true);
   }
 }

@@ -14,7 +14,6 @@ import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/o
 import { Receiver } from "#protocol/receiver.ts";
 import type { Request } from "#protocol/request.ts";
 import type { Disk } from "#storage/disk-queue.ts";
-import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
 import { UploadLedger, type UploadQuotas } from "#storage/upload-ledger.ts";
 import type { UploadPlan } from "#storage/upload-plan.ts";
 import type { Upload, UploadListener } from "#storage/upload.ts";
@@ -36,6 +35,8 @@ export interface AdmittedWrite {
   /** The upload root, absolute. */
   readonly rootDir: string;
   readonly path: string;
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
   readonly upload: Upload;
 }
 
@@ -52,8 +53,6 @@ export interface WritesListener {
 /** What of a shard's terms uploads are decided by. */
 type WriteTerms = Pick<ShardTerms, "settings" | "linkTargetFds">;
 
-/** Write buffers of one shard: enough for 384 uploads at a time; memory is taken when it is touched. */
-const BUFFER_BYTES_MAX = 512 * BUFFER_BYTES;
 /** How long a repeated last block is acknowledged again: twice the 5 s after which the slowest usual client repeats it. */
 const DALLY_US = 10_000_000;
 
@@ -88,7 +87,7 @@ export class Writes implements UploadListener {
         rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
         ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
-        bufferBytesMax: BUFFER_BYTES_MAX,
+        bufferBytesMax: settings.uploadBytesMax / settings.workers,
       },
       this,
     );
@@ -134,7 +133,9 @@ export class Writes implements UploadListener {
     }
     const { rootDir } = this.#settings.uploads;
     const path = pathText(permit.path);
-    return { kind: "write", request, grant, oack: encodeOack(grant), rootDir, path, upload };
+    const { rate: rateClass } = permit.ruling;
+    const oack = encodeOack(grant);
+    return { kind: "write", request, grant, oack, rootDir, path, rateClass, upload };
   }
 
   /** The transfer of an admitted write; its first reply is due. */

@@ -72,6 +72,8 @@ export class UploadFile {
   /** The last segment of the plan's path. */
   readonly leaf: ByteString;
   readonly hidden: string;
+  /** The hidden name of its predecessor on its way to being a version. */
+  readonly kept: string = createHiddenName();
   /** Whether nothing had the name at the beginning. */
   readonly isNew: boolean;
   /** Bytes of the file that goes when this one comes: the present one, or its oldest version. */
@@ -107,7 +109,7 @@ export class UploadFile {
     this.#room = room;
     this.#write(Room.unnamed, `/proc/self/fd/${created.fd}`);
     this.#write(Room.hidden, created.hidden);
-    this.#write(Room.kept, createHiddenName());
+    this.#write(Room.kept, this.kept);
     this.#write(Room.leaf, this.leaf);
   }
 

@@ -4,6 +4,7 @@
 import { unreachable } from "#base/assert.ts";
 import { printable } from "#base/printable.ts";
 import type {
+  LimitRecord,
   RefusalRecord,
   RequestRecord,
   ShardRecord,
@@ -14,6 +15,7 @@ import type {
 
 import { type AuditEvent, endSeverity } from "./audit.ts";
 import { formatBytes, formatDuration, formatRate, formatSeconds } from "./format.ts";
+import { limitReason } from "./limits-text.ts";
 
 /** The line of a shard's record, without its newline. */
 export function recordLine(record: ShardRecord): string {
@@ -29,6 +31,8 @@ export function recordLine(record: ShardRecord): string {
       return `${head} ${uploadText(record)}`;
     case "refusal":
       return `${head} ${refusalText(record)}`;
+    case "limit":
+      return `${head} ${limitText(record)}`;
     default:
       return unreachable(record);
   }
@@ -125,6 +129,12 @@ function uploadText(record: UploadRecord): string {
 function refusalText(record: RefusalRecord): string {
   const upload = record.isWrite ? "upload of " : "";
   return `refused ${upload}${quoted(record.name)}: ${record.reason} (${record.cause}, error ${record.code})`;
+}
+
+function limitText(record: LimitRecord): string {
+  const { refused, limit } = record;
+  const others = refused > 1 ? ` and ${refused - 1} requests before` : "";
+  return `turned away${others}: ${limitReason(record)} (${limit})`;
 }
 
 /** A word as it is; anything with a space, a quote or nothing in it as a JSON string, so that fields stay apart. */

@@ -4,6 +4,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import { bytesOf, compare } from "./bytes.ts";
+import { clientFolder } from "./client-rig.ts";
 import { atftp, type Client, clients, curl, run, skipBecause, testWith } from "./clients.ts";
 import { freePort, type Server, startServer, until } from "./server.ts";
 import { ack, errorPacket, openPeer, readRequest, takeRest } from "./wire.ts";
@@ -190,6 +191,12 @@ describe("on a link-local address", () => {
         }
         await fetches(curl, server, "fe80::1%owl1", wrapper);
         await fetches(atftp, server, "fe80::1%owl1", wrapper);
+        using folder = clientFolder(wrapper);
+        for (const host of ["fe80::1%owl1", "fe80::1%25owl1"]) {
+          const ours = await folder.run("get", `tftp://[${host}]:${server.port}/file`, "-q");
+          expect(ours).toEqual({ exitCode: 0, out: "", error: "" });
+          expect(compare(folder.bytesOf("file"), content)).toBe("identical");
+        }
       }
     });
   }

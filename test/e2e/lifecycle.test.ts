@@ -298,7 +298,9 @@ enable_cpu_affinity = false
         .map((line) => JSON.parse(line) as Record<string, unknown>)
         .filter(({ filename }) => filename !== "are-you-ready");
       expect(events.map((event) => event["event_type"])).toEqual([
+        "configuration_loaded",
         "server_started",
+        "connection_initiated",
         "read_request",
         "transfer_started",
         "transfer_completed",

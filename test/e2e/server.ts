@@ -21,6 +21,8 @@ export interface ServerOptions {
   readonly wrapper?: readonly string[];
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
   readonly root?: string;
+  /** What is run instead of the executable: a server whose workers may die. */
+  readonly program?: readonly string[];
   /** Where a client reaches it, to see that it is ready; undefined: the caller waits. */
   readonly readyHost?: string | undefined;
 }
@@ -71,8 +73,8 @@ async function launchServer(options: ServerOptions): Promise<Server> {
   const root = options.root ?? ownRoot?.path ?? "";
   const configuration = `${folder}.toml`;
   writeFileSync(configuration, configurationText(root, `${bind}:${port}`, options));
-  const binary = placeBinary(folder);
-  const child = Bun.spawn([...(options.wrapper ?? []), binary, "--config", configuration], {
+  const program = options.program ?? [placeBinary(folder)];
+  const child = Bun.spawn([...(options.wrapper ?? []), ...program, "--config", configuration], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "" },
     stdin: "ignore",
@@ -107,6 +109,7 @@ async function launchServer(options: ServerOptions): Promise<Server> {
       await listening;
       for (const path of [folder, configuration]) rmSync(path, { recursive: true, force: true });
       ownRoot?.[Symbol.dispose]();
+      if (options.program !== undefined) return;
       // A worker is replaced so quickly that most clients notice nothing; a test must.
       const death = printed.split("\n").find((line) => /worker_(?:replaced|died)/.test(line));
       if (death !== undefined) throw new Error(`a worker died: ${death}`);

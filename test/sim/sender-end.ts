@@ -12,6 +12,8 @@ export interface SenderEndOptions {
   readonly patienceUs?: number;
   readonly isPaced?: boolean;
   readonly burstBlocksMax?: number;
+  /** As in SenderOptions. */
+  readonly unheardRepeatsMax?: number;
   /** Whether the kernel takes the next datagram; when it does not, the rest waits for `retryUs`. */
   readonly kernelTakes?: () => boolean;
   readonly send: (datagram: Uint8Array, nowUs: number) => void;
@@ -40,7 +42,7 @@ export class SenderEnd {
   #releaseAtUs = Infinity;
 
   constructor(options: SenderEndOptions, agreement: SenderAgreement, nowUs: number) {
-    const { file, patienceUs = 30_000_000, isPaced, burstBlocksMax } = options;
+    const { file, patienceUs = 30_000_000, isPaced, burstBlocksMax, unheardRepeatsMax } = options;
     const { mode, grant, oack, isRequester } = agreement;
     const { blockBytes, windowBlocks, rolloverTo, timeoutUs } = grant;
     this.#options = options;
@@ -52,6 +54,7 @@ export class SenderEnd {
       rolloverTo,
       timeoutUs,
       patienceUs,
+      ...(unheardRepeatsMax === undefined ? {} : { unheardRepeatsMax }),
       hasOack: oack !== undefined,
       isRequester,
       ...(isPaced !== undefined && { isPaced }),

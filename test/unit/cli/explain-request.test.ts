@@ -240,3 +240,23 @@ function granted(given: Partial<TypedRequest>, transfer = ""): readonly string[]
   if (typeof lines === "string") return [lines];
   return lines.slice(lines.findIndex((line) => line.startsWith("options")));
 }
+
+test("the bandwidth that the transfer shares, where there are limits", () => {
+  const slow = `
+    [limits]
+    mbit_per_second = 100
+    [[rate_class]]
+    name = "slow"
+    mbit_per_second = 8
+    client_mbit_per_second = 0.5
+    [[rule]]
+    name = "branch"
+    client = ["10.9.0.0/16"]
+    rate_class = "slow"`;
+  const lines = explained({ name: "boot/bcd", client: "10.9.1.2" }, slow);
+  expect(lines).toContain("branch   holds: rate slow");
+  expect(lines).toContain(
+    "rate     class slow: 8 Mbit/s for all of it, 0.5 Mbit/s for each client; 100 Mbit/s for all",
+  );
+  expect(explained({ name: "boot/bcd" }, slow)).toContain("rate     100 Mbit/s for all");
+});

@@ -51,7 +51,10 @@ describe("Snow-Owl's files", () => {
       windowBlocksMax: 512,
       batchDatagrams: 32,
       spinUs: 100,
-      log: { format: "json", file: "/var/log/snow-owl/tftp-audit.json" },
+      log: {
+        format: "json",
+        target: { kind: "file", path: "/var/log/snow-owl/tftp-audit.json" },
+      },
     });
   });
 

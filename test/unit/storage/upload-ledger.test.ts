@@ -8,6 +8,7 @@ import {
   createUploadLedger,
   UploadLedger,
   type UploadQuotas,
+  type UploadTraces,
 } from "#storage/upload-ledger.ts";
 
 const unlimited: UploadQuotas = { rootBytesMax: 0, clientBytesMax: 0, clientWindowMs: 1000 };
@@ -179,14 +180,23 @@ describe("a shard that died", () => {
     const { one, two, view } = ledgers({ rootBytesMax: 100, clientBytesMax: 100 });
     const dead = one.claim("a", "x", false);
     one.reserve(dead, 100);
-    one.noteFds(dead, 77, 78);
+    const traces: UploadTraces = {
+      fd: 77,
+      folderFd: 78,
+      versionsFd: 79,
+      hidden: Int32Array.of(1, -2, 3),
+      kept: Int32Array.of(4, -5, 6),
+      replacedBytes: 2 ** 40,
+    };
+    one.note(dead, traces);
     const alive = two.claim("b", "y", false);
     const successor = view(0);
     successor.adopt();
     expect(two.claim("a", "y", false)).toBe(ClaimRefusal.taken);
     const own = successor.claim("c", "z", false);
-    expect(successor.releaseDead()).toEqual([77, 78]);
-    expect(successor.releaseDead()).toEqual([]);
+    expect(successor.left()).toEqual([[dead, traces]]);
+    successor.release(dead);
+    expect(successor.left()).toEqual([]);
     expect(two.rootBytes).toBe(0);
     expect(two.claim("a", "x", false)).toBeGreaterThanOrEqual(0);
     // Those of the living are theirs.

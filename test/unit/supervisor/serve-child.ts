@@ -33,6 +33,7 @@ const ending = await serve(
     workerUrl: new URL("fake-worker.ts", import.meta.url),
     diskWorkerUrl: new URL("../../../src/storage/disk-worker.ts", import.meta.url),
     isMulticastAsked: false,
+    configFile: "tftp.toml",
     reread: (config) => ({ config, settings: adjusted, changed: [], kept: [], warnings: [] }),
     show: (text) => process.stdout.write(`${text}\n`),
   },

@@ -9,7 +9,10 @@ import { defaults } from "#config/config.ts";
 import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
-import { CONTROL_BYTES, COUNTERS, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createHoldings } from "#io/thread.ts";
+import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 import { Shards } from "#supervisor/shards.ts";
@@ -83,8 +86,11 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   const shards = new Shards(inits, workerUrl, {
     ready() {},
     record() {},
-    died: (_shard, error) => died.push(error),
+    stuck() {},
+    died: (_shard, { error }) => died.push(error),
+    lost() {},
     hopeless() {},
+    unending() {},
     ended: () => ended.resolve(),
   });
   shards.start();
@@ -136,6 +142,11 @@ function initsOf(
   sockets: Exclude<ReturnType<typeof openShardSockets>, { readonly fault: string }>,
   terms: ShardTerms,
 ): readonly ShardInit[] {
+  const holdings = createHoldings();
+  const limits = createLimitMemory(
+    { shards: 2, transfersPerShard: terms.settings.transfersMax },
+    1,
+  );
   return sockets.shards.map(({ serviceFd, transferFds }, shardIndex) => {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
@@ -145,8 +156,10 @@ function initsOf(
       serviceFd,
       transferFds,
       doorbellFd,
-      disks: diskInits(doorbellFd, 1),
+      disks: diskInits(doorbellFd, 1, holdings),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
+      holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     };
   });
