@@ -11,6 +11,7 @@ const REQUESTS = 20_000;
 
 const idle: RuleSpec = {
   label: "",
+  listener: [],
   client: [],
   local: [],
   interface: [],
@@ -114,6 +115,7 @@ function policyWith(rule: (index: number) => Partial<RuleSpec>): Policy {
     foldsCase: false,
     folders: ["/srv/tftp"],
     roots: [{ folder: 0, path: "" }],
+    listeners: [],
     hosts: [],
     templates: [],
   };
@@ -136,6 +138,7 @@ function requestAt(index: number): Asking {
     name: names[index % names.length] ?? "",
     isWrite: false,
     mode: "octet",
+    listener: "",
     client: parseAddress(clientAt(number)) ?? "",
     local: undefined,
     interface: undefined,

@@ -179,6 +179,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_IP = 0;
 export const IPPROTO_IPV6 = 41;
 export const SOL_SOCKET = 1;
+export const SO_BINDTODEVICE = 25;
 export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;

@@ -13,7 +13,8 @@ import { checked, libc } from "./libc.ts";
 const EPOLL_CLOEXEC = 0o2000000;
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_MOD = 3;
-// More than the sockets of a shard: one service socket, its transfer sockets, one doorbell.
+// More than the sockets of a shard that has one listener: a service socket, its transfer sockets, one doorbell. Where there are more
+// ready at a time, the next wait begins with those that this one left out.
 const EVENTS_MAX = 64;
 /** Behind the events: the one that `epoll_ctl` reads, and the time to wait. */
 const CONTROL = EVENTS_MAX * EpollEvent.size;

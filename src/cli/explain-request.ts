@@ -35,7 +35,7 @@ export function explainRequest(
   settings: Settings,
   typed: TypedRequest,
 ): readonly string[] | RequestFault {
-  const read = readRequest(typed);
+  const read = readRequest(typed, settings.listeners);
   if ("fault" in read) return read;
   const { asking, request } = read;
   const policy = compilePolicy(settings.policy);
@@ -69,11 +69,12 @@ export function explainRequest(
 }
 
 function describeRequest({ asking, request }: ReadRequest): string {
-  const { client, mac, local, mode } = asking;
+  const { client, mac, listener, local, mode } = asking;
   const parts = [`${request.kind} ${JSON.stringify(request.name)}`];
   if (mode !== "octet") parts.push(`in ${mode}`);
   parts.push(`from ${formatAddress(client)}`);
   if (mac !== undefined) parts.push(`(${mac})`);
+  if (listener !== "") parts.push(`at ${listener}`);
   if (local !== undefined) parts.push(`to ${formatAddress(local)}`);
   if (asking.interface !== undefined) parts.push(`by ${asking.interface}`);
   return parts.join(" ");

@@ -114,6 +114,12 @@ const conditionKeys = {
     origin: "ours",
     about: ["What logs and `go_to` call the rule. Empty is its number."],
   },
+  listener: {
+    kind: "texts",
+    default: [],
+    origin: "ours",
+    about: ["Names of the `[[listener]]` tables that the request came in by."],
+  },
   client: {
     kind: "texts",
     default: [],

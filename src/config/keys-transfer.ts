@@ -111,6 +111,16 @@ export const transferKeys = {
       "`false` sends every window at once, whatever becomes of it.",
     ],
   },
+  "transfer.freebind": {
+    kind: "boolean",
+    default: false,
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "Listen on the address of `bind_addr` even if this machine does not have it yet, and answer as soon as it does.",
+      "Without it the start fails, which finds mistyped addresses.",
+    ],
+  },
   "transfer.drain_secs": {
     kind: "integer",
     default: 10,

@@ -15,8 +15,6 @@ import { silenceDoorbell } from "./start.ts";
 export interface Kernel {
   /** See {@link monotonicUs}. */
   readonly nowUs: () => number;
-  /** Milliseconds since 1970. */
-  readonly dateMs: () => number;
   /** Another number of 32 bits each time, for jitter. */
   readonly randomSeed: () => number;
   readonly datagrams: DatagramCalls;
@@ -37,7 +35,6 @@ function randomSeed(): number {
 /** The kernel that this process runs on. */
 export const thisKernel: Kernel = {
   nowUs: monotonicUs,
-  dateMs: Date.now,
   randomSeed,
   datagrams: datagramCalls,
   createPoll: () => new Epoll(),

@@ -239,6 +239,8 @@ function explainMismatch(mismatch: Mismatch, rule: Rule, asking: Asking, name: B
       return `is for ${spec.request} requests`;
     case "mode":
       return `is for mode ${spec.mode}`;
+    case "listener":
+      return `it came in by ${asking.listener === "" ? "no listener that has a name" : asking.listener}, and this is for ${spec.listener.join(", ")}`;
     case "client":
       return `the client is in none of ${spec.client.join(", ")}`;
     case "local":

@@ -2,6 +2,7 @@
 // be refused is refused here, before the first reply (RFC 2347: no ERROR after an OACK for what was known before it).
 
 import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
 import type { Settings } from "#config/settings.ts";
 import { compilePolicy, Policy } from "#policy/policy.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
@@ -95,7 +96,8 @@ export class Admission {
       const reason = "writes disabled in configuration";
       return refused(request, errorReplies.accessViolation, "write-disabled", reason);
     }
-    const decision = this.#policy.decide(new Question(request, arrival, this.#lookups));
+    const { name } = at(this.#settings.listeners, arrival.listener);
+    const decision = this.#policy.decide(new Question(request, arrival, name, this.#lookups));
     if (!decision.isAllowed) return refuseByPolicy(request, decision);
     const linkBytesMax = this.#link.blockBytesMax(arrival.name, arrival.local);
     if (isWrite && this.#writes !== undefined) {

@@ -58,6 +58,7 @@ export function readTransfer(
     sender,
     isRepetition,
     blocksPerMessage,
+    wasRefused: false,
     isEndKnown: payload.lastBlock !== Infinity,
   };
 }

@@ -40,9 +40,6 @@ export interface RequestScope {
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
 
-/** Requests come in by the service socket, and are refused from it. */
-const SERVICE = 0;
-
 export class Requests {
   readonly #scope: RequestScope;
 
@@ -56,13 +53,13 @@ export class Requests {
    */
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
     const { transfers, transmitter, listener, garbage, reception, counters, limits } = this.#scope;
-    const { name, local, nowUs } = arrival;
+    const { name, local, listener: service, nowUs } = arrival;
     garbage.noteRequest();
     if (!limits.mayAsk(arrival, reception.settings)) {
       this.#turnAway("requests", arrival);
       return;
     }
-    const previous = transfers.findAnywhere(name);
+    const previous = transfers.findAnywhere(arrival);
     if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
@@ -74,7 +71,7 @@ export class Requests {
       listener.handleEnd(previous);
     }
     if (isDraining) {
-      transmitter.reply(SERVICE, name, local, errorReplies.shuttingDown.datagram);
+      transmitter.reply(service, name, local, errorReplies.shuttingDown.datagram);
       return;
     }
     const limit = limits.reached(arrival, reception.settings);
@@ -91,7 +88,8 @@ export class Requests {
   #turnAway(limit: LimitName, arrival: Arrival): void {
     const { limits, reception, transmitter } = this.#scope;
     if (!limits.turnAway(limit, arrival, reception.settings)) return;
-    transmitter.reply(SERVICE, arrival.name, arrival.local, errorReplies.busy.datagram);
+    const { name, local, listener: service } = arrival;
+    transmitter.reply(service, name, local, errorReplies.busy.datagram);
   }
 
   #refuse(refused: Refused, arrival: Arrival): void {
@@ -100,7 +98,8 @@ export class Requests {
     countRefusal(counters, refused.cause);
     records.add(refusalRecord(arrival, refused));
     if (refused.reply === undefined) return;
-    transmitter.reply(SERVICE, arrival.name, arrival.local, refused.reply.datagram);
+    const { name, local, listener: service } = arrival;
+    transmitter.reply(service, name, local, refused.reply.datagram);
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
@@ -109,7 +108,7 @@ export class Requests {
     assert(slot >= 0, "a request is decided only while there is a slot");
     const exchange = exchangeOf(admitted, {
       slot,
-      socket: transfers.socketFor(arrival.name),
+      socket: transfers.socketFor(arrival.name, arrival.listener),
       name: arrival.name.slice(),
       local: arrival.local.slice(),
       requestBytes,

@@ -16,6 +16,7 @@ import { isTemporary } from "#storage/payload.ts";
 
 import type { Counters } from "./counters.ts";
 import { Counter, measures } from "./measures.ts";
+import { SendFaults } from "./send-faults.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
@@ -52,6 +53,8 @@ export class Transmitter implements RefusalListener {
   readonly #released: Int32Array = new Int32Array(MESSAGES_PER_TURN);
   /** The ACK in hand; copied when it is queued. */
   readonly #ack: Uint8Array = new Uint8Array(ackBytes);
+  /** What the kernel would not send. */
+  readonly sendFaults: SendFaults = new SendFaults();
   #canSegment: boolean;
   #isShaperFirst = false;
   #nowUs = 0;
@@ -180,12 +183,17 @@ export class Transmitter implements RefusalListener {
   }
 
   /** A message was not sent: each cause has one fate. Called by {@link Outbox.flush}. */
-  handleRefusal(refusal: number, owner: number, firstBlock: number): void {
+  handleRefusal(refusal: number, owner: number, firstBlock: number, result: number): void {
     const transfer = owner < 0 ? undefined : this.#transfers[owner];
     if (refusal === Refusal.segmentationOff) this.#canSegment = false;
-    if (refusal === Refusal.lost) this.#counters.add(Counter.sendsLost, 1);
-    // What was lost on the way out is repeated by the timer, like what is lost on the wire.
-    if (transfer === undefined || refusal === Refusal.lost) return;
+    if (refusal === Refusal.lost) {
+      // The timer repeats it, like what is lost on the wire.
+      this.#counters.add(Counter.sendsLost, 1);
+      this.sendFaults.note(result);
+      if (transfer?.kind === "read") transfer.wasRefused = true;
+      return;
+    }
+    if (transfer === undefined) return;
     if (transfer.kind === "write") {
       transfer.receiver.handleUnsent();
       this.enqueue(transfer);
@@ -324,6 +332,7 @@ export class Transmitter implements RefusalListener {
     const { firstBlock, blockCount } = sender;
     const segmentBytes = blockCount > 1 ? grant.blockBytes + dataHeaderBytes : 0;
     outbox.begin(transfer.name, transfer.local, segmentBytes, slot, firstBlock);
+    transfer.wasRefused = false;
     const gathered = payload.gather(outbox, firstBlock, blockCount);
     this.#counters.add(Counter.datagramsSent, gathered);
     this.#counters.add(Counter.bytesSent, outbox.messageBytes);

@@ -86,7 +86,7 @@ export class Writes implements UploadListener {
         rootFd,
         rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), () => kernel.nowUs() / 1000),
         bufferBytesMax: settings.uploadBytesMax / settings.workers,
       },
       this,

@@ -59,7 +59,6 @@ export class SimulatedKernel implements Kernel {
 
   readonly nowUs = (): number => this.clockUs;
   readonly randomSeed = (): number => 1;
-  readonly dateMs = (): number => this.clockUs / 1000;
   readonly silenceDoorbell = (fd: number): void => {
     this.#rung.delete(fd);
   };

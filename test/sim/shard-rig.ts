@@ -45,6 +45,8 @@ export class ShardRig {
   canSegment = true;
   /** How the transfers ended, in order. */
   readonly outcomes: string[] = [];
+  /** What the kernel would not send, as it was reported: its answer, and how many messages. */
+  readonly faults: string[] = [];
   readonly #queue: HeldQueue = new HeldQueue();
   readonly #shard: Shard;
   readonly #control: Int32Array;
@@ -73,6 +75,8 @@ export class ShardRig {
         deliver: (records) => {
           for (const record of records) {
             if (record.kind === "transfer") this.outcomes.push(record.outcome);
+            if (record.kind === "send-fault")
+              this.faults.push(`${record.errno} ${record.messages}`);
           }
         },
         newestTerms: () => undefined,
@@ -149,8 +153,7 @@ function initOf(rootFd: number, extra: string): ShardInit {
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    serviceFd: SERVICE_FD,
-    transferFds: [TRANSFER_FD],
+    listeners: [{ serviceFd: SERVICE_FD, transferFds: [TRANSFER_FD] }],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],

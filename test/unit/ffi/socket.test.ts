@@ -14,6 +14,7 @@ import { SendBatch } from "#ffi/message.ts";
 import { askForErrors, takeSocketError } from "#ffi/socket-error.ts";
 import {
   bindSocket,
+  bindToInterface,
   closeSocket,
   connectSocket,
   openSocket,
@@ -110,6 +111,15 @@ describe("binding", () => {
     const free = opened(openSocket(4));
     expect(setOption(free, "IP_FREEBIND", 1)).toBe(0);
     expect(bindSocket(free, elsewhere)).toBe(0);
+  });
+
+  test("an interface is one that is there, by the whole of its name", () => {
+    const fd = opened(openSocket(4));
+    expect(bindToInterface(fd, "no-such-if")).toBe(-Errno.ENODEV);
+    expect(bindToInterface(fd, "lo\0")).toBe(-Errno.EINVAL);
+    expect(bindToInterface(fd, "l")).toBe(-Errno.ENODEV);
+    expect(bindToInterface(fd, "lo")).toBe(0);
+    expect(bindSocket(fd, addressOf("127.0.0.1:0"))).toBe(0);
   });
 
   test("a link-local address without its interface is refused", () => {

@@ -58,6 +58,9 @@ describe("a policy without rules", () => {
 describe("conditions", () => {
   const local = parseAddress("192.0.2.1");
   test.each<[Partial<RuleSpec>, Partial<Asking>, boolean]>([
+    [{ listener: ["lab", "office"] }, { listener: "office" }, true],
+    [{ listener: ["lab"] }, { listener: "office" }, false],
+    [{ listener: ["lab"] }, {}, false],
     [{ client: ["10.0.0.0/8"] }, {}, true],
     [{ client: ["192.0.2.0/24", "10.0.0.7"] }, {}, true],
     [{ client: ["192.0.2.0/24"] }, {}, false],
