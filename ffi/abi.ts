@@ -134,6 +134,7 @@ export const Syscall: {
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
+  readonly epollPwait2: number;
   readonly capget: number;
   readonly capset: number;
   readonly seccomp: number;
@@ -149,6 +150,7 @@ export const Syscall: {
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
   openat2: 437,
+  epollPwait2: 441,
   capget: isX64 ? 125 : 90,
   capset: isX64 ? 126 : 91,
   seccomp: isX64 ? 317 : 277,
