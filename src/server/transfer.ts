@@ -12,7 +12,7 @@ import type { Intake } from "./intake.ts";
 /** What every transfer is made of. */
 export interface Exchange {
   readonly slot: number;
-  /** Which socket it speaks from: 0 is the service socket. */
+  /** Which socket it speaks from: its number in sockets.ts. */
   readonly socket: number;
   /** The client's raw sockaddr. */
   readonly name: Uint8Array;
@@ -44,6 +44,8 @@ export interface ReadTransfer extends Exchange {
   readonly isRepetition: boolean;
   /** Most blocks in one message; 1 where the kernel does not segment for this peer. */
   blocksPerMessage: number;
+  /** Whether the kernel would not send the last message of blocks. */
+  wasRefused: boolean;
   /** Whether the sender has been told of {@link Payload.lastBlock}. */
   isEndKnown: boolean;
 }

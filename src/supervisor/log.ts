@@ -8,6 +8,7 @@ import type { ShardRecord } from "#server/contract.ts";
 import { type AuditEvent, auditEvents, auditLine, endSeverity, type Severity } from "./audit.ts";
 import { Boots, type ClientLookup } from "./boots.ts";
 import { eventLine, recordLine } from "./lines.ts";
+import { Storms } from "./storms.ts";
 
 /** What takes lines; see {@link LogSink}. */
 interface LineSink {
@@ -33,6 +34,7 @@ export interface LogParts {
 export class Log {
   readonly #hostname: string;
   readonly #boots: Boots;
+  readonly #storms: Storms;
   /** Told of every event, whether it is written or not. */
   readonly #witness: ((event: AuditEvent) => void) | undefined;
   readonly #sinks: LogSinks;
@@ -43,6 +45,10 @@ export class Log {
     this.#sinks = sinks;
     this.#hostname = parts.hostname;
     this.#boots = new Boots(parts.lookup);
+    this.#storms = new Storms(({ client, cause, count, name }) => {
+      const fields = { client_addr: client, cause, count, last: name };
+      this.event("refusals_not_logged", "warn", fields);
+    });
     this.#witness = parts.witness;
   }
 
@@ -72,10 +78,16 @@ export class Log {
     const events = auditEvents(record, boot, isFirst);
     if (this.#witness !== undefined) events.forEach(this.#witness);
     if (!isOn) return;
+    if (record.kind === "refusal" && !this.#storms.admits(record)) return;
     const isSampled = boot?.isSampled ?? true;
     const written = isSampled ? events : events.filter(isTrouble);
     if (format === "text") this.#recordLine(record, isSampled, events);
     for (const event of written) this.#write(event, format === "json");
+  }
+
+  /** Tells what a storm of refusals has left out until now. */
+  settle(): void {
+    this.#storms.settle();
   }
 
   #recordLine(record: ShardRecord, isSampled: boolean, events: readonly AuditEvent[]): void {
@@ -119,6 +131,7 @@ function textSeverity(record: ShardRecord): Severity {
     case "upload":
       return endSeverity(record);
     case "refusal":
+    case "send-fault":
     case "limit":
       return "warn";
     default:

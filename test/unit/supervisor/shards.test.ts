@@ -153,8 +153,7 @@ function watch(rootDir: string, count: number): Watched {
   const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
     shardIndex,
     terms: termsOf(rootDir, 0),
-    serviceFd: -1,
-    transferFds: [],
+    listeners: [],
     doorbellFd: doorbell(),
     disks: [],
     limits,
