@@ -71,8 +71,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "starts a second transfer for a request that comes twice",
     path: "src/server/repetition.ts",
-    text: "return !machine.hasHeard ||",
-    bug: "return false && !machine.hasHeard ||",
+    text: "return !machine.hasHeard || nowUs - machine.progressUs < RESTART_US;",
+    bug: "return false;",
   },
 ];
 
