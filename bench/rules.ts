@@ -27,6 +27,7 @@ const idle: RuleSpec = {
   refusedOptions: [],
   blockBytesMax: undefined,
   windowBlocksMax: undefined,
+  burstBlocksMax: undefined,
   rate: "",
   action: "next",
   goTo: "",

@@ -134,6 +134,7 @@ export const Syscall: {
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
+  readonly epollPwait2: number;
 } = {
   fstat: isX64 ? 5 : 80,
   gettid: isX64 ? 186 : 178,
@@ -143,6 +144,7 @@ export const Syscall: {
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
   openat2: 437,
+  epollPwait2: 441,
 };
 
 export const O_RDONLY = 0;

@@ -207,8 +207,10 @@ function describeOptions(
   const limits = limitsUnder(all, ruling, blockBytesOver(mtu, isV6, settings));
   const { blockBytesMax, windowBlocksMax, windowBytesMax, refused } = limits;
   const link = settings.clampsToMtu ? `, ${describeLink(asking.interface, mtu)}` : "";
+  const bursts =
+    ruling.burstBlocksMax < windowBlocksMax ? `, in bursts of ${ruling.burstBlocksMax}` : "";
   const without = refused.size === 0 ? "" : `; none of ${[...refused].join(", ")}`;
-  const most = `blksize up to ${blockBytesMax}${link}, windowsize up to ${windowBlocksMax} and ${formatBytes(windowBytesMax)}`;
+  const most = `blksize up to ${blockBytesMax}${link}, windowsize up to ${windowBlocksMax} and ${formatBytes(windowBytesMax)}${bursts}`;
   const rows: Row[] = [["options", `${most}${without}`]];
   if (request.options.length > 0) {
     const granted = describeGrant(negotiate(request, limits, fileBytes));

@@ -54,7 +54,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ],
     [
       "window",
-      `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked`,
+      `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked${settings.isPaced ? "" : "; never paced"}`,
     ],
     ["options", describeRefused(settings)],
     ["transfers", `${upTo(String(settings.transfersMax))} per worker`],

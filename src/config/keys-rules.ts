@@ -227,6 +227,18 @@ const actionKeys = {
     origin: "ours",
     about: ["The largest window that is granted, if `[transfer]` allows as much."],
   },
+  burst_blocks: {
+    kind: "integer",
+    default: 65_535,
+    min: 1,
+    max: 65_535,
+    unit: "blocks",
+    origin: "ours",
+    about: [
+      "The most blocks of a window that are sent in one burst; the next follows a millisecond later. The window that is granted stays the same.",
+      "For clients that lose the end of a longer burst: U-Boot's virtio driver stops after some 35 packets.",
+    ],
+  },
   rate_class: {
     kind: "text",
     default: "",

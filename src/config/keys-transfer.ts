@@ -102,6 +102,15 @@ export const transferKeys = {
       "a client that pauses, as U-Boot does for its timeout of five seconds, tries again well within it (a guess).",
     about: ["The silence after which a transfer is given up."],
   },
+  "transfer.pacing": {
+    kind: "boolean",
+    default: true,
+    origin: "ours",
+    about: [
+      "Let windows go more slowly to a client while they lose blocks on the way. The granted window stays the same, and without losses nothing changes.",
+      "`false` sends every window at once, whatever becomes of it.",
+    ],
+  },
   "transfer.freebind": {
     kind: "boolean",
     default: false,

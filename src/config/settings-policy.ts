@@ -91,6 +91,7 @@ function ruleSpec(rule: Entry<"rule">, index: number, folders: Folders): RuleSpe
     refusedOptions: rule.refuse_options,
     blockBytesMax: sources.has("max_block_size") ? rule.max_block_size : undefined,
     windowBlocksMax: sources.has("max_windowsize") ? rule.max_windowsize : undefined,
+    burstBlocksMax: sources.has("burst_blocks") ? rule.burst_blocks : undefined,
     rate: rule.rate_class,
     action: rule.action,
     goTo: rule.go_to,

@@ -49,6 +49,8 @@ export interface Settings {
   readonly timeoutMs: number;
   /** The silence after which a transfer is given up. */
   readonly patienceMs: number;
+  /** Whether windows that lose blocks are let go more slowly. */
+  readonly isPaced: boolean;
   readonly drainMs: number;
   /** Transfers per worker. */
   readonly transfersMax: number;
@@ -161,6 +163,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     refusedOptions: transfer.refuse_options,
     timeoutMs: transfer.retransmit_timeout_ms,
     patienceMs: transfer.patience_secs * 1000,
+    isPaced: transfer.pacing,
     drainMs: transfer.drain_secs * 1000,
     transfersMax: transfer.max_transfers,
     receiveBufferBytes: socket.recv_buffer_kb * 1024,

@@ -34,6 +34,7 @@ export interface RuleSpec {
   /** Undefined sets no limit. */
   readonly blockBytesMax: number | undefined;
   readonly windowBlocksMax: number | undefined;
+  readonly burstBlocksMax: number | undefined;
   readonly rate: string;
   readonly action: "next" | "stop" | "allow" | "deny";
   /** The label of the rule to go on with. */

@@ -2,6 +2,7 @@
 // recorded, and what is granted gets a slot, a socket and its state machine.
 
 import { assert } from "#base/assert.ts";
+import type { Random } from "#base/random.ts";
 import type { Garbage } from "#io/garbage.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 
@@ -33,6 +34,8 @@ export interface RequestScope {
   readonly limits: RequestLimits;
   readonly bandwidth: Bandwidth;
   readonly garbage: Garbage;
+  /** Where the jitter of transfers comes from. */
+  readonly random: Random;
   /** Told of the end of a transfer that a request has replaced. */
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
@@ -129,13 +132,14 @@ export class Requests {
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
-    const { records, reception, transfers, transmitter } = this.#scope;
+    const { records, reception, transfers, transmitter, random } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
     records.add(requestRecord(exchange, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),
       blocksPerMessage: transmitter.blocksPerMessage(admitted.grant.blockBytes),
+      random,
     });
     transfer.sender.start(startUs);
     return transfer;

@@ -3,6 +3,7 @@
 
 import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
+import { Random } from "#base/random.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
@@ -188,6 +189,7 @@ export class Shard implements TransmitListener, WritesListener {
       limits: this.#limits,
       bandwidth: this.#bandwidth,
       garbage: this.#garbage,
+      random: new Random(kernel.randomSeed()),
       listener: this,
     });
   }

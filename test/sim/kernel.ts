@@ -68,6 +68,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   readonly nowUs = (): number => this.clockUs;
+  readonly randomSeed = (): number => 1;
   readonly silenceDoorbell = (fd: number): void => {
     this.#rung.delete(fd);
   };
@@ -183,7 +184,7 @@ class SimulatedPoll implements Poll {
     this.#watched.set(fd, { token, events });
   }
 
-  wait(timeoutMs: number): number {
+  wait(timeoutUs: number): number {
     this.#ready = [];
     for (const [fd, { token, events }] of this.#watched) {
       const isReadable = this.#kernel.isReadable(fd);
@@ -191,9 +192,8 @@ class SimulatedPoll implements Poll {
       const found = (isReadable ? EPOLLIN : 0) | (isWritable ? EPOLLOUT : 0);
       if (found !== 0) this.#ready.push({ token, events: found });
     }
-    const isIdle = this.#ready.length === 0 && timeoutMs !== 0;
-    const untilUs = timeoutMs < 0 ? Infinity : this.#kernel.clockUs + timeoutMs * 1000;
-    this.#kernel.wakeUs = isIdle ? untilUs : -Infinity;
+    const isIdle = this.#ready.length === 0 && timeoutUs !== 0;
+    this.#kernel.wakeUs = isIdle ? this.#kernel.clockUs + timeoutUs : -Infinity;
     return this.#ready.length;
   }
 

@@ -32,6 +32,8 @@ export interface ShardRigOptions {
   /** Whether several datagrams go in one call, and several blocks in one message. */
   readonly isBatching: boolean;
   readonly isSegmenting: boolean;
+  /** What the configuration has besides `root_dir`. */
+  readonly config?: string;
   readonly readNow?: Platform["readNow"];
 }
 
@@ -58,7 +60,7 @@ export class ShardRig {
       this.messages += 1;
       return 0;
     };
-    const init = initOf(rootFd);
+    const init = initOf(rootFd, options.config ?? "");
     this.#control = new Int32Array(init.control);
     this.#shard = new Shard(
       init,
@@ -140,8 +142,8 @@ function path(isOn: boolean): FastPath {
   return { isOn, because: "" };
 }
 
-function initOf(rootFd: number): ShardInit {
-  const { config } = loadConfig('root_dir = "/"\n', "sim.toml");
+function initOf(rootFd: number, extra: string): ShardInit {
+  const { config } = loadConfig(`root_dir = "/"\n${extra}`, "sim.toml");
   if (config === undefined) throw new Error("the configuration is wrong");
   // The clock stands still during a turn: a spin would not end.
   const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };

@@ -6,8 +6,10 @@ import { join, resolve } from "node:path";
 
 const projectFolder: string = resolve(import.meta.dir, "../..");
 
-/** The lines of its tables, `| behaviour | file: name |`, without their heads. */
-const rows = readFileSync(join(projectFolder, "docs/testing.md"), "utf8")
+/** The lines of the tables, `| behaviour | file: name |`, without their heads. */
+const page = readFileSync(join(projectFolder, "docs/testing.md"), "utf8");
+const rows = page
+  .slice(page.indexOf("## Which test shows what"))
   .split("\n")
   .filter((line) => line.startsWith("|") && !/^\| (?:behaviour |-)/.test(line))
   .map((line) => {

@@ -257,8 +257,8 @@ function path(isOn: boolean): FastPath {
 function shardInitOf({ terms, transferSockets }: ServerInit): ShardInit {
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
-  const transferFds = Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index);
   const { transfersMax } = terms.settings;
+  const transferFds = Array.from({ length: transferSockets }, (_, index) => SERVICE_FD + 1 + index);
   return {
     shardIndex: 0,
     terms,

@@ -46,6 +46,7 @@ test("the defaults", () => {
     refusedOptions: [],
     timeoutMs: 1000,
     patienceMs: 30_000,
+    isPaced: true,
     drainMs: 10_000,
     transfersMax: 4096,
     receiveBufferBytes: 2 * 1024 ** 2,

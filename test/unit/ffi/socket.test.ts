@@ -173,7 +173,7 @@ describe("errors by ICMP", () => {
     sendByte(fd, address);
     const epoll = new Epoll();
     epoll.add(fd, EPOLLIN, 7);
-    expect(epoll.wait(5000)).toBe(1);
+    expect(epoll.wait(5_000_000)).toBe(1);
     expect(takeSocketError(fd)).toBe(-Errno.ECONNREFUSED);
     expect(takeSocketError(fd)).toBe(0);
     // What the socket remembers besides is told by the next call, and forgotten.

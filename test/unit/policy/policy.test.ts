@@ -200,6 +200,8 @@ describe("limits", () => {
       rules: [
         ruleSpec({ blockBytesMax: 1428, refusedOptions: ["tsize"], rate: "slow" }),
         ruleSpec({ blockBytesMax: 8192, windowBlocksMax: 4, refusedOptions: ["tsize", "blksize"] }),
+        ruleSpec({ burstBlocksMax: 30 }),
+        ruleSpec({ burstBlocksMax: 40 }),
         ruleSpec({ pattern: glob("x"), rate: "fast" }),
       ],
     });
@@ -207,6 +209,7 @@ describe("limits", () => {
       verdict: "undecided",
       blockBytesMax: 1428,
       windowBlocksMax: 4,
+      burstBlocksMax: 30,
       refusedOptions: ["tsize", "blksize"],
       rate: "slow",
     });

@@ -25,6 +25,7 @@ export function ruleSpec(given: Partial<RuleSpec>): RuleSpec {
     refusedOptions: [],
     blockBytesMax: undefined,
     windowBlocksMax: undefined,
+    burstBlocksMax: undefined,
     rate: "",
     action: "next",
     goTo: "",
