@@ -17,8 +17,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "answers a repeated ACK, as the Sorcerer's Apprentice did",
     path: "src/protocol/sender.ts",
-    text: "if (this.#windowBlocks === 1) {",
-    bug: "if (this.#windowBlocks === 0) {",
+    text: "if (this.#pacer === undefined) {\n      // RFC 1123 §4.2.3.1,",
+    bug: "if (this.#pacer === undefined) {\n      this.#window.rewind();\n      // RFC 1123 §4.2.3.1,",
   },
   {
     name: "forgets that block numbers wrap",
@@ -46,8 +46,8 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "keeps the descriptor of a netascii transfer",
-    path: "src/server/payload.ts",
-    text: "this.#cache.unreserve(this.#ring);\n    this.#cache.close(this.#file);",
+    path: "src/storage/payload.ts",
+    text: "this.#cache.unreserve(this.#ring);\n    this.#cache.close(this.file);",
     bug: "this.#cache.unreserve(this.#ring);",
   },
   {
