@@ -15,6 +15,8 @@ export interface WorkerStart {
   readonly terms: MessagePort;
   /** No other thread of the process has this number, and earlier ones have lower ones. */
   readonly life: number;
+  /** What an earlier thread has found out about this kernel; undefined where that is still to be tried. */
+  readonly fastPaths: FastPaths | undefined;
 }
 
 /** Everything a shard needs to start. */

@@ -78,11 +78,12 @@ export class Log {
     const events = auditEvents(record, boot, isFirst);
     if (this.#witness !== undefined) events.forEach(this.#witness);
     if (!isOn) return;
-    if (record.kind === "refusal" && !this.#storms.admits(record)) return;
+    // The audit file has all of them: it is bounded by its rotation.
+    const isTold = record.kind !== "refusal" || this.#storms.admits(record);
     const isSampled = boot?.isSampled ?? true;
     const written = isSampled ? events : events.filter(isTrouble);
-    if (format === "text") this.#recordLine(record, isSampled, events);
-    for (const event of written) this.#write(event, format === "json");
+    if (format === "text" && isTold) this.#recordLine(record, isSampled, events);
+    for (const event of written) this.#write(event, format === "json" && isTold);
   }
 
   /** Tells what a storm of refusals has left out until now. */

@@ -1,5 +1,5 @@
 // Storms of refusals (supervisor layer): a client that asks again and again for what it does not get is told each time, but the log is
-// not. What was left out is counted, and told in one line.
+// not; the audit file is. What was left out is counted, and told in one line.
 
 import type { RefusalRecord } from "#server/contract.ts";
 

@@ -2,8 +2,10 @@
 // log. What a name becomes is shown case by case in test/unit/policy.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
-import { startServer, until } from "./server.ts";
+import { startServer, temporaryFolder, until } from "./server.ts";
 import { ack, openPeer, readRequest } from "./wire.ts";
 
 setDefaultTimeout(60_000);
@@ -79,7 +81,10 @@ test("every name that PXELINUX tries is ERROR 1, once and with one line of the l
 
 test("a storm of misses is answered whole and logged in part; what is left out is counted", async () => {
   const asked = 300;
-  await using server = await startServer({ tables: oneWorker });
+  using folder = temporaryFolder();
+  const audit = join(folder.path, "audit");
+  const tables = [...oneWorker, "[logging]", `audit_file = "${audit}"`];
+  await using server = await startServer({ tables });
   using peer = await openPeer();
   for (let index = 0; index < asked; index += 1) {
     peer.send(readRequest(`missing-${index}`), server.port);
@@ -100,6 +105,8 @@ test("a storm of misses is answered whole and logged in part; what is left out i
   expect(told + counts.reduce((sum, count) => sum + count, 0)).toBe(asked);
   // An interval may end in between on a slow machine.
   expect(told).toBeLessThanOrEqual(50 * (counts.length + 1));
+  const audited = readFileSync(audit, "utf8").match(/"read_denied".*"missing-\d+"/g);
+  expect(audited).toHaveLength(asked);
 });
 
 test("a client with an IPv4 address is one in rules, paths and logs of a socket of both families", async () => {
