@@ -11,8 +11,11 @@ import { loadConfig } from "#config/load.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { openShardSockets } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder } from "#io/start.ts";
-import { CONTROL_BYTES, Counter, COUNTERS, type ShardInit } from "#server/contract.ts";
+import { createHoldings } from "#io/thread.ts";
+import { CONTROL_BYTES, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { Counter, COUNTERS } from "#server/measures.ts";
 import { Shard } from "#server/shard.ts";
 import { diskInits } from "#supervisor/disk-threads.ts";
 
@@ -41,6 +44,8 @@ try {
     deliver() {},
     newestTerms: () => undefined,
     switched() {},
+    settled() {},
+    drained() {},
   });
   const watch: WatchInit = {
     control: init.control,
@@ -62,8 +67,7 @@ try {
     serve(shard, watch);
     return f64At(counters, Counter.datagramsSent) - before;
   });
-  if (f64At(counters, Counter.transfersCompleted) < 3 * CLIENTS)
-    throw new Error("a transfer failed");
+  if (f64At(counters, Counter.readEnds) < 3 * CLIENTS) throw new Error("a transfer failed");
   const kept: { last: unknown } = { last: undefined };
   const control = boundOf(() => {
     for (let index = 0; index < shards.packets; index += 1) kept.last = { index };
@@ -116,17 +120,19 @@ function initOf(root: string): ShardInit {
   if ("fault" in sockets || typeof rootFd !== "number" || typeof doorbellFd !== "number") {
     throw new Error("the shard has no sockets");
   }
-  const [shard] = sockets.shards;
-  if (shard === undefined) throw new Error("one shard has sockets");
+  const [listeners] = sockets.shards;
+  if (listeners === undefined) throw new Error("one shard has sockets");
+  const holdings = createHoldings();
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    serviceFd: shard.serviceFd,
-    transferFds: shard.transferFds,
+    listeners,
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
-    disks: diskInits(doorbellFd, 2),
+    disks: diskInits(doorbellFd, 2, holdings),
+    limits: createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1),
     control: new SharedArrayBuffer(CONTROL_BYTES),
+    holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
 }

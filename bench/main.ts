@@ -1,6 +1,6 @@
 // `bun run bench` (bench): the compiled server on core 0 under the load on core 1, beside its floor in the same minute.
 // Flags: --quick for small files, --json for the numbers as they are, --write to put the table into docs/performance.md; --uploads
-// for uploads, beside other servers; --before=EXECUTABLE for reads by an older executable and by this one, in turn.
+// for uploads, beside other servers; --scrapes for what reading /metrics costs; --before=EXECUTABLE for reads by an older executable and by this one, in turn.
 
 import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
@@ -9,6 +9,7 @@ import { compare, type ComparisonRow, comparisonTableOf, median } from "./compar
 import type { LoadPlan } from "./load.ts";
 import { countSyscalls, measure, type Measurement, type Subject } from "./measure.ts";
 import { loadName, type Scenario, scenarios, variantName } from "./scenarios.ts";
+import { benchScrapes, type ScrapeRow, scrapeTableOf } from "./scrapes.ts";
 import { Files, type FloorVariant, startFloor, startServer } from "./server-run.ts";
 import { benchUploads, uploadTableOf } from "./uploads.ts";
 
@@ -204,6 +205,7 @@ const { values } = parseArgs({
     json: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
     uploads: { type: "boolean", default: false },
+    scrapes: { type: "boolean", default: false },
     before: { type: "string", default: "" },
     only: { type: "string", default: "" },
     repeats: { type: "string", default: "3" },
@@ -218,6 +220,13 @@ const command: string = ["bun run bench", ...process.argv.slice(2)].join(" ");
 if (values.uploads) {
   const rows = await benchUploads({ binary, ...options });
   await publish("bench-uploads", rows, uploadTableOf(rows), `best of ${options.repeats}`);
+} else if (values.scrapes) {
+  const rows: ScrapeRow[] = [];
+  for await (const row of benchScrapes(binary, options.repeats, values.only)) {
+    rows.push(row);
+    console.error(scrapeTableOf([row]).split("\n")[2]);
+  }
+  await publish("bench-scrapes", rows, scrapeTableOf(rows), `${options.repeats} pairs`);
 } else if (values.before !== "") {
   const rows: ComparisonRow[] = [];
   for await (const row of compare(values.before, binary, options.repeats, values.only)) {

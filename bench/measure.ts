@@ -89,7 +89,7 @@ function loadArgs(plan: LoadPlan): string[] {
  * CPU time of all threads that now live, seconds. From schedstat, which counts nanoseconds and agrees with the ticks of
  * 10 ms in /proc/PID/stat; a transfer of 256 MiB takes only a few of those.
  */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");

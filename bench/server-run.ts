@@ -13,6 +13,8 @@ export interface ServerVariant {
   readonly batching: boolean;
   /** How long it looks for datagrams before it sleeps. */
   readonly spinUs: number;
+  /** Whether it answers over HTTP, on the same port number. */
+  readonly hasStatus?: boolean;
 }
 
 /** What the floor does; see floor.ts. */
@@ -163,7 +165,7 @@ enable_sendmmsg = ${variant.batching}
 enable_recvmmsg = ${variant.batching}
 enable_adaptive_batching = ${variant.spinUs > 0}
 batch_timeout_us = ${variant.spinUs}
-`;
+${variant.hasStatus === true ? `[status]\nbind_addr = "127.0.0.1:${port}"\n` : ""}`;
 }
 
 function uploadConfigText(folder: string, port: number): string {

@@ -15,6 +15,8 @@ import {
 } from "#config/schema.ts";
 import { boundsOf } from "#config/value.ts";
 
+import { table } from "./markdown.ts";
+
 const INTRODUCTION = `# Configuration
 
 <!-- Written by docs/generate.ts from the tables in src/config; change those. -->
@@ -148,6 +150,7 @@ function typeOf(key: Key): string {
     case "http-url":
       return "web address";
     case "socket-address":
+    case "status-address":
       return "address and port";
     case "ip-address":
       return "IP address";
@@ -174,14 +177,4 @@ function code(theirs: string): string {
 
 function anchor(title: string): string {
   return title.toLowerCase().replaceAll("'", "").replaceAll(" ", "-");
-}
-
-/** A Markdown table with its columns padded to one width. */
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const widths = head.map((cell, column) =>
-    Math.max(cell.length, ...rows.map((row) => (row[column] ?? "").length)),
-  );
-  const line = (cells: readonly string[]): string =>
-    `| ${widths.map((width, column) => (cells[column] ?? "").padEnd(width)).join(" | ")} |`;
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n");
 }

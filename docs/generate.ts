@@ -2,10 +2,12 @@
 // exits with 1 if a page is stale.
 
 import { configurationPage } from "./configuration-page.ts";
+import { metricsPage } from "./metrics-page.ts";
 
 /** File name in this folder → the function that writes its text. */
 export const pages: Readonly<Record<string, () => string>> = {
   "configuration.md": configurationPage,
+  "metrics.md": metricsPage,
 };
 
 /** The names of the pages whose file differs from what their function writes. */

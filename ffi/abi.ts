@@ -50,6 +50,9 @@ export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as
 /** struct in6_pktinfo, netinet/in.h: address, interface index. */
 export const In6Pktinfo = { address: 0, ifindex: 16, size: 20 } as const;
 
+/** struct sock_extended_err, linux/errqueue.h: the error number first, whatever follows. */
+export const SockExtendedErr = { errno: 0, size: 16 } as const;
+
 /** struct epoll_event, sys/epoll.h: packed on x86-64 alone. */
 export const EpollEvent: {
   readonly events: number;
@@ -124,12 +127,14 @@ export const Ifreq = { name: 0, mtu: 16, size: 40 } as const;
 /** System calls that C libraries of the last ten years may lack: asm/unistd_64.h and asm-generic/unistd.h. */
 export const Syscall: {
   readonly fstat: number;
+  readonly gettid: number;
   readonly getdents64: number;
   readonly renameat2: number;
   readonly preadv2: number;
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
+  readonly epollPwait2: number;
   readonly capget: number;
   readonly capset: number;
   readonly seccomp: number;
@@ -138,12 +143,14 @@ export const Syscall: {
   readonly landlockRestrictSelf: number;
 } = {
   fstat: isX64 ? 5 : 80,
+  gettid: isX64 ? 186 : 178,
   getdents64: isX64 ? 217 : 61,
   renameat2: isX64 ? 316 : 276,
   preadv2: isX64 ? 327 : 286,
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
   openat2: 437,
+  epollPwait2: 441,
   capget: isX64 ? 125 : 90,
   capset: isX64 ? 126 : 91,
   seccomp: isX64 ? 317 : 277,
@@ -177,7 +184,6 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
-export const CLOCK_MONOTONIC = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
@@ -185,10 +191,12 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_IP = 0;
 export const IPPROTO_IPV6 = 41;
 export const SOL_SOCKET = 1;
+export const SO_BINDTODEVICE = 25;
 export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
+export const MSG_ERRQUEUE = 0x2000;
 export const UDP_SEGMENT = 103;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;
@@ -208,6 +216,7 @@ export const NUD_DELAY = 0x08;
 export const NUD_PROBE = 0x10;
 export const NUD_PERMANENT = 0x80;
 export const SIOCGIFMTU = 0x8921;
+export const CLOCK_MONOTONIC = 1;
 export const EPOLLIN = 0x001;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;

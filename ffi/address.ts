@@ -193,6 +193,28 @@ export function decodeSockaddr(from: Uint8Array, offset: number): SocketAddress 
   return { family: 6, bytes: from.slice(start, start + 16), port, scopeId };
 }
 
+/**
+ * Whether two sockaddrs have the same IP address and scope; their ports may differ. Each is in `NAME_BYTES` bytes, zeroed
+ * behind its end. Allocates nothing.
+ */
+export function isSameHost(a: Uint8Array, aStart: number, b: Uint8Array, bStart: number): boolean {
+  if (u8(a, aStart + SockaddrIn.family) !== u8(b, bStart + SockaddrIn.family)) return false;
+  const isV6 = u8(a, aStart + SockaddrIn.family) === AF_INET6;
+  const start = isV6 ? SockaddrIn6.address : SockaddrIn.address;
+  const end = isV6 ? SockaddrIn6.size : start + IPV4_BYTES;
+  for (let index = start; index < end; index++) {
+    if (u8(a, aStart + index) !== u8(b, bStart + index)) return false;
+  }
+  return true;
+}
+
+const IPV4_BYTES = 4;
+
+/** The UDP port of the sockaddr at `offset`. */
+export function portAt(from: Uint8Array, offset: number): number {
+  return u16(from, offset + SockaddrIn.port);
+}
+
 /** The index of an interface given by name or by number; 0 if there is none (a name is looked up, a number believed). */
 function scopeIdOf(scope: string): number {
   return /^[0-9]{1,9}$/.test(scope) ? Number(scope) : interfaceIndex(scope);

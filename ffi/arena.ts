@@ -6,11 +6,18 @@ import { u32At } from "#base/bytes.ts";
 
 import { aligned } from "./abi.ts";
 import { errnoName } from "./errno.ts";
+import { forgetMapping, holdMapping } from "./holdings.ts";
 import { checked, libc, memoryAt } from "./libc.ts";
 
 const PROT_READ_WRITE = 0x3;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
 const PAGE_BYTES = 4096;
+
+/**
+ * How the error begins where the kernel refuses: a limit of the process, or overcommitting is forbidden. A start can cause it, and
+ * a reload that allows uploads, and the first upload of text.
+ */
+export const OUT_OF_MEMORY = "the kernel gives no memory";
 
 /** A mapped region. Offsets are bytes from `address`; the word views index by offset / 4 or offset / 2. */
 export class Arena {
@@ -22,13 +29,15 @@ export class Arena {
   readonly i32: Int32Array;
   #used = 0;
 
-  /** Maps `bytes` (rounded up to pages). Throws when the kernel refuses, which only start-up can cause. */
+  /** Maps `bytes` (rounded up to pages). Throws {@link OUT_OF_MEMORY} when the kernel refuses. */
   constructor(bytes: number) {
     this.bytes = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
     const flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
     const address = checked(libc.mmap(0, this.bytes, PROT_READ_WRITE, flags, -1, 0));
-    if (address < 0) throw new Error(`mmap of ${this.bytes} bytes: ${errnoName(address)}`);
+    if (address < 0)
+      throw new Error(`${OUT_OF_MEMORY}: ${this.bytes} bytes, ${errnoName(address)}`);
     this.address = address;
+    holdMapping(address, this.bytes);
     const memory = memoryAt(address, this.bytes);
     this.u8 = new Uint8Array(memory);
     this.u16 = new Uint16Array(memory);
@@ -58,6 +67,7 @@ export class Arena {
 
   /** Unmaps the region. No view of it may be touched afterwards. */
   unmap(): void {
+    forgetMapping(this.address);
     libc.munmap(this.address, this.bytes);
   }
 }

@@ -2,6 +2,7 @@
 // Neither end ever blocks; rings that were not heard yet add up to one.
 
 import { Errno } from "./errno.ts";
+import { held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 import { readU64, scratch, scratchAddress, STRUCT } from "./scratch.ts";
 
@@ -11,7 +12,7 @@ const COUNTER_BYTES = 8;
 
 /** Creates a doorbell. Returns its fd or −errno. Source: eventfd(2). */
 export function createEventfd(): number {
-  return checked(libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  return held(checked(libc.eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)));
 }
 
 /** Rings: the fd becomes readable. Returns ≥ 0 or −errno; a counter that is full has rung already, which is 0. */

@@ -20,6 +20,7 @@ import {
   Syscall,
 } from "./abi.ts";
 import { Errno } from "./errno.ts";
+import { closeHeld, held, heldForPeer } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
@@ -33,7 +34,7 @@ export type FollowedLinks = "inside" | "none";
 export function openRoot(path: string): number {
   const length = writeText(path);
   if (length < 0) return length;
-  return checked(libc.open(scratchAddress(TEXT), O_PATH | O_DIRECTORY | O_CLOEXEC, 0));
+  return held(checked(libc.open(scratchAddress(TEXT), O_PATH | O_DIRECTORY | O_CLOEXEC, 0)));
 }
 
 /**
@@ -121,7 +122,9 @@ export function openSegment(folderFd: number, name: Uint8Array, kind: SegmentKin
   const length = writeName(name);
   if (length < 0) return length;
   if (scratch.u8.subarray(TEXT, TEXT + length).includes(SLASH)) return -Errno.EXDEV;
-  return checked(libc.openat(folderFd, scratchAddress(TEXT), segmentFlags[kind] | O_NOFOLLOW, 0));
+  return heldForPeer(
+    checked(libc.openat(folderFd, scratchAddress(TEXT), segmentFlags[kind] | O_NOFOLLOW, 0)),
+  );
 }
 
 /** What {@link openSegment} opens. */
@@ -178,7 +181,7 @@ function openat2(rootFd: number, flags: number, links: FollowedLinks): number {
   const how = scratchAddress(STRUCT);
   for (let races = 0; ; races++) {
     const fd = checked(libc.syscall(Syscall.openat2, rootFd, name, how, OpenHow.size, 0, 0));
-    if (fd !== -Errno.EAGAIN || races === RACES_MAX) return fd;
+    if (fd !== -Errno.EAGAIN || races === RACES_MAX) return heldForPeer(fd);
   }
 }
 
@@ -194,8 +197,8 @@ function walk(rootFd: number, length: number, wantedFlags: number): number {
     const isLast = stop === end;
     scratch.u8[stop] = 0;
     const flags = isLast ? lastFlags : FOLDER_FLAGS;
-    const fd = checked(libc.openat(folderFd, scratchAddress(start), flags, 0));
-    if (folderFd !== rootFd) libc.close(folderFd);
+    const fd = heldForPeer(checked(libc.openat(folderFd, scratchAddress(start), flags, 0)));
+    if (folderFd !== rootFd) closeHeld(folderFd);
     if (isLast || fd < 0) return fd;
     folderFd = fd;
     start = stop + 1;
@@ -241,5 +244,5 @@ export function fadvise(fd: number, offset: number, length: number, advice: numb
 
 /** Closes `fd`. Returns 0 or −errno; the fd is gone either way. */
 export function closeFd(fd: number): number {
-  return checked(libc.close(fd));
+  return closeHeld(fd);
 }

@@ -52,10 +52,10 @@ const symbols = {
   prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" },
   getrlimit: { args: ["i32", "u64"], returns: "i32" },
   setrlimit: { args: ["i32", "u64"], returns: "i32" },
-  clock_gettime: { args: ["i32", "u64"], returns: "i32" },
   fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
   execve: { args: ["u64", "u64", "u64"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
+  clock_gettime: { args: ["i32", "u64"], returns: "i32" },
 } as const;
 
 /** The names of every bound symbol, for docs/unsafe.md and its test. */

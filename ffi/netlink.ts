@@ -36,6 +36,7 @@ import {
 } from "./abi.ts";
 import { Arena } from "./arena.ts";
 import { Errno } from "./errno.ts";
+import { closeHeld, held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 
 /** What is asked for: the neighbour with `address` (4 or 16 bytes) on interface `ifindex`. */
@@ -107,7 +108,7 @@ export class NeighbourTable {
   }
 
   #disconnect(): void {
-    if (this.#fd >= 0) libc.close(this.#fd);
+    if (this.#fd >= 0) closeHeld(this.#fd);
     this.#fd = -1;
   }
 
@@ -129,7 +130,8 @@ export class NeighbourTable {
 
 /** Not bound: the kernel gives it an address when it first writes, and what it writes goes to the kernel. */
 function openNetlink(): number {
-  return checked(libc.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
+  const kind = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
+  return held(checked(libc.socket(AF_NETLINK, kind, NETLINK_ROUTE)));
 }
 
 /** Writes the request for `query` into `into`, for one entry or for all of its family; returns its length. */

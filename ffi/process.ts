@@ -1,10 +1,12 @@
-// Facts and wishes about this process and the calling thread (ffi layer, rank 1): processors, user, page size.
+// Facts and wishes about this process and the calling thread (ffi layer, rank 1): processors, user, page size, clock.
 // Calls that can fail return ≥ 0 or −errno.
+
+import { readFileSync } from "node:fs";
 
 import { assert } from "#base/assert.ts";
 import { u8 } from "#base/bytes.ts";
 
-import { CLOCK_MONOTONIC, Timespec } from "./abi.ts";
+import { CLOCK_MONOTONIC, Syscall, Timespec } from "./abi.ts";
 import { Errno } from "./errno.ts";
 import { checked, libc } from "./libc.ts";
 import { readU64, scratch, scratchAddress, STRUCT, STRUCT_BYTES } from "./scratch.ts";
@@ -44,12 +46,20 @@ export function effectiveUid(): number {
   return libc.geteuid();
 }
 
-/** The kernel's monotonic clock in microseconds, as other processes of this machine read it too. Source: clock_gettime(2). */
-export function monotonicNow(): number {
-  const result = libc.clock_gettime(CLOCK_MONOTONIC, scratchAddress(STRUCT));
-  assert(result === 0, "every kernel has this clock");
-  const seconds = readU64(STRUCT + Timespec.seconds);
-  return seconds * 1e6 + Math.floor(readU64(STRUCT + Timespec.nanoseconds) / 1000);
+/** The calling thread's number, as in /proc/self/task; never fails. Source: gettid(2), for which glibc has no function before 2.30. */
+export function threadId(): number {
+  return libc.syscall(Syscall.gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/** How many descriptors this process may have; Infinity where the kernel does not say. Source: proc_pid_limits(5). */
+export function descriptorsMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "latin1");
+    const soft = Number(/^Max open files +(?<soft>\d+)/m.exec(limits)?.groups?.["soft"]);
+    return Number.isNaN(soft) ? Infinity : soft;
+  } catch {
+    return Infinity;
+  }
 }
 
 /** Bytes in one page of memory: 4,096 on x86-64, up to 65,536 on arm64. */
@@ -57,6 +67,14 @@ export function pageBytes(): number {
   const bytes = libc.getpagesize();
   assert(bytes >= 4096, "a page has at least 4 KiB");
   return bytes;
+}
+
+/** Microseconds of a clock that never jumps and is the same in every thread. Source: clock_gettime(2), CLOCK_MONOTONIC. */
+export function monotonicClockUs(): number {
+  const result = libc.clock_gettime(CLOCK_MONOTONIC, scratchAddress(STRUCT));
+  assert(result === 0, "every Linux has this clock");
+  const seconds = readU64(STRUCT + Timespec.seconds);
+  return seconds * 1e6 + readU64(STRUCT + Timespec.nanoseconds) / 1000;
 }
 
 function clearMask(): void {

@@ -10,6 +10,7 @@ import {
   IPPROTO_IP,
   IPPROTO_IPV6,
   O_NONBLOCK,
+  SO_BINDTODEVICE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
@@ -19,8 +20,9 @@ import {
 } from "./abi.ts";
 import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "./address.ts";
 import { Errno } from "./errno.ts";
+import { closeHeld, held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
-import { scratch, scratchAddress, STRUCT } from "./scratch.ts";
+import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
 /** The name of a socket option in {@link socketOptions}. */
 export type OptionName = keyof typeof socketOptions;
@@ -44,8 +46,14 @@ export const socketOptions = {
   SO_BUSY_POLL: { level: "socket", number: 46, kind: "us" },
   IP_PKTINFO: { level: "ip", number: 8, kind: "flag" },
   IP_MTU_DISCOVER: { level: "ip", number: 10, kind: "choice" },
+  IP_RECVERR: { level: "ip", number: 11, kind: "flag" },
+  /** Read only, and only of a connected socket: what the kernel knows of the path to its peer. */
+  IP_MTU: { level: "ip", number: 14, kind: "bytes" },
   IP_FREEBIND: { level: "ip", number: 15, kind: "flag" },
   IPV6_MTU_DISCOVER: { level: "ipv6", number: 23, kind: "choice" },
+  /** As IP_MTU. */
+  IPV6_MTU: { level: "ipv6", number: 24, kind: "bytes" },
+  IPV6_RECVERR: { level: "ipv6", number: 25, kind: "flag" },
   IPV6_V6ONLY: { level: "ipv6", number: 26, kind: "flag" },
   IPV6_RECVPKTINFO: { level: "ipv6", number: 49, kind: "flag" },
   IPV6_FREEBIND: { level: "ipv6", number: 78, kind: "flag" },
@@ -61,7 +69,7 @@ export const PMTUDISC_DONT = 0;
 /** Opens a UDP socket of family 4 or 6. Returns its fd or −errno (−EAFNOSUPPORT: no IPv6 here). */
 export function openSocket(family: 4 | 6): number {
   const domain = family === 4 ? AF_INET : AF_INET6;
-  return checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return held(checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
 }
 
 /** Has calls on `fd` never wait, for a socket that was opened elsewhere. Returns 0 or −errno. Source: fcntl(2). */
@@ -77,6 +85,27 @@ const F_SETFL = 4;
 export function bindSocket(fd: number, address: SocketAddress): number {
   const length = encodeSockaddr(scratch.u8, STRUCT, address);
   return checked(libc.bind(fd, scratchAddress(STRUCT), length));
+}
+
+/**
+ * Ties `fd` to the interface called `name`: it receives what comes in by that one, and sends by no other. Returns 0 or −errno
+ * (−ENODEV: there is none of that name; −EPERM: before Linux 5.7 this needs CAP_NET_RAW). Source: socket(7).
+ */
+export function bindToInterface(fd: number, name: string): number {
+  const length = writeText(name);
+  if (length < 0) return length;
+  return checked(
+    libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, scratchAddress(TEXT), length + 1),
+  );
+}
+
+/**
+ * Makes `address` the one that `fd` sends to and hears from. Nothing is sent, but the kernel looks up the way. Returns 0 or
+ * −errno (−ENETUNREACH: there is none). Source: connect(2), udp(7).
+ */
+export function connectSocket(fd: number, address: SocketAddress): number {
+  const length = encodeSockaddr(scratch.u8, STRUCT, address);
+  return checked(libc.connect(fd, scratchAddress(STRUCT), length));
 }
 
 /** The address that `fd` is bound to, or −errno (−ENOTSOCK, −EAFNOSUPPORT: it is no internet socket). */
@@ -124,5 +153,5 @@ const INT_BYTES = 4;
 
 /** Closes a socket. Returns 0 or −errno; the fd is gone either way. */
 export function closeSocket(fd: number): number {
-  return checked(libc.close(fd));
+  return closeHeld(fd);
 }

@@ -1,5 +1,5 @@
-// A service of this machine that takes datagrams by a Unix socket, as the service manager does (test support). Its descriptor does
-// not block: what has not come yet is undefined.
+// A service of this machine that takes datagrams by a Unix socket, as the journal and the service manager do (test support).
+// Nothing waits: what has not come yet is undefined.
 
 import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SockaddrUn } from "#ffi/abi.ts";
 import { Arena } from "#ffi/arena.ts";
@@ -7,13 +7,14 @@ import { Errno, errnoName } from "#ffi/errno.ts";
 import { closeFd } from "#ffi/file.ts";
 import { checked, libc } from "#ffi/libc.ts";
 
-const BYTES = 4096;
+/** Longer than what one such datagram can be by default (net.core.wmem_default). */
+const BYTES = 1 << 18;
 
-export class DatagramService {
+export class DatagramService implements Disposable {
   readonly #fd: number;
   readonly #arena: Arena = new Arena(BYTES);
 
-  /** Listens at `path`; with `@` before it, at an abstract name. */
+  /** Listens at `path`, which must not exist; with `@` before it, at an abstract name. */
   constructor(path: string) {
     this.#fd = checked(libc.socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     const { u8, u16, address } = this.#arena;
@@ -33,7 +34,14 @@ export class DatagramService {
     return new TextDecoder().decode(this.#arena.u8.slice(0, length));
   }
 
-  close(): void {
+  /** Takes everything that has come, each datagram as text. */
+  waiting(): readonly string[] {
+    const texts: string[] = [];
+    for (let text = this.receive(); text !== undefined; text = this.receive()) texts.push(text);
+    return texts;
+  }
+
+  [Symbol.dispose](): void {
     closeFd(this.#fd);
     this.#arena.unmap();
   }

@@ -10,10 +10,24 @@ export const ExitCode = {
   configuration: 1,
   /** The command line is wrong. */
   usage: 2,
+  /** What a client got is not what was announced, or has another SHA-256 than was expected (EX_DATAERR). */
+  corrupt: 65,
+  /** The file to get is not there, or the file to put cannot be read here (EX_NOINPUT). */
+  noInput: 66,
+  /** A host's name is not known (EX_NOHOST). */
+  noHost: 68,
+  /** A server did not answer, or stopped answering (EX_UNAVAILABLE). */
+  unavailable: 69,
   /** A bug: workers died again and again (EX_SOFTWARE). */
   internal: 70,
   /** The operating system refused: a port in use, a missing privilege, a folder that cannot be opened (EX_OSERR). */
   system: 71,
+  /** What a client got cannot be written here (EX_CANTCREAT). */
+  cannotCreate: 73,
+  /** A server broke the protocol (EX_PROTOCOL). */
+  protocol: 76,
+  /** A server refused (EX_NOPERM). */
+  refused: 77,
 } as const;
 
 /** The text of a failure: what is wrong, then the remedy, as configuration problems print theirs. */

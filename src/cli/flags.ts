@@ -1,9 +1,10 @@
 // The command line (cli layer): the table of flags that citty parses, that --help prints, and that unknown flags are compared
 // with. Snow-Owl's flags keep their names and meanings.
 
-import type { BooleanArgDef, StringArgDef } from "citty";
-
 import { nearest } from "#config/nearest.ts";
+
+import { clientCommands } from "./client-flags.ts";
+import { readFlags, type UsageFault } from "./words.ts";
 
 /** The commands by name, as --help introduces them. */
 export const commands = {
@@ -18,8 +19,6 @@ export const commands = {
 const operandsMax: Readonly<Partial<Record<CommandName, number>>> = { check: 1, import: 2 };
 
 export type CommandName = keyof typeof commands;
-
-type Flag = (BooleanArgDef | StringArgDef) & { readonly description: string };
 
 /** Every flag. `valueHint` stands for its value in --help. */
 export const flags = {
@@ -74,6 +73,12 @@ export const flags = {
   client: { type: "string", valueHint: "IP", description: "check --explain: the client's address" },
   mac: { type: "string", valueHint: "MAC", description: "check --explain: its hardware address" },
   write: { type: "boolean", description: "check --explain: an upload" },
+  listener: {
+    type: "string",
+    valueHint: "NAME",
+    description:
+      "check --explain: the [[listener]] that the request comes in by (default the first)",
+  },
   interface: {
     type: "string",
     valueHint: "NAME",
@@ -109,8 +114,6 @@ export const flags = {
   version: { type: "boolean", alias: "V", description: "print version, commit and runtime" },
 } as const;
 
-type FlagName = keyof typeof flags;
-
 /** A command line that is well formed: a command, and the arguments that citty parses. */
 export interface Invocation {
   readonly command: CommandName;
@@ -119,73 +122,33 @@ export interface Invocation {
   readonly rawArgs: string[];
 }
 
-/** A command line that is not: what is wrong, and what to write. */
-export interface UsageFault {
-  readonly fault: string;
-  readonly remedy: string;
-}
-
 /** Splits a command line into command and flags, and refuses what citty would let pass: unknown, valueless and repeated ones. */
 export function readCommandLine(argv: readonly string[]): Invocation | UsageFault {
-  const rawArgs: string[] = [];
-  const seen = new Set<string>();
   const operands: string[] = [];
   let command: CommandName | undefined;
-  for (let index = 0; index < argv.length; index++) {
-    const word = argv[index] ?? "";
-    if (!word.startsWith("-") || word === "-") {
-      if (command === undefined) {
-        const fault = commandFault(word);
-        if (fault !== undefined) return fault;
-        command = word as CommandName;
-      } else {
-        if (operands.length >= (operandsMax[command] ?? 0)) return extraFault(word);
-        operands.push(word);
-      }
-      continue;
+  const rawArgs = readFlags(argv, flags, (word) => {
+    if (command === undefined) {
+      const fault = commandFault(word);
+      if (fault === undefined) command = word as CommandName;
+      return fault;
     }
-    const equals = word.indexOf("=");
-    const typed = equals < 0 ? word : word.slice(0, equals);
-    const name = flagNamed(typed);
-    if (name === undefined) return unknownFlag(typed);
-    if (seen.has(name)) return { fault: `${typed} stands twice`, remedy: "give each flag once" };
-    seen.add(name);
-    const flag: Flag = flags[name];
-    if (flag.type === "boolean") {
-      if (equals >= 0) return { fault: `${typed} takes no value`, remedy: `write ${typed} alone` };
-      rawArgs.push(`--${name}`);
-      continue;
-    }
-    const value = equals < 0 ? argv[++index] : word.slice(equals + 1);
-    if (value === undefined || value === "" || (equals < 0 && /^-./.test(value))) {
-      return { fault: `${typed} needs a value`, remedy: `write ${typed} ${flag.valueHint}` };
-    }
-    rawArgs.push(`--${name}=${value}`);
-  }
-  return { command: command ?? "serve", operands, rawArgs };
-}
-
-function flagNamed(typed: string): FlagName | undefined {
-  return (Object.keys(flags) as FlagName[]).find((name) => {
-    const flag: Flag = flags[name];
-    return (
-      typed === `--${name}` || (flag.alias !== undefined && typed === `-${String(flag.alias)}`)
-    );
+    if (operands.length >= (operandsMax[command] ?? 0)) return extraFault(word);
+    operands.push(word);
+    return undefined;
   });
-}
-
-function unknownFlag(typed: string): UsageFault {
-  const name = nearest(typed.replace(/^-+/, ""), Object.keys(flags));
-  const remedy = name === undefined ? "--help lists the flags" : `did you mean --${name}?`;
-  return { fault: `unknown flag ${typed}`, remedy };
+  return "fault" in rawArgs ? rawArgs : { command: command ?? "serve", operands, rawArgs };
 }
 
 function commandFault(word: string): UsageFault | undefined {
   if (Object.hasOwn(commands, word)) return undefined;
-  const name = nearest(word, Object.keys(commands));
+  if (Object.hasOwn(clientCommands, word)) {
+    const remedy = `write snow-owl-tftp ${word} and then its flags; ${word} --help lists them`;
+    return { fault: `${word} stands behind flags`, remedy };
+  }
+  const name = nearest(word, [...Object.keys(commands), ...Object.keys(clientCommands)]);
   const remedy =
     name === undefined
-      ? `commands are ${Object.keys(commands).join(", ")}; a configuration file is given with -c ${word}`
+      ? `commands are ${Object.keys(commands).join(", ")}, get, put; a configuration file is given with -c ${word}`
       : `did you mean ${name}?`;
   return { fault: `unknown command ${word}`, remedy };
 }

@@ -1,22 +1,25 @@
 // The text of --help (cli layer): good enough to be the manual. Flags, commands and exit codes
 // come from their tables, so that none can be missing.
 
+import { clientCommands } from "./client-flags.ts";
 import { ExitCode } from "./exit.ts";
 import { commands, flags } from "./flags.ts";
 
 /** The whole text, without the last newline. */
 export function helpText(version: string): string {
   return [
-    `snow-owl-tftp ${version}: a TFTP server for network boot`,
+    `snow-owl-tftp ${version}: a TFTP server for network boot, and a client`,
     "",
     "usage:",
     "  snow-owl-tftp [serve|check|probe] [-c FILE] [flags]",
-    "  snow-owl-tftp check [-c FILE] --explain --client IP [--mac MAC] [--interface NAME] [--local IP]",
+    "  snow-owl-tftp check [-c FILE] --explain --client IP [--mac MAC] [--listener NAME] [--interface NAME] [--local IP]",
     '                [--mode octet|netascii] [--options "NAME=VALUE …"] [--write] NAME',
     "  snow-owl-tftp import tftpd-hpa|dnsmasq|atftpd FILE [--map-file FILE] [--pcre FILE]",
+    "  snow-owl-tftp get URL|HOST:NAME… [-o PATH]     (get --help lists its flags)",
+    "  snow-owl-tftp put FILE… URL|HOST:[NAME]",
     "",
     "commands:",
-    ...table(Object.entries(commands)),
+    ...table([...Object.entries(commands), ...Object.entries(clientCommands)]),
     "",
     "flags (they override the file):",
     ...table(Object.entries(flags).map(([name, flag]) => [flagText(name, flag), flag.description])),
@@ -59,13 +62,13 @@ interface FlagShape {
   readonly valueHint?: string;
 }
 
-function flagText(name: string, flag: FlagShape): string {
+export function flagText(name: string, flag: FlagShape): string {
   const short = flag.alias === undefined ? "    " : `-${flag.alias}, `;
   return `${short}--${name}${flag.valueHint === undefined ? "" : ` ${flag.valueHint}`}`;
 }
 
 /** Rows of two columns; the second starts behind the longest of the first. */
-function table(rows: readonly (readonly [string, string])[]): string[] {
+export function table(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.max(...rows.map(([left]) => left.length));
   return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
 }

@@ -104,12 +104,7 @@ function importOption(document: ImportDocument, option: GivenOption, found: Find
       );
       return;
     case "maxthread":
-      document.set(
-        "transfer.max_transfers",
-        Math.min(65_536, Math.max(1, Number(value) || 100)),
-        "approximated",
-        `${written}; here it holds for each worker`,
-      );
+      document.limitTransfers(value, 100, written);
       return;
     case "no-timeout":
     case "no-tsize":

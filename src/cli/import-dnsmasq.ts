@@ -104,16 +104,9 @@ function importLine(document: ImportDocument, line: Line, found: Findings): void
     case "listen-address":
       found.addresses.push(...list);
       return;
-    case "tftp-max": {
-      const remark = `${written}; here it holds for each worker`;
-      document.set(
-        "transfer.max_transfers",
-        Math.min(65_536, Math.max(1, Number(value) || 50)),
-        "approximated",
-        remark,
-      );
+    case "tftp-max":
+      document.limitTransfers(value, 50, written);
       return;
-    }
     case "tftp-no-blocksize":
       document.set("transfer.refuse_options", ["blksize"], "translated", written);
       return;

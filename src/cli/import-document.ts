@@ -1,6 +1,8 @@
 // The configuration that an import writes (cli layer): keys and tables with a comment for each thing that was translated,
 // approximated or impossible, so that whoever moves in sees what became of every line.
 
+import { limitKeys } from "#config/keys-limits.ts";
+
 /** How well something of another server's could be said here. */
 export type Fidelity = "translated" | "approximated" | "impossible" | "no need";
 
@@ -37,6 +39,18 @@ export class ImportDocument {
     this.#tables.set(table, keys);
   }
 
+  /** Sets how many transfers there may be, `value` or else `otherwise`. Other servers do not answer then. */
+  limitTransfers(value: string, otherwise: number, written: string): void {
+    const transfers = Math.min(Math.max(1, Number(value) || otherwise), TRANSFERS_MAX);
+    this.set("limits.transfers", transfers, "translated", written);
+    this.set(
+      "limits.at_limit",
+      "drop",
+      "translated",
+      `${written}; what comes then is not answered`,
+    );
+  }
+
   /** Adds a table to a list such as `rule`. */
   add(list: string, keys: Keys, fidelity: Fidelity, text: string): void {
     this.#lists.push("", ...comment(`${fidelity}: ${text}`), `[[${list}]]`);
@@ -66,6 +80,8 @@ export class ImportDocument {
     return [...lines, ...this.#lists].join("\n");
   }
 }
+
+const TRANSFERS_MAX: number = limitKeys["limits.transfers"].max;
 
 /** Comment lines. What comes from a file may hold anything, but no line of a comment may end early. */
 function comment(text: string): string[] {

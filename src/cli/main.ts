@@ -20,6 +20,8 @@ import { takeHeritage } from "#supervisor/heritage.ts";
 import type { Program } from "#supervisor/reach.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
+import { clientCommandOf } from "./client-flags.ts";
+import { clientMain } from "./client.ts";
 import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
 import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
 import { explainRequest } from "./explain-request.ts";
@@ -35,6 +37,8 @@ type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
 
 /** Runs the command that `argv` asks for. Resolves to the exit code. */
 export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
+  const clientCommand = clientCommandOf(argv);
+  if (clientCommand !== undefined) return clientMain(clientCommand, argv);
   const invocation = readCommandLine(argv);
   if ("fault" in invocation) {
     complain(failureText(invocation.fault, invocation.remedy));
@@ -97,6 +101,7 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
       ...workerUrls,
       heritage,
       isMulticastAsked: config.multicast.enabled,
+      configFile: configured.file ?? "",
       reread: rereader(flagsGiven, configured, machine),
       show,
     },

@@ -1,20 +1,25 @@
 // The settings in words (config layer): what a configuration resolves to on this machine, and why. Printed by
 // `check`; each line is a name, a value and, where there was a choice, the reason.
 
-import type { ListenAddress } from "./address.ts";
+import { unreachable } from "#base/assert.ts";
+
+import { formatListen } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainLimits } from "./explain-limits.ts";
+import { explainListeners, explainPorts } from "./explain-listeners.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainProcess } from "./explain-process.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
-import { formatBytes } from "./format.ts";
+import { formatBytes, formatSpan } from "./format.ts";
 import {
   blockBytesMax,
   cacheBytesMax,
+  type LogTarget,
   type Machine,
   resolveSettings,
   type Settings,
   spinUs,
-  transferSockets,
+  uploadBytesMax,
   windowBlocksMax,
   workerCount,
 } from "./settings.ts";
@@ -26,12 +31,6 @@ export function explainSettings(config: Config, machine: Machine): readonly stri
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 }
 
-/** `[::]:69`, or with a scope `[fe80::1%eth0]:69`. */
-function formatListen({ address, port, scope }: ListenAddress): string {
-  if (!address.includes(":")) return `${address}:${port}`;
-  return `[${address}${scope === undefined ? "" : `%${scope}`}]:${port}`;
-}
-
 function explanations(config: Config, machine: Machine): readonly (readonly [string, string])[] {
   const settings = resolveSettings(config, machine);
   const workers = workerCount(config, machine);
@@ -40,7 +39,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
   const spin = spinUs(config);
   const cache = cacheBytesMax(config, machine);
   return [
-    ["listen", `${formatListen(settings.listen)}${dualStack(settings.listen)}`],
+    ...explainListeners(settings.listeners),
     ["root", settings.rootDir],
     ["names", describeLookup(settings)],
     ...explainPolicy(settings.policy),
@@ -49,17 +48,18 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
       settings.fileBytesMax === 0 ? "unlimited" : upTo(formatBytes(settings.fileBytesMax)),
     ],
     ["workers", `${workers.value} (${workers.reason})${settings.workerAffinity ? ", pinned" : ""}`],
-    ["ports", describePorts(config, machine, settings)],
+    ...explainPorts(settings.listeners, config),
     [
       "block size",
       `${upTo(`${block.value} bytes`)} (${block.reason}), ${settings.clampsToMtu ? "and what the interface's MTU holds (mtu_clamp), " : ""}512 unless asked`,
     ],
     [
       "window",
-      `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked`,
+      `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked${settings.isPaced ? "" : "; never paced"}`,
     ],
     ["options", describeRefused(settings)],
     ["transfers", `${upTo(String(settings.transfersMax))} per worker`],
+    ...explainLimits(settings.limits),
     ["timeouts", describeTimeouts(settings)],
     ["buffers", describeBuffers(settings)],
     ["batches", describeBatches(settings)],
@@ -70,18 +70,16 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ["file hints", describeHints(settings)],
     ["cache", `${formatBytes(cache.value)} (${cache.reason})`],
     ...explainUploads(settings.uploads),
+    ...explainUploadMemory(config, machine),
     ...explainHooks(settings.hooks),
     ...explainProcess(settings.process),
     ["log", describeLog(settings)],
+    ["status", describeStatus(settings)],
   ];
 }
 
 function upTo(value: string): string {
   return `up to ${value}`;
-}
-
-function dualStack({ address }: ListenAddress): string {
-  return address === "::" ? " (IPv6 and IPv4)" : "";
 }
 
 function describeLookup({ lookup }: Settings): string {
@@ -92,14 +90,6 @@ function describeLookup({ lookup }: Settings): string {
     listed: `symlinks into ${targets}`,
   }[lookup.symlinks];
   return `${lookup.isCaseInsensitive ? "in any case" : "exact"}, ${links}`;
-}
-
-function describePorts(config: Config, machine: Machine, settings: Settings): string {
-  if (settings.singlePort) return "the service port alone (single_port)";
-  const sockets = transferSockets(config, machine);
-  const range = settings.portRange;
-  const from = range === undefined ? "chosen by the kernel" : `from ${range.first}-${range.last}`;
-  return `${sockets.value} per worker (${sockets.reason}), ${from}`;
 }
 
 function describeRefused({ refusedOptions }: Settings): string {
@@ -135,8 +125,43 @@ function describeHints(settings: Settings): string {
   return hints.length === 0 ? "none" : hints.join(", ");
 }
 
+function explainUploadMemory(
+  config: Config,
+  machine: Machine,
+): readonly (readonly [string, string])[] {
+  const { value, reason } = uploadBytesMax(config, machine);
+  return value === 0 ? [] : [["  memory", `${formatBytes(value)} (${reason})`]];
+}
+
 function describeLog({ log }: Settings): string {
-  const besides = log.auditFile === undefined ? "on" : `also to ${log.auditFile}`;
-  const audit = `audit events ${log.auditEnabled ? besides : "off"}`;
-  return `${log.level}, ${log.format}, to ${log.file ?? "standard output"}, ${audit}`;
+  const { auditTarget, rotation, samplingRate } = log;
+  const besides = auditTarget === undefined ? "on" : `also to ${describeTarget(auditTarget)}`;
+  const share = samplingRate === 1 ? "" : `, of ${samplingRate * 100} % of boots`;
+  const audit = log.auditEnabled ? `${besides}${share}` : "off";
+  const { bytesMax, ageMaxMs } = rotation;
+  const limits = [];
+  if (bytesMax > 0) limits.push(formatBytes(bytesMax));
+  if (ageMaxMs > 0) limits.push(formatSpan(ageMaxMs));
+  const rotated = limits.length === 0 ? "" : `, a new file after ${limits.join(" or ")}`;
+  return `${log.level}, ${log.format}, to ${describeTarget(log.target)}, audit events ${audit}${rotated}`;
+}
+
+function describeTarget(target: LogTarget): string {
+  switch (target.kind) {
+    case "output":
+      return "standard output";
+    case "journal":
+      return "the journal";
+    case "file":
+      return target.path;
+    default:
+      return unreachable(target);
+  }
+}
+
+function describeStatus({ status }: Settings): string {
+  const { listen, tokenFile } = status;
+  if (listen === undefined) return "no web server (status.bind_addr)";
+  const who = tokenFile === undefined ? "for this machine" : "with a token";
+  return `http://${formatListen(listen)}/metrics, ${who}`;
 }

@@ -11,6 +11,7 @@ export type TextKind =
   | "folder-below"
   | "file-name"
   | "socket-address"
+  | "status-address"
   | "ip-address"
   | "port-range"
   | "log-level"

@@ -55,8 +55,9 @@ export const performanceKeys = {
     min: 0,
     max: 1,
     origin: "snow-owl",
-    note: "every event is written; an audit trail with holes proves nothing. `logging.level` reduces the lines.",
-    about: ["The share of audit events to write."],
+    about: [
+      "The share of boots that are written to the log and to the audit file: all requests and transfers of a boot, or none. What is a warning or an error is always written, and counted is everything.",
+    ],
   },
   "performance.platform.socket.recv_buffer_kb": {
     kind: "integer",
@@ -285,5 +286,19 @@ export const performanceKeys = {
     origin: "snow-owl",
     needsRestart: true,
     about: ["Pin each worker to a core of its own."],
+  },
+  "performance.platform.worker_pool.stuck_secs": {
+    kind: "integer",
+    default: 30,
+    min: 0,
+    max: 86_400,
+    unit: "s",
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "How long a worker may be busy with one turn, which usually takes a millisecond, before it is ended and replaced. 0: for ever.",
+      "A third of that as processor time is enough.",
+      "If it cannot be ended, because a disk or a network file system does not answer, the server exits, so that the service manager restarts it.",
+    ],
   },
 } as const;

@@ -192,6 +192,19 @@ export const uploadKeys = {
     because: "switches pause while they read their flash (a guess).",
     about: ["The silence after which an upload is given up, and nothing of it stays."],
   },
+  "uploads.memory_mb": {
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 1_048_576,
+    unit: "MiB",
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "Memory of all workers together for what was received and is not written yet: 128 KiB for each upload, and a third more. It is taken when it is used.",
+      "0 is 64 MiB for each worker: 384 uploads at a time. An upload for which there is none is answered with ERROR 0.",
+    ],
+  },
   "uploads.disk_threads": {
     kind: "integer",
     default: 2,

@@ -3,10 +3,13 @@
 
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
+import { limitKeys, rateClassKeys } from "./keys-limits.ts";
+import { listenerKeys } from "./keys-listeners.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { processKeys } from "./keys-process.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
+import { statusKeys } from "./keys-status.ts";
 import { transferKeys } from "./keys-transfer.ts";
 import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
 import type { Place } from "./problem.ts";
@@ -16,24 +19,30 @@ type Rows = typeof serviceKeys &
   typeof processKeys &
   typeof performanceKeys &
   typeof transferKeys &
+  typeof limitKeys &
   typeof uploadKeys &
-  typeof policyKeys;
+  typeof policyKeys &
+  typeof statusKeys;
 
 /** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
 export const lists: Lists = {
+  listener: listenerKeys,
   "access.root": accessRootKeys,
   rule: ruleKeys,
   host: hostKeys,
   template: templateKeys,
+  rate_class: rateClassKeys,
   "uploads.pattern": uploadPatternKeys,
   hook: hookKeys,
 };
 
 interface Lists {
+  readonly listener: typeof listenerKeys;
   readonly "access.root": typeof accessRootKeys;
   readonly rule: typeof ruleKeys;
   readonly host: typeof hostKeys;
   readonly template: typeof templateKeys;
+  readonly rate_class: typeof rateClassKeys;
   readonly "uploads.pattern": typeof uploadPatternKeys;
   readonly hook: typeof hookKeys;
 }
@@ -90,10 +99,12 @@ export type Values = Nest<
 export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...serviceKeys,
   ...filesKeys,
+  ...statusKeys,
   ...policyKeys,
   ...uploadKeys,
   ...processKeys,
   ...transferKeys,
+  ...limitKeys,
   ...performanceKeys,
 };
 
@@ -103,6 +114,14 @@ export const sections: readonly Section[] = [
     path: "",
     title: "The top of the file",
     about: ["What is served, and where."],
+  },
+  {
+    path: "listener",
+    title: "Listeners",
+    about: [
+      "Several places to listen at, each with folders and ports of its own. With any of these tables `bind_addr` does not count.",
+      "Rules tell listeners apart by `listener`. All of them share the workers, the file cache and all limits.",
+    ],
   },
   {
     path: "files",
@@ -115,6 +134,16 @@ export const sections: readonly Section[] = [
     path: "logging",
     title: "Logging",
     about: ["What is written down, and where to."],
+  },
+  {
+    path: "status",
+    title: "Status",
+    about: ["What the server shows of itself, over HTTP. See docs/operations.md."],
+  },
+  {
+    path: "metrics",
+    title: "Metrics",
+    about: ["What `/metrics` shows. docs/metrics.md lists all of it."],
   },
   {
     path: "names",
@@ -140,7 +169,7 @@ export const sections: readonly Section[] = [
     title: "Rules",
     about: [
       "Who gets what. Rules are asked in the order of the file, and each that holds does what it says; the next sees the name that it left.",
-      "A rule holds if all of its conditions do: `client`, `local`, `interface`, `mac`, `request`, `mode` and a pattern of names. Of several clients, addresses and so on one is enough.",
+      "A rule holds if all of its conditions do: `listener`, `client`, `local`, `interface`, `mac`, `request`, `mode` and a pattern of names. Of several clients, addresses and so on one is enough.",
       "`snow-owl-tftp check --explain` shows what the rules make of a request.",
     ],
   },
@@ -195,6 +224,18 @@ export const sections: readonly Section[] = [
     path: "transfer",
     title: "Transfers",
     about: ["How a transfer behaves, what it may be granted, and how many there may be."],
+  },
+  {
+    path: "limits",
+    title: "Limits",
+    about: [
+      "How much anybody may have, so that nobody goes short. What happens at a limit, and how it shows, stands in docs/operations.md.",
+    ],
+  },
+  {
+    path: "rate_class",
+    title: "Rate classes",
+    about: ["Bandwidth for the transfers that rules put into a class (`rate_class`)."],
   },
   {
     path: "cache",

@@ -1,17 +1,13 @@
 // What the server runs with (config layer): the flat values that a configuration resolves to on one
 // machine. Plain data, so that it crosses between threads; every choice is explained in explain.ts.
 
-import {
-  isFault,
-  type ListenAddress,
-  parseListenAddress,
-  parsePortRange,
-  type PortRange,
-} from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
+import { type ListenerSettings, resolveListeners, workersByPorts } from "./settings-listeners.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import { type ProcessSettings, resolveProcess } from "./settings-process.ts";
+import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
   type HookSettings,
   resolveHooks,
@@ -31,16 +27,18 @@ export interface Machine {
 export interface Settings {
   /** Absolute path of the served folder. */
   readonly rootDir: string;
-  readonly listen: ListenAddress;
+  /** Where requests come in; at least one. */
+  readonly listeners: readonly ListenerSettings[];
   readonly lookup: LookupSettings;
   /** The largest file that is served; 0 is unlimited. */
   readonly fileBytesMax: number;
   readonly workers: number;
   /** Whether each worker is pinned to a core. */
   readonly workerAffinity: boolean;
-  readonly singlePort: boolean;
-  /** The ports of the transfer sockets; undefined lets the kernel choose. */
-  readonly portRange: PortRange | undefined;
+  /** How long one turn of a shard may last; 0: for ever. */
+  readonly stuckMs: number;
+  /** Whether addresses to listen on may be ones that come later. */
+  readonly isFreebind: boolean;
   /** The most that is granted to a client that asks (RFC 2348); never more than it asked for. */
   readonly blockBytesMax: number;
   /** Whether a block must also fit in one packet of the interface that the request came in by. */
@@ -54,11 +52,11 @@ export interface Settings {
   readonly timeoutMs: number;
   /** The silence after which a transfer is given up. */
   readonly patienceMs: number;
+  /** Whether windows that lose blocks are let go more slowly. */
+  readonly isPaced: boolean;
   readonly drainMs: number;
   /** Transfers per worker. */
   readonly transfersMax: number;
-  /** Transfer sockets per worker; 0 in single-port mode. */
-  readonly transferSockets: number;
   /** 0 keeps the kernel's default. */
   readonly receiveBufferBytes: number;
   /** 0 keeps the kernel's default. */
@@ -77,11 +75,15 @@ export interface Settings {
   /** File cache of the whole process. */
   readonly cacheBytesMax: number;
   readonly cacheChunkBytes: number;
+  /** Buffers of uploads of the whole process. */
+  readonly uploadBytesMax: number;
   readonly uploads: UploadSettings;
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
+  readonly limits: LimitSettings;
   readonly process: ProcessSettings;
   readonly log: LogSettings;
+  readonly status: StatusSettings;
 }
 
 /** How names are found below the root. */
@@ -95,11 +97,35 @@ interface LookupSettings {
 export interface LogSettings {
   readonly level: LogLevel;
   readonly format: "text" | "json";
-  /** The file to append to; undefined is standard output. */
-  readonly file: string | undefined;
+  readonly target: LogTarget;
   readonly auditEnabled: boolean;
-  /** The file that audit events are appended to besides; undefined writes none. */
-  readonly auditFile: string | undefined;
+  /** Where audit events go besides; undefined writes none. */
+  readonly auditTarget: LogTarget | undefined;
+  readonly rotation: RotationSettings;
+  /** The share of boots whose events are written, 0 to 1. */
+  readonly samplingRate: number;
+  /** The silence after which a client's next request is another boot. */
+  readonly bootWindowMs: number;
+  /** Whether the SHA-256 of each file that was sent is computed. */
+  readonly isHashing: boolean;
+}
+
+/** Where lines go. */
+export type LogTarget =
+  | { readonly kind: "output" }
+  | { readonly kind: "file"; readonly path: string }
+  /** The journal of systemd, by its own protocol. */
+  | { readonly kind: "journal" };
+
+/** Where the journal listens (systemd's "Native Journal Protocol"). */
+export const JOURNAL_SOCKET = "/run/systemd/journal/socket";
+
+/** When a log's file makes room for a new one; 0 is never. */
+export interface RotationSettings {
+  readonly bytesMax: number;
+  readonly ageMaxMs: number;
+  /** How many old files stay. */
+  readonly kept: number;
 }
 
 /** A value with the reason for it, in a few words for `check`. */
@@ -109,9 +135,13 @@ export interface Reasoned<T> {
 }
 
 const MIB = 1024 * 1024;
+const HOUR_MS = 3_600_000;
 
 /** The file cache without `cache.size_mb`: a guess that holds a few boot images. */
 const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
+
+/** Buffers of one worker for uploads without `uploads.memory_mb`: a guess, 384 uploads at a time and some more. */
+const UPLOAD_BYTES_DEFAULT = 64 * MIB;
 
 /** The unit of the file cache: a guess, 16 pages, larger than a block of any size. */
 const CACHE_CHUNK_BYTES = 65_536;
@@ -120,15 +150,16 @@ const CACHE_CHUNK_BYTES = 65_536;
 export function resolveSettings(config: Config, machine: Machine): Settings {
   const { transfer, performance, logging } = config;
   const { socket, file_io: fileIo, batch, worker_pool: workerPool } = performance.platform;
+  const workers = workerCount(config, machine).value;
   return {
     rootDir: config.root_dir,
-    listen: listenAddress(config),
+    listeners: resolveListeners(config, workers),
     lookup: resolveLookup(config),
     fileBytesMax: config.max_file_size_bytes,
-    workers: workerCount(config, machine).value,
+    workers,
     workerAffinity: workerPool.enable_cpu_affinity,
-    singlePort: transfer.single_port,
-    portRange: portRange(config),
+    stuckMs: workerPool.stuck_secs * 1000,
+    isFreebind: transfer.freebind,
     blockBytesMax: blockBytesMax(config).value,
     clampsToMtu: transfer.mtu_clamp === "interface",
     windowBlocksMax: windowBlocksMax(config).value,
@@ -136,9 +167,9 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     refusedOptions: transfer.refuse_options,
     timeoutMs: transfer.retransmit_timeout_ms,
     patienceMs: transfer.patience_secs * 1000,
+    isPaced: transfer.pacing,
     drainMs: transfer.drain_secs * 1000,
     transfersMax: transfer.max_transfers,
-    transferSockets: transferSockets(config, machine).value,
     receiveBufferBytes: socket.recv_buffer_kb * 1024,
     sendBufferBytes: socket.send_buffer_kb * 1024,
     reusePort: socket.reuse_port,
@@ -152,19 +183,38 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     spinUs: spinUs(config).value,
     cacheBytesMax: cacheBytesMax(config, machine).value,
     cacheChunkBytes: CACHE_CHUNK_BYTES,
+    uploadBytesMax: uploadBytesMax(config, machine).value,
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),
     policy: resolvePolicy(config),
+    status: resolveStatus(config),
+    limits: resolveLimits(config),
     process: resolveProcess(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,
-      file: logging.file === "" || logging.file === "-" ? undefined : logging.file,
+      target: logTarget(logging.file),
       auditEnabled: logging.audit_enabled,
-      auditFile:
-        logging.audit_enabled && logging.audit_file !== "" ? logging.audit_file : undefined,
+      auditTarget:
+        logging.audit_enabled && logging.audit_file !== ""
+          ? logTarget(logging.audit_file)
+          : undefined,
+      rotation: {
+        bytesMax: logging.rotate_mb * MIB,
+        ageMaxMs: logging.rotate_hours * HOUR_MS,
+        kept: logging.rotate_keep,
+      },
+      samplingRate: performance.audit_sampling_rate,
+      bootWindowMs: logging.boot_window_secs * 1000,
+      isHashing: logging.audit_sha256,
     },
   };
+}
+
+/** What `logging.file` names: empty or `-` is standard output, `journal` systemd's journal, anything else a file. */
+export function logTarget(file: string): LogTarget {
+  if (file === "" || file === "-") return { kind: "output" };
+  return file === "journal" ? { kind: "journal" } : { kind: "file", path: file };
 }
 
 function resolveLookup({ files }: Config): LookupSettings {
@@ -188,19 +238,9 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   }
   const given = machine.socketsGiven ?? wanted.value;
   if (given < wanted.value) return { value: given, reason: `${given} sockets were handed over` };
-  const ports = portCount(config);
+  const ports = workersByPorts(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;
-}
-
-/** Sockets per worker: as configured, or what an equal share of the port range allows. */
-export function transferSockets(config: Config, machine: Machine): Reasoned<number> {
-  const { transfer } = config;
-  if (transfer.single_port) return { value: 0, reason: "single_port" };
-  const share = Math.floor(portCount(config) / workerCount(config, machine).value);
-  return share < transfer.sockets_per_worker
-    ? { value: share, reason: "an equal share of port_range" }
-    : { value: transfer.sockets_per_worker, reason: "sockets_per_worker" };
 }
 
 /** The smaller of the two caps that a file may set. */
@@ -234,28 +274,25 @@ export function cacheBytesMax(config: Config, machine: Machine): Reasoned<number
   const asked = config.cache.size_mb;
   if (asked > 0) return { value: asked * MIB, reason: "size_mb" };
   const eighth = Math.floor(machine.memoryBytes / 8);
+  const limit = config.limits.memory_mb;
+  const left = limit * MIB - uploadBytesMax(config, machine).value;
+  if (limit > 0 && left < Math.min(eighth, CACHE_BYTES_DEFAULT_MAX)) {
+    return { value: left, reason: "what memory_mb leaves" };
+  }
   return eighth < CACHE_BYTES_DEFAULT_MAX
     ? { value: eighth, reason: "an eighth of the memory" }
     : { value: CACHE_BYTES_DEFAULT_MAX, reason: "the most without size_mb" };
 }
 
-/** The parsed `bind_addr`. A configuration that loaded holds a valid one. */
-export function listenAddress(config: Config): ListenAddress {
-  const listen = parseListenAddress(config.bind_addr);
-  if (isFault(listen)) throw new TypeError(`bind_addr ${listen.message}`);
-  return listen;
-}
-
-/** The parsed `port_range`. A configuration that loaded holds a valid one. */
-export function portRange(config: Config): PortRange | undefined {
-  const range = parsePortRange(config.transfer.port_range);
-  if (range !== undefined && isFault(range)) throw new TypeError(`port_range ${range.message}`);
-  return range;
-}
-
-/** How many ports the transfers may use; without bound where the kernel or the service port serves. */
-function portCount(config: Config): number {
-  const range = portRange(config);
-  if (range === undefined || config.transfer.single_port) return Number.POSITIVE_INFINITY;
-  return range.last - range.first + 1;
+/** What the buffers of uploads may take in all workers together. */
+export function uploadBytesMax(config: Config, machine: Machine): Reasoned<number> {
+  const { limits, uploads, cache, write_config: write } = config;
+  if (!write.enabled) return { value: 0, reason: "uploads are off" };
+  if (uploads.memory_mb > 0) return { value: uploads.memory_mb * MIB, reason: "memory_mb" };
+  const own = UPLOAD_BYTES_DEFAULT * workerCount(config, machine).value;
+  if (limits.memory_mb === 0) return { value: own, reason: "64 MiB for each worker" };
+  const half = Math.floor(((limits.memory_mb - cache.size_mb) * MIB) / 2);
+  return own <= half
+    ? { value: own, reason: "64 MiB for each worker" }
+    : { value: half, reason: "half of what memory_mb leaves" };
 }

@@ -9,9 +9,13 @@ import type { Files } from "./files.ts";
 import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
-import { listenAddress, portRange } from "./settings.ts";
+import { type ListenerSettings, resolveListeners } from "./settings-listeners.ts";
+import { JOURNAL_SOCKET, logTarget } from "./settings.ts";
+import { checkLimits } from "./validate-limits.ts";
+import { checkListeners } from "./validate-listeners.ts";
 import { checkPolicy } from "./validate-policy.ts";
 import { checkProcess } from "./validate-process.ts";
+import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
 type Rule = (config: Config, files: Files) => Finding | undefined;
@@ -36,9 +40,12 @@ const rules: readonly Rule[] = [
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
   const more = [
+    ...checkListeners(config),
     ...checkPolicy(config, files),
+    ...checkLimits(config),
     ...checkUploads(config, files),
     ...checkProcess(config, files),
+    ...checkStatus(config, files),
   ];
   return [...found, ...more].map((finding) => problemOf(finding, config, file));
 }
@@ -92,9 +99,14 @@ function checkSymlinkTargets(config: Config, files: Files): Finding | undefined 
 }
 
 function checkPort(config: Config): Finding | undefined {
-  if (listenAddress(config).port !== 0) return undefined;
+  if (listenerOf(config)?.listen.port !== 0) return undefined;
   const remedy = "write the port that clients ask: 69 unless they are told another.";
   return error("bind_addr", "`bind_addr` cannot have port 0", remedy);
+}
+
+/** The only listener where there are no tables of them; their own checks are in validate-listeners.ts. */
+function listenerOf(config: Config): ListenerSettings | undefined {
+  return config.listener.length > 0 ? undefined : resolveListeners(config, 1)[0];
 }
 
 function checkMulticastPort(config: Config): Finding | undefined {
@@ -110,24 +122,31 @@ function checkMulticastPort(config: Config): Finding | undefined {
 
 function checkLogFile(config: Config, files: Files): Finding | undefined {
   const { file } = config.logging;
-  if (file === "" || file === "-") return undefined;
-  return checkAppend("logging.file", "log", 'file = "" for standard output', file, files);
+  const without = 'file = "" for standard output';
+  return checkTarget("logging.file", "log", without, file, files);
 }
 
 function checkAuditFile(config: Config, files: Files): Finding | undefined {
   const { audit_enabled: isOn, audit_file: file } = config.logging;
   if (!isOn || file === "") return undefined;
-  return checkAppend("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
+  return checkTarget("logging.audit_file", "audit", 'audit_file = "" for none', file, files);
 }
 
-/** A file that lines are appended to; `without` is what to write to do without it. */
-function checkAppend(
+/** Where lines go; `without` is what to write to do without it. */
+function checkTarget(
   path: KeyPath,
   what: string,
   without: string,
   file: string,
   files: Files,
 ): Finding | undefined {
+  const target = logTarget(file);
+  if (target.kind === "output") return undefined;
+  if (target.kind === "journal") {
+    if (files.exists(JOURNAL_SOCKET)) return undefined;
+    const remedy = `start it, or write ${without}; a file of that name needs its whole path.`;
+    return error(path, `the journal of systemd is not there (${JOURNAL_SOCKET})`, remedy);
+  }
   const folder = dirname(file);
   if (!files.isDirectory(folder)) {
     const remedy = `create it: mkdir -p ${shellQuoted(folder)}, or write ${without}.`;
@@ -154,14 +173,14 @@ function checkMulticastVersion(config: Config): Finding | undefined {
 }
 
 function checkPortRange(config: Config): Finding | undefined {
-  const range = portRange(config);
-  if (range === undefined) return undefined;
+  const { listen, portRange: range, singlePort = false } = listenerOf(config) ?? {};
+  if (listen === undefined || range === undefined) return undefined;
   const path = "transfer.port_range";
-  if (config.transfer.single_port) {
+  if (singlePort) {
     const remedy = "remove one of the two.";
     return warning(path, "`port_range` has no effect while `single_port` is on", remedy);
   }
-  const { port } = listenAddress(config);
+  const { port } = listen;
   if (port < range.first || port > range.last) return undefined;
   const remedy = "move the range, or write single_port = true to use that port alone.";
   return error(path, `the range holds port ${port}, on which the server listens`, remedy);

@@ -52,6 +52,7 @@ export function readValue(key: Key, raw: unknown): Reading {
     case "folder-below":
     case "file-name":
     case "socket-address":
+    case "status-address":
     case "ip-address":
     case "port-range":
     case "log-level":
@@ -179,6 +180,8 @@ function textFault(kind: TextKind, raw: string): PlacedFault | undefined {
         : undefined;
     case "socket-address":
       return faultOf(parseListenAddress(raw));
+    case "status-address":
+      return raw === "" ? undefined : faultOf(parseListenAddress(raw));
     case "port-range":
       return faultOf(parsePortRange(raw));
     case "ip-address":

@@ -3,7 +3,7 @@
 
 import { decodeSockaddr, formatIp, formatPeer } from "#ffi/address.ts";
 
-export { localAddress, localIfindex } from "#ffi/control.ts";
+export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
@@ -22,5 +22,15 @@ export function peerAddressText(name: Uint8Array): string {
 export function peerAddress(name: Uint8Array): Uint8Array {
   return decodeSockaddr(name, 0)?.bytes ?? NO_BYTES;
 }
+
+/** {@link peerAddress}, but 4 bytes of a client of IPv4 on a socket of IPv6 too: one client, one address. */
+export function clientAddress(name: Uint8Array): Uint8Array {
+  const address = peerAddress(name);
+  const isMapped = address.length === 16 && MAPPED.every((byte, index) => address[index] === byte);
+  return isMapped ? address.subarray(MAPPED.length) : address;
+}
+
+/** What a v4-mapped address begins with (RFC 4291 §2.5.5.2). */
+const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);

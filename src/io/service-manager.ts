@@ -1,7 +1,7 @@
 // What is said to the service manager (io layer), by the protocol of sd_notify(3). It is a courtesy: a manager that is not there,
 // or does not listen, changes nothing.
 
-import { monotonicNow } from "#ffi/process.ts";
+import { monotonicClockUs } from "#ffi/process.ts";
 import { connectDatagrams, sendText } from "#ffi/unix-socket.ts";
 
 /** One thing to say, such as `READY`, and its value. */
@@ -31,7 +31,7 @@ export class ServiceManager {
 
   /** A reload begins. The time tells it from others. */
   tellReload(): void {
-    this.tell({ RELOADING: 1, MONOTONIC_USEC: monotonicNow() });
+    this.tell({ RELOADING: 1, MONOTONIC_USEC: Math.floor(monotonicClockUs()) });
   }
 }
 

@@ -1,10 +1,11 @@
 // The UDP sockets of all shards (io layer): opened once, before any shard runs, and kept for the life of the process.
 // Either every shard has its service socket and at least one transfer socket, or none is open and a fault says what to do.
 
-import { formatIp, formatPeer, parseIp, type SocketAddress } from "#ffi/address.ts";
-import { Errno, errnoName } from "#ffi/errno.ts";
+import { formatPeer, parseIp, type SocketAddress } from "#ffi/address.ts";
+import { Errno } from "#ffi/errno.ts";
 import {
   bindSocket,
+  bindToInterface,
   closeSocket,
   openSocket,
   type OptionName,
@@ -14,24 +15,35 @@ import {
   socketName,
 } from "#ffi/socket.ts";
 
+import { type BindFault, bindFault, openFault, optionFault, tieFault } from "./socket-faults.ts";
 import type { StartFault } from "./start.ts";
 
 /** What the sockets shall be; the server's settings have all of it. */
 export interface SocketPlan {
-  /** An IP literal without brackets, a port, and the interface of a link-local address. */
-  readonly listen: { readonly address: string; readonly port: number; readonly scope?: string };
-  readonly singlePort: boolean;
-  /** The ports of transfer sockets, both included; undefined lets the kernel choose. */
-  readonly portRange: { readonly first: number; readonly last: number } | undefined;
-  /** Transfer sockets per shard. */
-  readonly transferSockets: number;
+  /** At least one. */
+  readonly listeners: readonly ListenerPlan[];
+  /** Whether addresses may be ones that this machine does not have yet. */
+  readonly isFreebind: boolean;
   /** 0 keeps the kernel's default, as below. */
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
 }
 
-/** The sockets of one shard: descriptors of non-blocking, close-on-exec UDP sockets. */
-interface ShardSockets {
+/** One place to listen at. */
+export interface ListenerPlan {
+  /** An IP literal without brackets, a port, and the interface of a link-local address. */
+  readonly listen: { readonly address: string; readonly port: number; readonly scope?: string };
+  /** The interface that all of its sockets are tied to; undefined: to none. */
+  readonly interface: string | undefined;
+  readonly singlePort: boolean;
+  /** The ports of transfer sockets, both included; undefined lets the kernel choose. */
+  readonly portRange: { readonly first: number; readonly last: number } | undefined;
+  /** Transfer sockets per shard. */
+  readonly transferSockets: number;
+}
+
+/** The sockets that one shard has for one listener: descriptors of non-blocking, close-on-exec UDP sockets. */
+export interface ListenerSockets {
   readonly serviceFd: number;
   /** Empty in single-port mode. */
   readonly transferFds: readonly number[];
@@ -39,38 +51,80 @@ interface ShardSockets {
 
 /** The sockets of all shards, and where they listen. */
 export interface SocketSet {
-  readonly shards: readonly ShardSockets[];
+  /** In the order of the plan. */
+  readonly listeners: readonly BoundListener[];
+  /** For each shard those of every listener, in that order. */
+  readonly shards: readonly (readonly ListenerSockets[])[];
+}
+
+export interface BoundListener {
   /** `address:port` with IPv6 in brackets, as bound. */
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
   readonly isWildcard: boolean;
+  /** As planned. */
+  readonly interface: string | undefined;
+  /** Whether this machine does not have the address yet. */
+  readonly isAwaited: boolean;
+}
+
+/** A listener whose address was read. */
+interface Listener {
+  readonly plan: ListenerPlan;
+  readonly service: SocketAddress;
+  readonly isWildcard: boolean;
+  /** Whether other sockets of ours, another shard's or another listener's, may have its port too. */
+  readonly isShared: boolean;
+  /** Service sockets that somebody else has opened, one for each shard; none: they are opened here. */
+  readonly givenFds: readonly number[];
 }
 
 /**
  * Opens the sockets of `shardCount` shards as `plan` says. Service sockets tell where each request came in, whatever they are
  * bound to: rules may ask for it, and a reload may bring rules. Where service sockets are given there is one for each shard, and
- * `listen` does not count. Source: socket(7), udp(7), ipv6(7).
+ * the address of the only listener does not count. Source: socket(7), udp(7), ipv6(7).
  */
 export function openShardSockets(
   plan: SocketPlan,
   shardCount: number,
   givenFds: readonly number[] = [],
 ): SocketSet | StartFault {
-  const { address, scope } = plan.listen;
-  const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
-  if ("fault" in ip) {
-    return { fault: ip.fault, remedy: "correct bind_addr, or give another address with --bind" };
-  }
+  if (givenFds.length > 0 && plan.listeners.length > 1) return severalFault;
   const given = givenFds[0] === undefined ? undefined : socketName(givenFds[0]);
-  const service: SocketAddress =
-    typeof given === "object" ? given : { ...ip, port: plan.listen.port };
-  const busy = givenFds.length > 0 ? undefined : probePort(service);
-  if (busy !== undefined) return busy;
+  const listeners: Listener[] = [];
+  for (const each of plan.listeners) {
+    const { address, port, scope } = each.listen;
+    const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
+    if ("fault" in ip) return { fault: ip.fault, remedy: ADDRESS_REMEDY };
+    const service: SocketAddress = typeof given === "object" ? given : { ...ip, port };
+    const isWildcard = service.bytes.every((byte) => byte === 0);
+    const sharers = plan.listeners.filter((other) => other.listen.port === port).length;
+    const isShared = shardCount * sharers > 1;
+    listeners.push({ plan: each, service, isWildcard, isShared, givenFds });
+  }
+  // All of them first: where two of ours overlap, the second would find the first.
+  const awaited = new Set<Listener>();
+  for (const listener of givenFds.length > 0 ? [] : listeners) {
+    let probed = probePort(listener, false);
+    if (plan.isFreebind && probed === -Errno.EADDRNOTAVAIL) {
+      awaited.add(listener);
+      probed = probePort(listener, true);
+    }
+    if (typeof probed !== "number") return probed;
+    if (probed < 0) return bindFault(probed, listener.service);
+  }
   const opened: number[] = [];
-  const result = openAll(plan, service, shardCount, opened, givenFds);
+  const result = openAll(plan, listeners, awaited, shardCount, opened);
   if ("fault" in result) for (const fd of opened) closeSocket(fd);
   return result;
 }
+
+const ADDRESS_REMEDY = "correct bind_addr, or give another address with --bind";
+
+const severalFault: StartFault = {
+  fault: "sockets were handed over, and the configuration has several listeners",
+  remedy: "write one [[listener]], or none, or start the server without a socket unit",
+};
 
 /** Closes every socket of a set. */
 export function closeShardSockets(set: SocketSet): void {
@@ -78,86 +132,91 @@ export function closeShardSockets(set: SocketSet): void {
 }
 
 /** Every socket of a set. */
-export function socketFds(set: SocketSet): readonly number[] {
-  return set.shards.flatMap(({ serviceFd, transferFds }) => [serviceFd, ...transferFds]);
+export function socketFds({ shards }: SocketSet): readonly number[] {
+  return shards.flat().flatMap(({ serviceFd, transferFds }) => [serviceFd].concat(transferFds));
 }
 
 /**
  * Binds once without SO_REUSEPORT. With it the kernel would let us share the port with another process of the same
- * user, a forgotten second server for instance, and clients would reach one or the other by chance.
+ * user, a forgotten second server for instance, and clients would reach one or the other by chance. Returns what bind(2) says.
  */
-function probePort(service: SocketAddress): StartFault | undefined {
+function probePort({ plan, service }: Listener, isFreebind: boolean): number | StartFault {
   const fd = openSocket(service.family);
   if (fd < 0) return openFault(fd, service);
+  if (isFreebind) setOption(fd, freebind(service.family), 1);
   if (service.family === 6) setOption(fd, "IPV6_V6ONLY", 0);
-  const bound = bindSocket(fd, service);
+  const tied = tie(fd, plan.interface);
+  const bound = tied === undefined ? bindSocket(fd, service) : 0;
   closeSocket(fd);
-  return bound < 0 ? bindFault(bound, service) : undefined;
+  return tied ?? bound;
 }
 
 function openAll(
   plan: SocketPlan,
-  service: SocketAddress,
+  listeners: readonly Listener[],
+  awaited: ReadonlySet<Listener>,
   shardCount: number,
   opened: number[],
-  givenFds: readonly number[],
 ): SocketSet | StartFault {
-  const isWildcard = service.bytes.every((byte) => byte === 0);
-  const serviceFds: number[] = [];
-  for (let shard = 0; shard < shardCount; shard++) {
-    const given = givenFds[shard];
-    const fd =
-      given === undefined
-        ? openConfigured(plan, service, true, shardCount > 1, opened)
-        : adopt(given, plan, service.family);
-    if (typeof fd !== "number") return fd;
-    serviceFds.push(fd);
+  const shards: ListenerSockets[][] = Array.from({ length: shardCount }, () => []);
+  const bound: BoundListener[] = [];
+  for (const listener of listeners) {
+    const { service, isWildcard } = listener;
+    const serviceFds: number[] = [];
+    for (let shard = 0; shard < shardCount; shard++) {
+      const given = listener.givenFds[shard];
+      const fd =
+        given === undefined
+          ? openConfigured(plan, listener, service, true, opened)
+          : adopt(given, plan, listener);
+      if (typeof fd !== "number") return fd;
+      serviceFds.push(fd);
+    }
+    const transferFds = openTransferSockets(plan, listener, shardCount, opened);
+    if ("fault" in transferFds) return transferFds;
+    for (const [shard, serviceFd] of serviceFds.entries()) {
+      shards[shard]?.push({ serviceFd, transferFds: transferFds[shard] ?? [] });
+    }
+    const [first] = serviceFds;
+    const name = first === undefined ? service : socketName(first);
+    const address = formatPeer(typeof name === "number" ? service : name);
+    const isAwaited = awaited.has(listener);
+    bound.push({ address, isWildcard, interface: listener.plan.interface, isAwaited });
   }
-  const transferFds = openTransferSockets(plan, service, isWildcard, shardCount, opened);
-  if ("fault" in transferFds) return transferFds;
-  const shards: ShardSockets[] = serviceFds.map((serviceFd, shard) => ({
-    serviceFd,
-    transferFds: transferFds[shard] ?? [],
-  }));
-  const [first] = serviceFds;
-  const name = first === undefined ? service : socketName(first);
-  const address = formatPeer(typeof name === "number" ? service : name);
-  return { shards, address, isWildcard };
+  return { listeners: bound, shards };
 }
 
 /** The transfer sockets, shard by shard: from the port range in turn, or on ports that the kernel chooses. */
 function openTransferSockets(
   plan: SocketPlan,
-  service: SocketAddress,
-  isWildcard: boolean,
+  listener: Listener,
   shardCount: number,
   opened: number[],
 ): number[][] | StartFault {
+  const { portRange: range, singlePort, transferSockets } = listener.plan;
   const perShard: number[][] = Array.from({ length: shardCount }, () => []);
-  if (plan.singlePort) return perShard;
-  const wanted = shardCount * plan.transferSockets;
+  if (singlePort) return perShard;
+  const wanted = shardCount * transferSockets;
   let count = 0;
-  for (const port of candidatePorts(plan, wanted)) {
+  for (const port of candidatePorts(range, wanted)) {
     if (count === wanted) break;
-    const local = { ...service, port };
-    const fd = openConfigured(plan, local, isWildcard, false, opened);
+    const local = { ...listener.service, port };
+    const fd = openConfigured(plan, listener, local, false, opened);
     if (typeof fd === "number") {
       perShard[count % shardCount]?.push(fd);
       count += 1;
-    } else if (plan.portRange === undefined || !fd.isBusy) {
+    } else if (range === undefined || !fd.isBusy) {
       return fd;
     }
   }
   if (count >= shardCount) return perShard;
-  const range = plan.portRange;
   return {
     fault: `port_range ${range?.first}-${range?.last} has ${count} free ports, and ${shardCount} workers need one each`,
     remedy: "widen [transfer] port_range, lower worker_count, or set single_port = true",
   };
 }
 
-function* candidatePorts(plan: SocketPlan, wanted: number): Generator<number> {
-  const range = plan.portRange;
+function* candidatePorts(range: ListenerPlan["portRange"], wanted: number): Generator<number> {
   if (range === undefined) {
     for (let socket = 0; socket < wanted; socket++) yield 0;
     return;
@@ -165,16 +224,12 @@ function* candidatePorts(plan: SocketPlan, wanted: number): Generator<number> {
   for (let port = range.first; port <= range.last; port++) yield port;
 }
 
-interface BindFault extends StartFault {
-  readonly isBusy: boolean;
-}
-
-/** Opens one socket with every option and binds it; its fd is added to `opened`. */
+/** Opens one socket of `listener` with every option and binds it to `local`; its fd is added to `opened`. */
 function openConfigured(
   plan: SocketPlan,
+  listener: Listener,
   local: SocketAddress,
-  tellsLocal: boolean,
-  isShared: boolean,
+  isService: boolean,
   opened: number[],
 ): number | BindFault {
   const fd = openSocket(local.family);
@@ -182,10 +237,13 @@ function openConfigured(
   opened.push(fd);
   // SO_REUSEADDR is left alone whatever reuse_address says: on UDP it helps no restart, and lets
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
+  const isShared = isService && listener.isShared;
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
   // A dual-stack socket sends to v4-mapped peers through IPv4.
   if (local.family === 6) options.push(["IPV6_V6ONLY", 0]);
-  const fault = configure(fd, plan, [...options, ...familyOptions(local.family, tellsLocal)]);
+  options.push(...familyOptions(local.family, isService || listener.isWildcard));
+  if (plan.isFreebind) options.push([freebind(local.family), 1]);
+  const fault = configure(fd, plan, listener, options);
   if (fault !== undefined) return fault;
   const bound = bindSocket(fd, local);
   if (bound >= 0) return fd;
@@ -195,14 +253,15 @@ function openConfigured(
 }
 
 /** Makes a service socket that somebody else has bound one of ours. Whether it takes IPv4 as well was decided there. */
-function adopt(fd: number, plan: SocketPlan, family: 4 | 6): number | StartFault {
+function adopt(fd: number, plan: SocketPlan, listener: Listener): number | StartFault {
   setNonBlocking(fd);
-  return configure(fd, plan, familyOptions(family, true)) ?? fd;
+  return configure(fd, plan, listener, familyOptions(listener.service.family, true)) ?? fd;
 }
 
 function configure(
   fd: number,
   plan: SocketPlan,
+  listener: Listener,
   options: readonly (readonly [OptionName, number])[],
 ): BindFault | undefined {
   for (const [name, value] of options) {
@@ -211,7 +270,17 @@ function configure(
   }
   setBuffer(fd, "SO_RCVBUF", plan.receiveBufferBytes);
   setBuffer(fd, "SO_SNDBUF", plan.sendBufferBytes);
-  return undefined;
+  return tie(fd, listener.plan.interface);
+}
+
+function freebind(family: 4 | 6): OptionName {
+  return family === 4 ? "IP_FREEBIND" : "IPV6_FREEBIND";
+}
+
+/** Ties a socket to the interface `name`, if there is one to tie it to. */
+function tie(fd: number, name: string | undefined): BindFault | undefined {
+  const result = name === undefined ? 0 : bindToInterface(fd, name);
+  return result >= 0 || name === undefined ? undefined : tieFault(result, name);
 }
 
 function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
@@ -226,80 +295,8 @@ function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number]
   return options;
 }
 
-/** Asks for a buffer beyond net.core.*mem_max first, which needs CAP_NET_ADMIN, then for what everybody may have. */
-function setBuffer(fd: number, name: "SO_RCVBUF" | "SO_SNDBUF", bytes: number): void {
+/** Asks for a buffer beyond net.core.*mem_max first, which needs CAP_NET_ADMIN, then for what everybody may have. 0 asks for none. */
+export function setBuffer(fd: number, name: "SO_RCVBUF" | "SO_SNDBUF", bytes: number): void {
   if (bytes === 0 || setOption(fd, `${name}FORCE`, bytes) >= 0) return;
   setOption(fd, name, bytes);
-}
-
-function openFault(result: number, local: SocketAddress): BindFault {
-  if (result === -Errno.EAFNOSUPPORT) {
-    return {
-      fault: `this kernel has no IPv${local.family}, which ${formatPeer(local)} needs`,
-      remedy:
-        local.family === 6
-          ? 'listen on IPv4: bind_addr = "0.0.0.0:69", or --bind 0.0.0.0:69'
-          : 'listen on IPv6: bind_addr = "[::]:69", or --bind [::]:69',
-      isBusy: false,
-    };
-  }
-  return {
-    fault: `a UDP socket could not be opened: ${errnoName(result)}`,
-    remedy: "raise the limit on open files (ulimit -n, or LimitNOFILE= in the unit)",
-    isBusy: false,
-  };
-}
-
-function optionFault(name: OptionName, result: number): BindFault {
-  return {
-    fault: `the kernel refuses the socket option ${name}: ${errnoName(result)}`,
-    remedy: "run `snow-owl-tftp probe` to see what this kernel grants and why",
-    isBusy: false,
-  };
-}
-
-function bindFault(result: number, local: SocketAddress): BindFault {
-  const where = formatPeer(local);
-  const isBusy = result === -Errno.EADDRINUSE;
-  return {
-    fault: `cannot listen on ${where}: ${bindCause(result)}`,
-    remedy: bindRemedy(result, local),
-    isBusy,
-  };
-}
-
-function bindCause(result: number): string {
-  switch (result) {
-    case -Errno.EACCES:
-      return "ports below 1024 need a privilege that this process does not have (EACCES)";
-    case -Errno.EADDRINUSE:
-      return "another program has that port (EADDRINUSE)";
-    case -Errno.EADDRNOTAVAIL:
-      return "this machine does not have that address (EADDRNOTAVAIL)";
-    case -Errno.EINVAL:
-      return "a link-local address needs its interface (EINVAL)";
-    default:
-      return errnoName(result);
-  }
-}
-
-function bindRemedy(result: number, local: SocketAddress): string {
-  switch (result) {
-    case -Errno.EACCES:
-      return (
-        "run as root, or `setcap cap_net_bind_service=+ep` on the executable, or " +
-        "`sysctl net.ipv4.ip_unprivileged_port_start=69`, or choose a higher port with --bind [::]:6969"
-      );
-    case -Errno.EADDRINUSE:
-      return (
-        `\`ss -ulpn sport = :${local.port}\` names the program; stop it, ` +
-        "or choose another address or port with --bind"
-      );
-    case -Errno.EADDRNOTAVAIL:
-      return "`ip address` lists the addresses of this machine; [::] listens on all of them";
-    case -Errno.EINVAL:
-      return `write the interface behind the address, like [${formatIp(local)}%eth0]:${local.port}`;
-    default:
-      return "check bind_addr, or give another address with --bind";
-  }
 }

@@ -14,6 +14,9 @@ const SKIPS_MAX = 64;
 export class Waiter {
   sleeps = 0;
   spins = 0;
+  /** Time spent asleep, and looking. */
+  sleptUs = 0;
+  spunUs = 0;
   readonly #kernel: Kernel;
   readonly #epoll: Poll;
   readonly #spinUs: number;
@@ -43,9 +46,10 @@ export class Waiter {
     const found = this.#spin(nowUs, untilUs);
     if (found > 0) return found;
     this.sleeps += 1;
-    const restUs = untilUs - this.#kernel.nowUs();
-    // Rounded up: a timer must not find itself early and turn the shard in circles.
-    return this.#epoll.wait(untilUs === Infinity ? -1 : Math.max(0, Math.ceil(restUs / 1000)));
+    const sinceUs = this.#kernel.nowUs();
+    const woken = this.#epoll.wait(Math.max(0, untilUs - sinceUs));
+    this.sleptUs += this.#kernel.nowUs() - sinceUs;
+    return woken;
   }
 
   token(index: number): number {
@@ -71,14 +75,19 @@ export class Waiter {
       return 0;
     }
     this.spins += 1;
+    const sinceUs = this.#kernel.nowUs();
     const endUs = Math.min(nowUs + this.#spinUs, untilUs);
+    let passedUs = sinceUs;
     do {
       const ready = this.#epoll.wait(0);
       if (ready > 0) {
         this.#skipsNext = 1;
+        this.spunUs += passedUs - sinceUs;
         return ready;
       }
-    } while (this.#kernel.nowUs() < endUs);
+      passedUs = this.#kernel.nowUs();
+    } while (passedUs < endUs);
+    this.spunUs += passedUs - sinceUs;
     this.#skips = this.#skipsNext;
     this.#skipsNext = Math.min(this.#skipsNext * 2, SKIPS_MAX);
     return 0;

@@ -18,6 +18,7 @@ export type ErrorCause =
   | "readFailed"
   | "writeFailed"
   | "shuttingDown"
+  | "cancelled"
   | "denied"
   | "notFound"
   | "accessViolation"
@@ -42,6 +43,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   readFailed: reply(0, "Read error"),
   writeFailed: reply(0, "Write error"),
   shuttingDown: reply(0, "Server is shutting down"),
+  cancelled: reply(0, "Cancelled by the client"),
   denied: reply(0, "Request denied"),
   notFound: reply(1, "File not found"),
   accessViolation: reply(2, "Access violation"),

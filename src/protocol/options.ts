@@ -39,7 +39,7 @@ export interface Grant {
 }
 
 /** RFC 1350 §2: without options, blocks of 512 bytes, one at a time. */
-const blockBytesDefault = 512;
+export const blockBytesDefault = 512;
 
 /** A grant while it is made. */
 interface Draft {
@@ -154,9 +154,10 @@ function grantBlockSize(asked: string, draft: Draft): string | undefined {
   return String(draft.blockBytes);
 }
 
-const blockBytesMin = 8;
+export const blockBytesMin = 8;
+
 /** RFC 2348: 65,535 − 20 (IP) − 8 (UDP) − 4 (TFTP), and room for 39 bytes of IP options. */
-const blockBytesMaxOnWire = 65_464;
+export const blockBytesMaxOnWire = 65_464;
 
 /** tftp-hpa: the largest power of two that is not above the request, 512 or more unless less was asked. */
 function grantBlockSizePowerOfTwo(asked: string, draft: Draft): string | undefined {
@@ -241,7 +242,7 @@ function grantRollover(asked: string, draft: Draft): string | undefined {
 }
 
 /** The number that `text` is in decimal digits, 0 to 2⁵³ − 1, or undefined (RFC 2347: values are ASCII digits). */
-function decimal(text: string): number | undefined {
+export function decimal(text: string): number | undefined {
   if (!/^[0-9]+$/.test(text)) return undefined;
   const value = Number(text);
   return Number.isSafeInteger(value) ? value : undefined;

@@ -123,6 +123,21 @@ export function writeAck(bytes: Uint8Array, offset: number, wire: number): void 
   setU16(bytes, offset + blockOffset, wire);
 }
 
+/** A whole RRQ or WRQ. `name` has no NUL, and is sent as it is; mode and options are ASCII. */
+export function encodeRequest(
+  opcode: typeof Opcode.rrq | typeof Opcode.wrq,
+  name: Uint8Array,
+  mode: string,
+  options: readonly Option[],
+): Uint8Array {
+  const modeOffset = requestStringsOffset + name.length + 1;
+  const bytes = new Uint8Array(modeOffset + mode.length + 1 + optionsBytes(options));
+  setU16(bytes, opcodeOffset, opcode);
+  bytes.set(name, requestStringsOffset);
+  writeOptions(bytes, writeString(bytes, modeOffset, mode), options);
+  return bytes;
+}
+
 /** A whole ERROR datagram. `message` is ASCII. */
 export function encodeError(code: number, message: string): Uint8Array {
   const bytes = new Uint8Array(errorMessageOffset + message.length + 1);
@@ -134,16 +149,22 @@ export function encodeError(code: number, message: string): Uint8Array {
 
 /** A whole OACK datagram with these options in this order, not a byte more. Names and values are ASCII. */
 export function encodeOackOptions(options: readonly Option[]): Uint8Array {
-  let length = oackStringsOffset;
-  for (const { name, value } of options) length += name.length + 1 + value.length + 1;
-  const bytes = new Uint8Array(length);
+  const bytes = new Uint8Array(oackStringsOffset + optionsBytes(options));
   setU16(bytes, opcodeOffset, Opcode.oack);
-  let offset = oackStringsOffset;
+  writeOptions(bytes, oackStringsOffset, options);
+  return bytes;
+}
+
+function optionsBytes(options: readonly Option[]): number {
+  return options.reduce((sum, { name, value }) => sum + name.length + 1 + value.length + 1, 0);
+}
+
+function writeOptions(bytes: Uint8Array, start: number, options: readonly Option[]): void {
+  let offset = start;
   for (const { name, value } of options) {
     offset = writeString(bytes, offset, name);
     offset = writeString(bytes, offset, value);
   }
-  return bytes;
 }
 
 /** Writes `text` and its NUL at `offset`, and returns the offset behind them. */

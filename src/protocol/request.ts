@@ -74,10 +74,10 @@ export function parseRequest(bytes: Uint8Array, length: number): Request | Reque
 }
 
 /**
- * The option list from `start`. Real clients pad it with NULs and cut it short, so it ends, without
+ * The option list from `start`, of a request or of an OACK. Real peers pad it with NULs and cut it short, so it ends, without
  * fault, at the first empty name and at the first string that has no NUL: half a number is no number.
  */
-function parseOptions(bytes: Uint8Array, start: number, length: number): readonly Option[] {
+export function parseOptions(bytes: Uint8Array, start: number, length: number): readonly Option[] {
   const options: Option[] = [];
   let offset = start;
   while (options.length < optionsMax) {

@@ -2,6 +2,7 @@
 // be refused is refused here, before the first reply (RFC 2347: no ERROR after an OACK for what was known before it).
 
 import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
 import type { Settings } from "#config/settings.ts";
 import { compilePolicy, Policy } from "#policy/policy.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
@@ -9,12 +10,12 @@ import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/o
 import { parseRequest, type Request } from "#protocol/request.ts";
 import type { CachedFile, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
+import { NetasciiPayload, OctetPayload, type Payload } from "#storage/payload.ts";
 
 import type { ShardTerms } from "./contract.ts";
 import { Finder, UNREADABLE } from "./finder.ts";
 import { limitsUnder, readLimits } from "./limits.ts";
 import type { LinkLimit } from "./link-limit.ts";
-import { NetasciiPayload, OctetPayload, type Payload } from "./payload.ts";
 import { type Arrival, type Lookups, Question } from "./question.ts";
 import { refuseByPolicy, type Refused, refused, refuseOpen } from "./refused.ts";
 import type { AdmittedWrite, Writes } from "./writes.ts";
@@ -27,6 +28,10 @@ export interface AdmittedRead {
   readonly oack: Uint8Array | undefined;
   readonly fileBytes: number;
   readonly payload: Payload;
+  /** Most blocks of a window in one burst; Infinity for no limit. */
+  readonly burstBlocksMax: number;
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
   /** What the log should say of how the file was found; empty for most. */
   readonly remark: string;
 }
@@ -39,6 +44,8 @@ interface Source {
   readonly bytes: number;
   readonly text: Uint8Array | undefined;
   /** As in {@link AdmittedRead}. */
+  readonly burstBlocksMax: number;
+  readonly rateClass: string;
   readonly remark: string;
 }
 
@@ -89,7 +96,8 @@ export class Admission {
       const reason = "writes disabled in configuration";
       return refused(request, errorReplies.accessViolation, "write-disabled", reason);
     }
-    const decision = this.#policy.decide(new Question(request, arrival, this.#lookups));
+    const { name } = at(this.#settings.listeners, arrival.listener);
+    const decision = this.#policy.decide(new Question(request, arrival, name, this.#lookups));
     if (!decision.isAllowed) return refuseByPolicy(request, decision);
     const linkBytesMax = this.#link.blockBytesMax(arrival.name, arrival.local);
     if (isWrite && this.#writes !== undefined) {
@@ -98,13 +106,17 @@ export class Admission {
     const { ruling, virtual: text, candidates } = decision;
     const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
     const narrowed = limitsUnder(limits, ruling, linkBytesMax);
+    const { burstBlocksMax, rate: rateClass } = ruling;
     if (text !== undefined) {
-      return this.#serve(request, narrowed, { fd: NO_FD, bytes: text.length, text, remark: "" });
+      const made = { fd: NO_FD, bytes: text.length, text, remark: "" };
+      const source = { ...made, burstBlocksMax, rateClass };
+      return this.#serve(request, narrowed, source);
     }
     const fd = this.#finder.open(candidates);
     if (fd >= 0) {
       const { stat, remark } = this.#finder;
-      return this.#serve(request, narrowed, { fd, bytes: stat.bytes, text, remark });
+      const source = { fd, bytes: stat.bytes, text, burstBlocksMax, rateClass, remark };
+      return this.#serve(request, narrowed, source);
     }
     if (fd !== UNREADABLE) return refuseOpen(request, fd);
     const reason = "uploads may not be read back, nor what is in quarantine";
@@ -112,7 +124,7 @@ export class Admission {
   }
 
   #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
-    const { bytes: fileBytes, remark } = source;
+    const { bytes: fileBytes, remark, burstBlocksMax, rateClass } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#drop(source);
@@ -126,7 +138,17 @@ export class Admission {
     if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
-      return { kind: "read", request, grant, oack, fileBytes, payload, remark };
+      return {
+        kind: "read",
+        request,
+        grant,
+        oack,
+        fileBytes,
+        payload,
+        burstBlocksMax,
+        rateClass,
+        remark,
+      };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -135,7 +157,17 @@ export class Admission {
     }
     const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "read", request, grant, oack, fileBytes, payload, remark };
+    return {
+      kind: "read",
+      request,
+      grant,
+      oack,
+      fileBytes,
+      payload,
+      burstBlocksMax,
+      rateClass,
+      remark,
+    };
   }
 
   #hold({ fd, text }: Source, framing: Framing): CachedFile {

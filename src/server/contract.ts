@@ -4,12 +4,19 @@
 import type { MessagePort } from "node:worker_threads";
 
 import type { Settings } from "#config/settings.ts";
+import type { ListenerSockets } from "#io/sockets.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
-/** A worker's `workerData`: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
+import type { LimitMemory } from "./limit-memory.ts";
+
+/** The first message to a worker: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
 export interface WorkerStart {
   readonly init: ShardInit;
   readonly terms: MessagePort;
+  /** No other thread of the process has this number, and earlier ones have lower ones. */
+  readonly life: number;
+  /** What an earlier thread has found out about this kernel; undefined where that is still to be tried. */
+  readonly fastPaths: FastPaths | undefined;
 }
 
 /** Everything a shard needs to start. */
@@ -17,17 +24,19 @@ export interface ShardInit {
   readonly shardIndex: number;
   /** What it begins with. A reload brings others. */
   readonly terms: ShardTerms;
-  /** A non-blocking UDP socket bound to the service port. */
-  readonly serviceFd: number;
-  /** Non-blocking UDP sockets for transfers; empty in single-port mode. */
-  readonly transferFds: readonly number[];
+  /** The sockets of each listener, in the order of `settings.listeners`. */
+  readonly listeners: readonly ListenerSockets[];
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
   /** The rings of this shard's disk threads. */
   readonly disks: readonly DiskThreadInit[];
   /** Int32 words: see {@link ControlWord}. */
   readonly control: SharedArrayBuffer;
-  /** Float64 words indexed by {@link Counter}; the shard writes, the supervisor reads. */
+  /** Where all threads of the process note what they hold: ffi/holdings.ts. */
+  readonly holdings: SharedArrayBuffer;
+  /** What all shards count together. */
+  readonly limits: LimitMemory;
+  /** Float64 words, laid out by the table in measures.ts; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }
 
@@ -56,12 +65,18 @@ export interface WritesInit {
   readonly ledger: SharedArrayBuffer;
 }
 
-/** Words of the control memory; the supervisor writes them, and rings. */
+/** Words of the control memory. The supervisor writes the first two, and rings; the shard's thread writes the others. */
 export const ControlWord = {
   /** See {@link ShardCommand}. */
   command: 0,
   /** The generation of the newest terms that were sent. */
   generation: 1,
+  /** See Pulse in pulse.ts. */
+  pulse: 2,
+  /** The number of the thread, as the kernel counts them. */
+  threadId: 3,
+  /** How many records of this shard were read; wraps. */
+  recordsRead: 4,
 } as const;
 
 /** Bytes of the control memory. */
@@ -69,35 +84,6 @@ export const CONTROL_BYTES: number = Object.keys(ControlWord).length * Int32Arra
 
 /** The values of the command word. Numbers only rise. */
 export const ShardCommand = { run: 0, drain: 1, stop: 2 } as const;
-
-/** Indexes of the counters. */
-export const Counter = {
-  turns: 0,
-  receiveCalls: 1,
-  datagramsReceived: 2,
-  sendCalls: 3,
-  messagesSent: 4,
-  datagramsSent: 5,
-  bytesSent: 6,
-  transfersActive: 7,
-  transfersCompleted: 8,
-  transfersFailed: 9,
-  requestsRefused: 10,
-  blocksResent: 11,
-  cacheHits: 12,
-  cacheMisses: 13,
-  gsoFallbacks: 14,
-  sleeps: 15,
-  spins: 16,
-  strayDatagrams: 17,
-  lateRepetitions: 18,
-  uploadsCompleted: 19,
-  uploadsFailed: 20,
-  bytesReceived: 21,
-} as const;
-
-/** How many counters there are. */
-export const COUNTERS: number = Object.keys(Counter).length;
 
 /** Who a shard belongs to. */
 export interface ShardOwner {
@@ -107,15 +93,25 @@ export interface ShardOwner {
   newestTerms(): ShardTerms | undefined;
   /** The terms of this generation are in force here. */
   switched(generation: number): void;
+  /** No disk thread works for an earlier thread of this shard any more, so what that one has left can be given back. */
+  settled(): void;
+  /** It was told to drain, and the last transfer has ended. It goes on telling clients so until it is stopped. */
+  drained(): void;
 }
 
-/** The end of one transfer. */
-export interface TransferRecord {
-  readonly kind: "transfer";
-  /** When it ended, milliseconds since 1970. */
+/** What every record says. */
+interface ClientRecord {
+  /** When it happened, milliseconds since 1970. */
   readonly timeMs: number;
   /** `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
   readonly peer: string;
+  /** The interface that the request came in by; 0 if that is not known. */
+  readonly interfaceIndex: number;
+}
+
+/** The end of one transfer. */
+export interface TransferRecord extends ClientRecord {
+  readonly kind: "transfer";
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
   readonly mode: "octet" | "netascii";
@@ -137,14 +133,13 @@ export interface TransferRecord {
   readonly rttUs: number;
   /** The granted options as `blksize=1428 tsize=…`; empty if none. */
   readonly options: string;
+  /** Of the whole file, 64 hexadecimal digits; undefined where it was not asked for, or could not be computed. */
+  readonly sha256: string | undefined;
 }
 
-/** The end of one upload. */
-export interface UploadRecord {
+/** The end of one upload; that of a complete one is when it was safe on the disk. */
+export interface UploadRecord extends ClientRecord {
   readonly kind: "upload";
-  /** When it ended, milliseconds since 1970. For a complete upload that is when it was safe on the disk. */
-  readonly timeMs: number;
-  readonly peer: string;
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
   /** The upload root, absolute: that of the terms that it was granted on. */
@@ -167,6 +162,7 @@ export interface UploadRecord {
   /** Blocks that came again. */
   readonly duplicates: number;
   readonly timeouts: number;
+  readonly rttUs: number;
   /** The granted options as `blksize=1428 tsize=…`; empty if none. */
   readonly options: string;
   /** 64 hexadecimal digits; undefined where it was not computed. */
@@ -180,10 +176,8 @@ export interface UploadRecord {
 }
 
 /** A write request that was granted. */
-export interface UploadRequestRecord {
+export interface UploadRequestRecord extends ClientRecord {
   readonly kind: "upload-request";
-  readonly timeMs: number;
-  readonly peer: string;
   readonly name: string;
   readonly mode: "octet" | "netascii";
   /** The size that the client announced (`tsize`), if it did. */
@@ -194,10 +188,8 @@ export interface UploadRequestRecord {
 }
 
 /** A read request that was granted. */
-export interface RequestRecord {
+export interface RequestRecord extends ClientRecord {
   readonly kind: "request";
-  readonly timeMs: number;
-  readonly peer: string;
   readonly name: string;
   readonly mode: "octet" | "netascii";
   readonly fileBytes: number;
@@ -209,10 +201,8 @@ export interface RequestRecord {
 }
 
 /** A request that was refused, with the reason for the log; the peer got a constant sentence. */
-export interface RefusalRecord {
+export interface RefusalRecord extends ClientRecord {
   readonly kind: "refusal";
-  readonly timeMs: number;
-  readonly peer: string;
   readonly name: string;
   /** Whether it asked to write; false where not even that could be read. */
   readonly isWrite: boolean;
@@ -223,23 +213,73 @@ export interface RefusalRecord {
   readonly fileBytes?: number;
   /** With the cause `too-large`: what is allowed. */
   readonly fileBytesMax?: number;
-  /** What sort of refusal it was, for the audit event's name. */
-  readonly cause:
-    | "not-found"
-    | "denied"
-    | "traversal"
-    | "symlink"
-    | "too-large"
-    | "write-disabled"
-    | "malformed"
-    | "exists"
-    | "full"
-    | "busy"
-    | "io-error";
+  readonly cause: RefusalCause;
+}
+
+/** What sort of refusal it was: for the audit event's name, and for the counters. */
+export const refusalCauses = [
+  "not-found",
+  "denied",
+  "inaccessible",
+  "traversal",
+  "symlink",
+  "too-large",
+  "write-disabled",
+  "malformed",
+  "exists",
+  "full",
+  "busy",
+  "io-error",
+] as const;
+
+export type RefusalCause = (typeof refusalCauses)[number];
+
+/** Limits on requests and transfers; of `worker-transfers` each shard has its own. `resources`: memory, buffers, open files. */
+export const limitNames = [
+  "transfers",
+  "worker-transfers",
+  "client-transfers",
+  "network-transfers",
+  "half-open",
+  "requests",
+  "resources",
+] as const;
+
+export type LimitName = (typeof limitNames)[number];
+
+/** Requests that a limit has turned away. One record stands for all of them since the one before. */
+export interface LimitRecord {
+  readonly kind: "limit";
+  readonly timeMs: number;
+  /** Whose request was the last of them. */
+  readonly peer: string;
+  readonly limit: LimitName;
+  /** What the configuration allows; 0 of `resources`, which it does not count. */
+  readonly max: number;
+  /** How many were turned away. */
+  readonly refused: number;
+}
+
+/** Messages that the kernel would not send. Their transfers repeat them, as what is lost on the wire. */
+export interface SendFaultRecord {
+  readonly kind: "send-fault";
+  readonly timeMs: number;
+  /** The kernel's answer by its C name. */
+  readonly errno: string;
+  /** What that usually means; may be empty. */
+  readonly meaning: string;
+  /** How many since the last record. */
+  readonly messages: number;
 }
 
 export type ShardRecord =
-  TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
+  | LimitRecord
+  | TransferRecord
+  | RequestRecord
+  | UploadRecord
+  | UploadRequestRecord
+  | RefusalRecord
+  | SendFaultRecord;
 
 /** A message from a shard to the supervisor. */
 export type ShardMessage =
@@ -251,6 +291,7 @@ export type ShardMessage =
     }
   /** From now on requests are decided by the terms of this generation, and descriptors of earlier ones are not used any more. */
   | { readonly kind: "switched"; readonly shardIndex: number; readonly generation: number }
+  | { readonly kind: "drained"; readonly shardIndex: number }
   | { readonly kind: "stopped"; readonly shardIndex: number };
 
 /** Which kernel features a shard found, by trying; `because` is empty where granted. */

@@ -2,14 +2,14 @@
 // handed over in batches. Nothing here is on the packet path.
 
 import { printable } from "#base/printable.ts";
-import { peerText } from "#io/inbox.ts";
+import { localIfindex, peerText } from "#io/inbox.ts";
 import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
 
 import type { AdmittedRead } from "./admission.ts";
 import {
-  Counter,
+  ControlWord,
   type RefusalRecord,
   type RequestRecord,
   type ShardRecord,
@@ -17,20 +17,42 @@ import {
   type UploadRecord,
   type UploadRequestRecord,
 } from "./contract.ts";
+import type { Counters } from "./counters.ts";
+import { Counter } from "./measures.ts";
 import { type Refused, uploadFate } from "./refused.ts";
-import { acknowledgedBytes, type ReadTransfer, type WriteTransfer } from "./transfer.ts";
+import { hasSucceeded } from "./tally.ts";
+import {
+  acknowledgedBytes,
+  type Exchange,
+  type ReadTransfer,
+  type WriteTransfer,
+} from "./transfer.ts";
 import type { AdmittedWrite } from "./writes.ts";
 
 // A batch goes out when it is this long, or when the shard is about to sleep.
 const RECORDS_MAX = 64;
 
-/** Collects records and hands them to `deliver`. */
+/** Reports that the main thread may have before it: some 8 MiB. What is beyond that is dropped, counted and said in the log. */
+const UNREAD_MAX = 16_384;
+
+/** Collects records and hands them to `deliver`, as long as their reader keeps up. */
 export class Records {
   readonly #deliver: (records: readonly ShardRecord[]) => void;
+  readonly #control: Int32Array;
+  readonly #counters: Counters;
+  /** How many were delivered, as the reader counts in the control memory. */
+  #delivered: number;
   #waiting: ShardRecord[] = [];
 
-  constructor(deliver: (records: readonly ShardRecord[]) => void) {
+  constructor(
+    deliver: (records: readonly ShardRecord[]) => void,
+    control: Int32Array,
+    counters: Counters,
+  ) {
     this.#deliver = deliver;
+    this.#control = control;
+    this.#counters = counters;
+    this.#delivered = Atomics.load(control, ControlWord.recordsRead);
   }
 
   add(record: ShardRecord): void {
@@ -39,19 +61,28 @@ export class Records {
   }
 
   flush(): void {
-    if (this.#waiting.length === 0) return;
+    const count = this.#waiting.length;
+    if (count === 0) return;
     const records = this.#waiting;
     this.#waiting = [];
+    const unread = (this.#delivered - Atomics.load(this.#control, ControlWord.recordsRead)) | 0;
+    if (unread + count > UNREAD_MAX) {
+      this.#counters.add(Counter.recordsLost, count);
+      return;
+    }
+    this.#delivered = (this.#delivered + count) | 0;
     this.#deliver(records);
   }
 }
 
-export function requestRecord(name: Uint8Array, admitted: AdmittedRead): RequestRecord {
+/** Whose request or transfer it was, and where it came in. */
+type Whose = Pick<Exchange, "name" | "local">;
+
+export function requestRecord(whose: Whose, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes, remark } = admitted;
   const record: RequestRecord = {
     kind: "request",
-    timeMs: Date.now(),
-    peer: peerText(name),
+    ...clientOf(whose),
     name: printable(request.name),
     mode: request.mode,
     fileBytes,
@@ -62,13 +93,12 @@ export function requestRecord(name: Uint8Array, admitted: AdmittedRead): Request
 }
 
 export function uploadRequestRecord(
-  name: Uint8Array,
+  whose: Whose,
   { request, grant }: AdmittedWrite,
 ): UploadRequestRecord {
   return {
     kind: "upload-request",
-    timeMs: Date.now(),
-    peer: peerText(name),
+    ...clientOf(whose),
     name: printable(request.name),
     mode: request.mode,
     announcedBytes: grant.announcedBytes,
@@ -77,12 +107,11 @@ export function uploadRequestRecord(
   };
 }
 
-export function refusalRecord(name: Uint8Array, refused: Refused): RefusalRecord {
+export function refusalRecord(whose: Whose, refused: Refused): RefusalRecord {
   const { fileBytes, fileBytesMax } = refused;
   return {
     kind: "refusal",
-    timeMs: Date.now(),
-    peer: peerText(name),
+    ...clientOf(whose),
     name: printable(refused.name),
     isWrite: refused.isWrite,
     code: refused.reply?.code ?? 0,
@@ -99,12 +128,11 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
   const outcome = outcomeOf(transfer);
   return {
     kind: "transfer",
-    timeMs: Date.now(),
-    peer: peerText(transfer.name),
+    ...clientOf(transfer),
     name: printable(request.name),
     mode: request.mode,
     outcome,
-    isSuccess: isSuccess(outcome),
+    isSuccess: hasSucceeded(outcome),
     fileBytes: transfer.fileBytes,
     bytes: acknowledgedBytes(transfer),
     durationUs: nowUs - transfer.startUs,
@@ -115,6 +143,7 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
     timeouts,
     rttUs,
     options: describeGrant(grant),
+    sha256: undefined,
   };
 }
 
@@ -123,12 +152,11 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
   const { receiver, grant, request, intake, rootDir, path } = transfer;
   const { upload } = intake;
   const { plan, isNew } = upload.file;
-  const { blocksAccepted, blocksRepeated, timeouts } = receiver.statistics;
+  const { blocksAccepted, blocksRepeated, timeouts, rttUs } = receiver.statistics;
   const isSuccess = upload.refusal === 0;
   return {
     kind: "upload",
-    timeMs: Date.now(),
-    peer: peerText(transfer.name),
+    ...clientOf(transfer),
     name: printable(request.name),
     rootDir,
     path,
@@ -143,6 +171,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
     blocksReceived: blocksAccepted,
     duplicates: blocksRepeated,
     timeouts,
+    rttUs,
     options: describeGrant(grant),
     sha256: upload.sha256 === "" ? undefined : upload.sha256,
     isVerified: isSuccess && plan.isVerified,
@@ -163,22 +192,22 @@ function uploadOutcome({ receiver, intake }: WriteTransfer): string {
  * request that comes late, after it was served, looks like that too: it is served once more, because a client may well ask twice
  * from one port, and only the silence tells that nobody wanted it.
  */
-function outcomeOf({ sender, isRepetition }: ReadTransfer): string {
-  const { outcome, hasHeard } = sender;
+function outcomeOf({ sender, isRepetition, wasRefused }: ReadTransfer): string {
+  const { hasHeard } = sender;
+  // A last block that never left this machine is not one whose ACK was lost.
+  const isUnsent = sender.outcome === "complete-unacknowledged" && wasRefused;
+  const outcome = isUnsent ? "gave-up" : sender.outcome;
   const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
   if (isSilent && !hasHeard && isRepetition) return "late-repetition";
   return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;
 }
 
-/** The counter of transfers that ended so. */
-export function endCounter({ outcome, isSuccess: hasSucceeded }: TransferRecord): number {
-  if (outcome === "late-repetition") return Counter.lateRepetitions;
-  return hasSucceeded ? Counter.transfersCompleted : Counter.transfersFailed;
-}
-
-/** A probe is what its client wanted; an unacknowledged end had every byte sent. */
-function isSuccess(outcome: string): boolean {
-  return outcome === "complete" || outcome === "complete-unacknowledged" || outcome === "probe";
+function clientOf({ name, local }: Whose): {
+  readonly timeMs: number;
+  readonly peer: string;
+  readonly interfaceIndex: number;
+} {
+  return { timeMs: Date.now(), peer: peerText(name), interfaceIndex: localIfindex(local) };
 }
 
 function askedOf({ options }: Request): Readonly<Record<string, string>> {

@@ -8,13 +8,13 @@ import type { Request } from "#protocol/request.ts";
 import { OpenRefusal } from "#storage/root.ts";
 import { UploadRefusal } from "#storage/upload-refusal.ts";
 
-import type { RefusalRecord } from "./contract.ts";
+import type { RefusalCause } from "./contract.ts";
 
 /** A request that will not be served. `reply` undefined: nothing is sent. */
 export interface Refused {
   readonly kind: "refused";
   readonly reply: ErrorReply | undefined;
-  readonly cause: RefusalRecord["cause"];
+  readonly cause: RefusalCause;
   readonly name: string;
   readonly isWrite: boolean;
   readonly reason: string;
@@ -26,7 +26,7 @@ export interface Refused {
 export function refused(
   request: Request,
   reply: ErrorReply,
-  cause: RefusalRecord["cause"],
+  cause: RefusalCause,
   reason: string,
 ): Refused {
   const isWrite = request.kind === "write";
@@ -35,7 +35,7 @@ export function refused(
 
 /** What each refused name is told, and the log. */
 const nameRefusals: Readonly<
-  Record<RefusedName["cause"], readonly [ErrorReply, RefusalRecord["cause"], string]>
+  Record<RefusedName["cause"], readonly [ErrorReply, RefusalCause, string]>
 > = {
   traversal: [errorReplies.accessViolation, "traversal", "a segment is `..`"],
   hidden: [errorReplies.notFound, "not-found", "hidden names are not served"],
@@ -86,7 +86,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
       return refused(
         request,
         accessViolation,
-        "denied",
+        "inaccessible",
         "not a regular file, or not readable by the server",
       );
     case OpenRefusal.outside:
@@ -101,7 +101,7 @@ export function refuseOpen(request: Request, refusal: number): Refused {
 /** Why an upload came to nothing, or does not begin: a value of {@link UploadRefusal}. */
 export interface UploadFate {
   readonly reply: ErrorReply;
-  readonly cause: RefusalRecord["cause"];
+  readonly cause: RefusalCause;
   readonly reason: string;
 }
 
@@ -112,7 +112,7 @@ export function uploadFate(refusal: number): UploadFate {
     case UploadRefusal.notFound:
       return fate(notFound, "not-found", "the folder does not exist");
     case UploadRefusal.denied:
-      return fate(accessViolation, "denied", "the server may not write there");
+      return fate(accessViolation, "inaccessible", "the server may not write there");
     case UploadRefusal.outside:
       return fate(accessViolation, "symlink", UNFOLLOWED);
     case UploadRefusal.busy:
@@ -134,6 +134,6 @@ export function uploadFate(refusal: number): UploadFate {
   }
 }
 
-function fate(reply: ErrorReply, cause: RefusalRecord["cause"], reason: string): UploadFate {
+function fate(reply: ErrorReply, cause: RefusalCause, reason: string): UploadFate {
   return { reply, cause, reason };
 }

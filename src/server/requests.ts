@@ -2,18 +2,23 @@
 // recorded, and what is granted gets a slot, a socket and its state machine.
 
 import { assert } from "#base/assert.ts";
+import type { Random } from "#base/random.ts";
 import type { Garbage } from "#io/garbage.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 
 import type { Admitted, AdmittedRead } from "./admission.ts";
-import { Counter } from "./contract.ts";
+import type { Bandwidth } from "./bandwidth.ts";
+import type { LimitName } from "./contract.ts";
 import type { Counters } from "./counters.ts";
+import { Counter } from "./measures.ts";
 import type { Arrival } from "./question.ts";
 import { exchangeOf, readTransfer } from "./reads.ts";
 import type { Reception } from "./reception.ts";
 import { type Records, refusalRecord, requestRecord, uploadRequestRecord } from "./records.ts";
 import type { Refused } from "./refused.ts";
 import { isRepetition } from "./repetition.ts";
+import type { RequestLimits } from "./request-limits.ts";
+import { countRefusal, countRequest } from "./tally.ts";
 import { type Exchange, machineOf, type ReadTransfer, type WriteTransfer } from "./transfer.ts";
 import type { Transfers } from "./transfers.ts";
 import type { TransmitListener, Transmitter } from "./transmitter.ts";
@@ -26,13 +31,14 @@ export interface RequestScope {
   readonly transmitter: Transmitter;
   readonly records: Records;
   readonly counters: Counters;
+  readonly limits: RequestLimits;
+  readonly bandwidth: Bandwidth;
   readonly garbage: Garbage;
+  /** Where the jitter of transfers comes from. */
+  readonly random: Random;
   /** Told of the end of a transfer that a request has replaced. */
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
-
-/** Requests come in by the service socket, and are refused from it. */
-const SERVICE = 0;
 
 export class Requests {
   readonly #scope: RequestScope;
@@ -46,12 +52,18 @@ export class Requests {
    * `arrival` are used again after the call. A shard that is draining takes no new ones.
    */
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
-    const { transfers, transmitter, listener, garbage, reception } = this.#scope;
-    const { name, local, nowUs } = arrival;
-    const previous = transfers.findAnywhere(name);
+    const { transfers, transmitter, listener, garbage, reception, counters, limits } = this.#scope;
+    const { name, local, listener: service, nowUs } = arrival;
+    garbage.noteRequest();
+    if (!limits.mayAsk(arrival, reception.settings)) {
+      this.#turnAway("requests", arrival);
+      return;
+    }
+    const previous = transfers.findAnywhere(arrival);
     if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
+      counters.add(Counter.requestsRepeated, 1);
       return;
     }
     if (previous !== undefined) {
@@ -59,33 +71,44 @@ export class Requests {
       listener.handleEnd(previous);
     }
     if (isDraining) {
-      transmitter.reply(SERVICE, name, local, errorReplies.shuttingDown.datagram);
+      transmitter.reply(service, name, local, errorReplies.shuttingDown.datagram);
       return;
     }
-    garbage.noteRequest();
+    const limit = limits.reached(arrival, reception.settings);
+    if (limit !== undefined) {
+      this.#turnAway(limit, arrival);
+      return;
+    }
     const decision = reception.decide(bytes, length, arrival);
+    countRequest(counters, decision);
     if (decision.kind === "refused") this.#refuse(decision, arrival);
     else this.#begin(decision, bytes.slice(), arrival);
   }
 
-  #refuse(refused: Refused, { name, local }: Arrival): void {
-    const { counters, records, transmitter } = this.#scope;
-    counters.add(Counter.requestsRefused, 1);
-    records.add(refusalRecord(name, refused));
+  #turnAway(limit: LimitName, arrival: Arrival): void {
+    const { limits, reception, transmitter } = this.#scope;
+    if (!limits.turnAway(limit, arrival, reception.settings)) return;
+    const { name, local, listener: service } = arrival;
+    transmitter.reply(service, name, local, errorReplies.busy.datagram);
+  }
+
+  #refuse(refused: Refused, arrival: Arrival): void {
+    const { counters, records, transmitter, limits, reception } = this.#scope;
+    if (refused.cause === "busy") limits.note("resources", arrival, reception.settings);
+    countRefusal(counters, refused.cause);
+    records.add(refusalRecord(arrival, refused));
     if (refused.reply === undefined) return;
-    transmitter.reply(SERVICE, name, local, refused.reply.datagram);
+    const { name, local, listener: service } = arrival;
+    transmitter.reply(service, name, local, refused.reply.datagram);
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
-    const { transfers, transmitter } = this.#scope;
+    const { transfers, transmitter, limits, bandwidth, reception } = this.#scope;
     const slot = transfers.takeSlot();
-    if (slot < 0) {
-      this.#refuse(this.#giveBack(admitted), arrival);
-      return;
-    }
+    assert(slot >= 0, "a request is decided only while there is a slot");
     const exchange = exchangeOf(admitted, {
       slot,
-      socket: transfers.socketFor(arrival.name),
+      socket: transfers.socketFor(arrival.name, arrival.listener),
       name: arrival.name.slice(),
       local: arrival.local.slice(),
       requestBytes,
@@ -96,34 +119,27 @@ export class Requests {
         ? this.#beginRead(admitted, exchange)
         : this.#beginWrite(admitted, exchange);
     transfers.add(transfer);
+    limits.enter(transfer, reception.settings);
+    bandwidth.attach(transfer);
     transmitter.enqueue(transfer);
-  }
-
-  /** There is no slot for what was admitted. */
-  #giveBack(admitted: Admitted): Refused {
-    if (admitted.kind === "read") admitted.payload.close();
-    else admitted.upload.abort();
-    const { name } = admitted.request;
-    const isWrite = admitted.kind === "write";
-    const reason = `all ${this.#scope.transfers.capacity} transfers of this worker are in use`;
-    return { kind: "refused", reply: errorReplies.busy, cause: "busy", name, isWrite, reason };
   }
 
   #beginWrite(admitted: AdmittedWrite, exchange: Exchange): WriteTransfer {
     const { records, reception } = this.#scope;
     assert(reception.writes !== undefined, "a write is admitted where writes are possible");
-    records.add(uploadRequestRecord(exchange.name, admitted));
+    records.add(uploadRequestRecord(exchange, admitted));
     return reception.writes.begin(admitted, exchange);
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
-    const { records, reception, transfers, transmitter } = this.#scope;
+    const { records, reception, transfers, transmitter, random } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
-    records.add(requestRecord(name, admitted));
+    records.add(requestRecord(exchange, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),
       blocksPerMessage: transmitter.blocksPerMessage(admitted.grant.blockBytes),
+      random,
     });
     transfer.sender.start(startUs);
     return transfer;

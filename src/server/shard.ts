@@ -3,7 +3,7 @@
 
 import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
-import { TimerWheel } from "#base/timer-wheel.ts";
+import { Random } from "#base/random.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
@@ -14,27 +14,34 @@ import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
+import { FileHashes } from "#storage/file-hashes.ts";
 
+import { Bandwidth } from "./bandwidth.ts";
 import {
   ControlWord,
-  Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
   type ShardOwner,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { Ends } from "./ends.ts";
+import { Gauges } from "./gauges.ts";
+import { openLimitMemory } from "./limit-memory.ts";
+import { Counter, measures } from "./measures.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
+import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
-import { endCounter, Records, transferRecord, uploadRecord } from "./records.ts";
+import { Records } from "./records.ts";
+import { RequestLimits } from "./request-limits.ts";
 import { Requests } from "./requests.ts";
+import { Sockets } from "./sockets.ts";
+import { Timers } from "./timers.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
 import { type TransmitListener, Transmitter } from "./transmitter.ts";
 import type { WritesListener } from "./writes.ts";
 
-/** Most timers that one turn expires. */
-const TIMERS_PER_TURN = 256;
 /** How long a transfer waits before it asks again for bytes that the disk has not brought yet. */
 const DISK_RETRY_US = 500;
 /** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
@@ -44,15 +51,17 @@ const DATA_BYTES = 65_536;
 /** How long cut-off uploads may take to be removed: less than a stop is given (supervisor.ts). */
 const CLEAN_UP_US = 300_000;
 
-const SERVICE = 0;
+const { bounds: receiveBounds = [] } = measures.receiveBatch;
 
 /** See above. `run` returns when the shard was told to end. */
 export class Shard implements TransmitListener, WritesListener {
   readonly #init: ShardInit;
   readonly #platform: Platform;
   readonly #control: Int32Array;
+  readonly #pulse: Pulse;
   readonly #counters: Counters;
   readonly #waiter: Waiter;
+  readonly #sockets: Sockets;
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
@@ -63,15 +72,23 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
   readonly #requests: Requests;
+  readonly #limits: RequestLimits;
+  readonly #bandwidth: Bandwidth;
+  readonly #ends: Ends;
   readonly #garbage: Garbage;
-  readonly #wheel: TimerWheel;
-  readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
+  readonly #gauges: Gauges;
+  readonly #timers: Timers;
+  readonly #wake = (transfer: Transfer): void => this.#transmitter.enqueue(transfer);
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
   readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
+  /** Listeners with requests that this turn has not read yet. */
+  readonly #asked: Int32Array;
   #inbox: Inbox;
   #datagramBytes: number;
   #isDraining = false;
+  #hasDrained = false;
+  #hasSettled = false;
   /** Until when the disk threads may clean up; set while the shard ends. */
   #cleanUntilUs: number | undefined;
   #nowUs: number;
@@ -91,12 +108,15 @@ export class Shard implements TransmitListener, WritesListener {
     this.#garbage = new Garbage(platform.collectGarbage);
     this.#nowUs = kernel.nowUs();
     this.#control = new Int32Array(init.control);
+    this.#pulse = new Pulse(this.#control);
     this.#counters = new Counters(init.counters);
-    this.#records = new Records((records) => owner.deliver(records));
+    this.#records = new Records((records) => owner.deliver(records), this.#control, this.#counters);
     this.#isBatching = fastPaths.recvmmsg.isOn;
     this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
     this.#inbox = this.#createInbox();
-    const fds = [init.serviceFd, ...init.transferFds];
+    this.#sockets = new Sockets(init.listeners);
+    const { fds } = this.#sockets;
+    this.#asked = new Int32Array(this.#sockets.listeners);
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn, kernel));
     this.#waiter = new Waiter(settings.spinUs, kernel);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
@@ -115,7 +135,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
-        serviceFd: init.serviceFd,
+        serviceFd: at(fds, 0),
         kernel,
         lookups: { interfaces: new Interfaces(kernel), neighbours: new Neighbours(kernel) },
         cache: this.#cache,
@@ -124,23 +144,52 @@ export class Shard implements TransmitListener, WritesListener {
       },
       init.terms,
     );
-    this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
-    this.#wheel = new TimerWheel(settings.transfersMax, this.#nowUs);
+    this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
+    this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
+    const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
+    this.#limits = new RequestLimits({
+      counts,
+      transfers: this.#transfers,
+      counters: this.#counters,
+      records: this.#records,
+    });
+    this.#bandwidth = new Bandwidth(shaper, counts, settings.limits);
     this.#transmitter = new Transmitter(
       this.#outboxes,
       this.#cache,
       this.#counters,
       this.#transfers.bySlot,
+      shaper,
       fastPaths.gso.isOn,
       this,
     );
+    this.#gauges = new Gauges(
+      this.#counters,
+      {
+        transfers: this.#transfers,
+        transmitter: this.#transmitter,
+        cache: this.#cache,
+        waiter: this.#waiter,
+        disk: this.#disk,
+      },
+      this.#nowUs,
+    );
+    this.#ends = new Ends({
+      counters: this.#counters,
+      records: this.#records,
+      hashes: new FileHashes(this.#disk, this.#cache),
+      reception: this.#reception,
+    });
     this.#requests = new Requests({
       reception: this.#reception,
       transfers: this.#transfers,
       transmitter: this.#transmitter,
       records: this.#records,
       counters: this.#counters,
+      limits: this.#limits,
+      bandwidth: this.#bandwidth,
       garbage: this.#garbage,
+      random: new Random(kernel.randomSeed()),
       listener: this,
     });
   }
@@ -151,36 +200,39 @@ export class Shard implements TransmitListener, WritesListener {
     while (isRunning) isRunning = this.turn();
   }
 
-  /** Takes one turn. False: it was the last, because the control word says stop, or drain and no transfer is left. */
+  /** Takes one turn. False: it was the last, because the control word says stop. */
   turn(): boolean {
     const command = Atomics.load(this.#control, ControlWord.command);
+    if (command >= ShardCommand.stop) return this.#end();
     this.#isDraining = command >= ShardCommand.drain;
-    const isOver = command >= ShardCommand.stop || (this.#isDraining && this.#isDrained());
-    if (isOver) return this.#end();
+    if (this.#isDraining && !this.#hasDrained && this.#isDrained()) {
+      this.#hasDrained = true;
+      this.#owner.drained();
+    }
     this.#serve();
     return true;
   }
 
-  /** Arms lazily: a timer that is set earlier than needed is moved when it fires, not with every packet. */
+  /** Reports what has not been reported yet, after a turn that failed. Nothing else of the shard may be used any more. */
+  reportLast(): void {
+    this.#records.flush();
+  }
+
   handleIdle(transfer: Transfer): void {
-    const { deadlineUs } = machineOf(transfer);
-    if (deadlineUs < this.#wheel.dueUs(transfer.slot)) this.#wheel.arm(transfer.slot, deadlineUs);
+    this.#timers.watch(transfer);
   }
 
   handleEnd(transfer: Transfer): void {
-    this.#wheel.cancel(transfer.slot);
+    this.#timers.forget(transfer);
     this.#transmitter.forget(transfer);
     this.#transfers.remove(transfer, this.#nowUs);
+    this.#limits.leave(transfer);
     if (transfer.kind === "write") {
       // Its record follows when the disk has said what is left: see `handleOutcome`.
       transfer.intake.upload.abort();
       return;
     }
-    const record = transferRecord(transfer, this.#nowUs);
-    this.#records.add(record);
-    this.#counters.add(endCounter(record), 1);
-    this.#counters.add(Counter.blocksResent, record.blocksResent);
-    transfer.payload.close();
+    this.#ends.read(transfer, this.#nowUs);
   }
 
   get nowUs(): number {
@@ -192,10 +244,7 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   handleOutcome(transfer: WriteTransfer): void {
-    const record = uploadRecord(transfer, this.#nowUs);
-    this.#records.add(record);
-    this.#counters.add(record.isSuccess ? Counter.uploadsCompleted : Counter.uploadsFailed, 1);
-    this.#counters.add(Counter.bytesReceived, record.bytes);
+    this.#ends.write(transfer, this.#nowUs);
   }
 
   handleFull(socket: number, isFull: boolean): void {
@@ -214,9 +263,13 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #serve(): void {
-    const ready = this.#waiter.wait(this.#nowUs, this.#waitUntilUs());
+    if (!this.#hasSettled && this.#disk.isSettled) this.#settle();
+    const untilUs = this.#waitUntilUs();
+    this.#pulse.rest();
+    const ready = this.#waiter.wait(this.#nowUs, untilUs);
+    this.#pulse.work();
     this.#nowUs = this.#platform.kernel.nowUs();
-    let isAsked = false;
+    let asked = 0;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       if (socket === this.#outboxes.length) {
@@ -227,18 +280,25 @@ export class Shard implements TransmitListener, WritesListener {
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
       if (!this.#waiter.isReadable(index)) continue;
-      if (socket === SERVICE) isAsked = true;
+      if (this.#sockets.isService(socket)) this.#asked[asked++] = socket;
       else this.#receive(socket);
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
-    if (isAsked) this.#receive(SERVICE);
+    for (let index = 0; index < asked; index += 1) this.#receive(i32At(this.#asked, index));
     const { writes } = this.#reception;
     if (writes === undefined) this.#disk.reap();
     else writes.reap();
-    this.#expire();
+    this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
-    this.#counters.add(Counter.turns, 1);
+    if (this.#gauges.countTurn()) this.#report();
+  }
+
+  /** Nothing of a predecessor that died is under way any more: what it has left behind is put in order. */
+  #settle(): void {
+    this.#hasSettled = true;
+    this.#reception.writes?.reap();
+    this.#owner.settled();
   }
 
   /** Takes over what a reload has brought. No datagram is in hand here, and none is halfway through. */
@@ -248,6 +308,8 @@ export class Shard implements TransmitListener, WritesListener {
     const terms = this.#owner.newestTerms();
     assert(terms !== undefined, "terms are sent before their generation is written");
     this.#reception.switchTo(terms);
+    const requeue = (transfer: Transfer): void => this.#transmitter.requeue(transfer);
+    this.#bandwidth.switchTo(terms.settings.limits, this.#transfers.bySlot, requeue);
     this.#garbage.noteReload();
     if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
       this.#inbox.unmap();
@@ -266,10 +328,9 @@ export class Shard implements TransmitListener, WritesListener {
 
   #waitUntilUs(): number {
     if (this.#transmitter.isReady) return 0;
-    const untilUs = this.#wheel.nextUs();
+    const untilUs = Math.min(this.#timers.nextUs(), this.#transmitter.nextUs);
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
-    this.#records.flush();
-    this.#publish();
+    this.#report();
     return untilUs;
   }
 
@@ -279,7 +340,13 @@ export class Shard implements TransmitListener, WritesListener {
     this.#counters.add(Counter.receiveCalls, 1);
     if (count <= 0) return;
     this.#counters.add(Counter.datagramsReceived, count);
-    for (let index = 0; index < count; index += 1) this.#route(socket, index);
+    this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
+    let bytes = 0;
+    for (let index = 0; index < count; index += 1) {
+      bytes += inbox.byteLength(index);
+      this.#route(socket, index);
+    }
+    this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
   }
 
@@ -289,11 +356,12 @@ export class Shard implements TransmitListener, WritesListener {
     const start = inbox.start(index);
     const { u8 } = inbox;
     const kind = packetKind(u8, length, start);
-    if (socket === SERVICE && (kind === Opcode.rrq || kind === Opcode.wrq)) {
-      this.#handleRequest(index, u8.subarray(start, start + length));
+    if ((kind === Opcode.rrq || kind === Opcode.wrq) && this.#sockets.isService(socket)) {
+      this.#handleRequest(socket, index, u8.subarray(start, start + length));
       return;
     }
-    const transfer = this.#transfers.find(socket, u8, inbox.name(index));
+    if (this.#transfers.hasTwins) this.#readAddresses(index);
+    const transfer = this.#transfers.find(socket, u8, inbox.name(index), this.#local);
     if (transfer === undefined) {
       this.#handleStray(socket, index, kind);
       return;
@@ -306,6 +374,7 @@ export class Shard implements TransmitListener, WritesListener {
     } else if (kind === Opcode.ack) transfer.sender.handleAck(blockNumber(u8, start), this.#nowUs);
     else if (kind === Opcode.error) transfer.sender.handleError(errorCode(u8, start), this.#nowUs);
     else return;
+    if (transfer.isHalfOpen && machineOf(transfer).hasHeard) this.#limits.welcome(transfer);
     this.#transmitter.enqueue(transfer);
   }
 
@@ -321,10 +390,10 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transmitter.reply(socket, this.#name, this.#local, reply.datagram);
   }
 
-  #handleRequest(index: number, bytes: Uint8Array): void {
+  #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
-    const arrival = { name: this.#name, local: this.#local, nowUs: this.#nowUs };
+    const arrival = { name: this.#name, local: this.#local, listener, nowUs: this.#nowUs };
     this.#requests.handle(bytes, length, arrival, this.#isDraining);
   }
 
@@ -332,21 +401,6 @@ export class Shard implements TransmitListener, WritesListener {
     const start = this.#inbox.name(index);
     this.#name.set(this.#inbox.u8.subarray(start, start + NAME_BYTES));
     this.#inbox.readLocal(index, this.#local);
-  }
-
-  #expire(): void {
-    const count = this.#wheel.expire(this.#nowUs, this.#due, TIMERS_PER_TURN);
-    for (let index = 0; index < count; index += 1) {
-      const transfer = this.#transfers.bySlot[i32At(this.#due, index)];
-      assert(transfer !== undefined, "a timer is cancelled with its transfer");
-      const machine = machineOf(transfer);
-      if (machine.deadlineUs <= this.#nowUs) {
-        machine.handleTimeout(this.#nowUs);
-        this.#transmitter.enqueue(transfer);
-      } else {
-        this.#wheel.arm(transfer.slot, machine.deadlineUs);
-      }
-    }
   }
 
   /**
@@ -368,8 +422,8 @@ export class Shard implements TransmitListener, WritesListener {
       return true;
     }
     this.#cleanUntilUs = undefined;
-    this.#records.flush();
-    this.#publish();
+    this.#ends.abandon();
+    this.#report();
     return false;
   }
 
@@ -384,12 +438,9 @@ export class Shard implements TransmitListener, WritesListener {
     for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
   }
 
-  /** Writes the counters that others keep. */
-  #publish(): void {
-    this.#counters.set(Counter.transfersActive, this.#transfers.count);
-    this.#counters.set(Counter.cacheHits, this.#cache.hits);
-    this.#counters.set(Counter.cacheMisses, this.#cache.misses);
-    this.#counters.set(Counter.sleeps, this.#waiter.sleeps);
-    this.#counters.set(Counter.spins, this.#waiter.spins);
+  #report(): void {
+    for (const fault of this.#transmitter.sendFaults.untold(this.#nowUs)) this.#records.add(fault);
+    this.#records.flush();
+    this.#gauges.publish(this.#nowUs);
   }
 }

@@ -5,14 +5,14 @@ import type { Grant } from "#protocol/options.ts";
 import type { Receiver } from "#protocol/receiver.ts";
 import type { Request } from "#protocol/request.ts";
 import type { Sender } from "#protocol/sender.ts";
+import type { Payload } from "#storage/payload.ts";
 
 import type { Intake } from "./intake.ts";
-import type { Payload } from "./payload.ts";
 
 /** What every transfer is made of. */
 export interface Exchange {
   readonly slot: number;
-  /** Which socket it speaks from: 0 is the service socket. */
+  /** Which socket it speaks from: its number in sockets.ts. */
   readonly socket: number;
   /** The client's raw sockaddr. */
   readonly name: Uint8Array;
@@ -24,8 +24,14 @@ export interface Exchange {
   readonly grant: Grant;
   readonly oack: Uint8Array | undefined;
   readonly startUs: number;
-  /** In the ready, blocked or disk queue. */
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
+  /** In the ready, blocked or disk queue, or waiting for bandwidth. */
   isQueued: boolean;
+  /** The client has not acknowledged anything yet: its address may be forged. */
+  isHalfOpen: boolean;
+  /** A limit of bandwidth concerns it. */
+  isShaped: boolean;
 }
 
 /** A file on its way to a client. */
@@ -38,6 +44,8 @@ export interface ReadTransfer extends Exchange {
   readonly isRepetition: boolean;
   /** Most blocks in one message; 1 where the kernel does not segment for this peer. */
   blocksPerMessage: number;
+  /** Whether the kernel would not send the last message of blocks. */
+  wasRefused: boolean;
   /** Whether the sender has been told of {@link Payload.lastBlock}. */
   isEndKnown: boolean;
 }

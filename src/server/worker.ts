@@ -1,32 +1,44 @@
-// A worker thread (server layer): runs one shard until it ends, and says so. Never returns to its event loop
-// meanwhile; what it has to say goes out by postMessage, which does not need one.
+// A worker thread (server layer): waits to be told whose place it takes, then runs that shard until it ends, and says so. Never
+// returns to its event loop meanwhile; what it has to say goes out by postMessage, which does not need one.
 
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 
 import { assert } from "#base/assert.ts";
-import { pinThread } from "#io/thread.ts";
+import { giveBackLeft, holdAs, holderOf, pinThread, threadId } from "#io/thread.ts";
 
-import type { ShardMessage, ShardTerms, WorkerStart } from "./contract.ts";
+import { ControlWord, type ShardMessage, type ShardTerms, type WorkerStart } from "./contract.ts";
 import { fastPaths } from "./fast-paths.ts";
 import { Shard } from "./shard.ts";
 
-const { init, terms: port } = workerData as WorkerStart;
-const { shardIndex } = init;
-const { settings } = init.terms;
+assert(parentPort !== null, "this file runs as a worker");
+parentPort.once("message", serve);
 
-if (settings.workerAffinity) pinThread(shardIndex);
-const paths = fastPaths(settings);
-const shard = new Shard(init, paths, {
-  deliver: (records) => say({ kind: "records", shardIndex, records }),
-  newestTerms,
-  switched: (generation) => say({ kind: "switched", shardIndex, generation }),
-});
-say({ kind: "ready", shardIndex, fastPaths: paths });
-shard.run();
-say({ kind: "stopped", shardIndex });
+function serve({ init, terms, life, fastPaths: known }: WorkerStart): void {
+  const { shardIndex, control } = init;
+  holdAs(init.holdings, holderOf(shardIndex, life));
+  const { settings } = init.terms;
+  Atomics.store(new Int32Array(control), ControlWord.threadId, threadId());
+  if (settings.workerAffinity) pinThread(shardIndex);
+  const paths = known ?? fastPaths(settings);
+  const shard = new Shard(init, paths, {
+    deliver: (records) => say({ kind: "records", shardIndex, records }),
+    newestTerms: () => newestOf(terms),
+    switched: (generation) => say({ kind: "switched", shardIndex, generation }),
+    settled: () => void giveBackLeft(),
+    drained: () => say({ kind: "drained", shardIndex }),
+  });
+  say({ kind: "ready", shardIndex, fastPaths: paths });
+  try {
+    shard.run();
+  } catch (fault) {
+    shard.reportLast();
+    throw fault;
+  }
+  say({ kind: "stopped", shardIndex });
+}
 
 /** The last of the terms that have come in; the ones before it were never in force here. */
-function newestTerms(): ShardTerms | undefined {
+function newestOf(port: MessagePort): ShardTerms | undefined {
   let newest: ShardTerms | undefined;
   for (;;) {
     const received: { readonly message: ShardTerms } | undefined = receiveMessageOnPort(port);
@@ -36,7 +48,6 @@ function newestTerms(): ShardTerms | undefined {
 }
 
 function say(message: ShardMessage): void {
-  assert(parentPort !== null, "this file runs as a worker");
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker port has no origin
-  parentPort.postMessage(message);
+  parentPort?.postMessage(message);
 }

@@ -1,6 +1,7 @@
 // The uploads of one shard (server layer): decides write requests, ties each upload to its receiver, and reports its end when
 // the disk has said what became of it. Everything that can be refused is refused before the first reply.
 
+import { Random } from "#base/random.ts";
 import type { Settings } from "#config/settings.ts";
 import { peerAddressText } from "#io/inbox.ts";
 import type { Kernel } from "#io/kernel.ts";
@@ -13,7 +14,6 @@ import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/o
 import { Receiver } from "#protocol/receiver.ts";
 import type { Request } from "#protocol/request.ts";
 import type { Disk } from "#storage/disk-queue.ts";
-import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
 import { UploadLedger, type UploadQuotas } from "#storage/upload-ledger.ts";
 import type { UploadPlan } from "#storage/upload-plan.ts";
 import type { Upload, UploadListener } from "#storage/upload.ts";
@@ -35,6 +35,8 @@ export interface AdmittedWrite {
   /** The upload root, absolute. */
   readonly rootDir: string;
   readonly path: string;
+  /** The class of bandwidth that a rule chose; empty for none. */
+  readonly rateClass: string;
   readonly upload: Upload;
 }
 
@@ -51,14 +53,13 @@ export interface WritesListener {
 /** What of a shard's terms uploads are decided by. */
 type WriteTerms = Pick<ShardTerms, "settings" | "linkTargetFds">;
 
-/** Write buffers of one shard: enough for 384 uploads at a time; memory is taken when it is touched. */
-const BUFFER_BYTES_MAX = 512 * BUFFER_BYTES;
 /** How long a repeated last block is acknowledged again: twice the 5 s after which the slowest usual client repeats it. */
 const DALLY_US = 10_000_000;
 
 export class Writes implements UploadListener {
   readonly #uploads: Uploads;
   readonly #listener: WritesListener;
+  readonly #random: Random;
   readonly #transfers: Map<Upload, WriteTransfer> = new Map();
   #settings: Settings;
   #policy: UploadPolicy;
@@ -79,13 +80,14 @@ export class Writes implements UploadListener {
     this.#policy = new UploadPolicy(settings.uploads);
     this.#limits = writeLimits(settings);
     this.#listener = listener;
+    this.#random = new Random(kernel.randomSeed());
     this.#uploads = new Uploads(
       {
         rootFd,
         rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
-        bufferBytesMax: BUFFER_BYTES_MAX,
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), () => kernel.nowUs() / 1000),
+        bufferBytesMax: settings.uploadBytesMax / settings.workers,
       },
       this,
     );
@@ -131,7 +133,9 @@ export class Writes implements UploadListener {
     }
     const { rootDir } = this.#settings.uploads;
     const path = pathText(permit.path);
-    return { kind: "write", request, grant, oack: encodeOack(grant), rootDir, path, upload };
+    const { rate: rateClass } = permit.ruling;
+    const oack = encodeOack(grant);
+    return { kind: "write", request, grant, oack, rootDir, path, rateClass, upload };
   }
 
   /** The transfer of an admitted write; its first reply is due. */
@@ -143,6 +147,7 @@ export class Writes implements UploadListener {
       rolloverTo: grant.rolloverTo,
       timeoutUs: grant.timeoutUs,
       firstTimeoutUs: this.#settings.timeoutMs * 1000,
+      random: this.#random,
       patienceUs: this.#settings.uploads.patienceMs * 1000,
       firstReply: admitted.oack === undefined ? "ack-0" : "oack",
       dallyUs: DALLY_US,

@@ -128,6 +128,11 @@ export class Disk {
     return this.#queues.every((queue) => queue.isSettled);
   }
 
+  /** Jobs of all queues that have not been answered. */
+  get pending(): number {
+    return this.#queues.reduce((sum, queue) => sum + queue.pending, 0);
+  }
+
   /** The queue with the fewest jobs. Jobs that depend on each other's order stay in one. */
   leastLoaded(): DiskQueue {
     let least = at(this.#queues, 0);

@@ -6,6 +6,8 @@ import { f64At } from "#base/bytes.ts";
 /** What both ends are given: the ring, and the eventfd that tells the shard of results. */
 export interface DiskThreadInit {
   readonly ring: SharedArrayBuffer;
+  /** Where threads note what they hold: a descriptor that is closed for a shard is none of the shard's any more. */
+  readonly holdings: SharedArrayBuffer;
   readonly doorbellFd: number;
 }
 
@@ -70,6 +72,11 @@ export function createDiskRing(): SharedArrayBuffer {
   return new SharedArrayBuffer(
     WORDS * Int32Array.BYTES_PER_ELEMENT + numbers * Float64Array.BYTES_PER_ELEMENT,
   );
+}
+
+/** How many jobs of `memory` have been answered; wraps at 32 bits. */
+export function jobsDone(memory: SharedArrayBuffer): number {
+  return Atomics.load(new DiskRing(memory).words, Word.done);
 }
 
 /** Has the thread of `memory` end when its jobs are done. */

@@ -5,6 +5,7 @@ import { workerData } from "node:worker_threads";
 
 import { Errno } from "#ffi/errno.ts";
 import { signalEventfd } from "#ffi/eventfd.ts";
+import { holdAs, NO_HOLDER } from "#ffi/holdings.ts";
 
 import { DiskJobs } from "./disk-job.ts";
 import { DiskRing, type DiskThreadInit, Word } from "./disk-ring.ts";
@@ -12,6 +13,7 @@ import { DiskRing, type DiskThreadInit, Word } from "./disk-ring.ts";
 serve(workerData as DiskThreadInit);
 
 function serve(init: DiskThreadInit): void {
+  holdAs(init.holdings, NO_HOLDER);
   const ring = new DiskRing(init.ring);
   const { words } = ring;
   const jobs = new DiskJobs();

@@ -126,6 +126,15 @@ export class FileCache implements DiskOwner {
     this.#loadedBytes = new Float64Array(this.#chunkCount);
   }
 
+  /** Bytes that hold something, or have. */
+  get bytesUsed(): number {
+    return this.#filled * this.chunkBytes;
+  }
+
+  get bytesMax(): number {
+    return this.#chunkCount * this.chunkBytes;
+  }
+
   /** The bytes of all chunks; {@link locate} answers addresses in it, `addressOf(0)` being offset 0. */
   get u8(): Uint8Array {
     return this.#arena.u8;
@@ -162,6 +171,12 @@ export class FileCache implements DiskOwner {
     const file = new CachedFile("", version, NONE, framing, text);
     file.holders = 1;
     return file;
+  }
+
+  /** One more hold of a file that is held, with its fd. */
+  keep(file: CachedFile): void {
+    assert(file.holders > 0 && file.fd !== NONE, "a file that is kept is held");
+    file.holders += 1;
   }
 
   /** Ends one hold. The contents stay until their memory is needed; the fd goes with the last holder. */

@@ -2,6 +2,9 @@
 // bytes are in use. Every entry is made under one lock, held for microseconds; what a dead shard held is given back.
 
 import { f64At, i32At } from "#base/bytes.ts";
+import { monotonicClockUs } from "#ffi/process.ts";
+
+import { HIDDEN_WORDS } from "./upload-name.ts";
 
 /** What may be in use; 0 is unlimited. */
 export interface UploadQuotas {
@@ -29,7 +32,8 @@ const LOCK = 0;
 const ROOT_BYTES = 1;
 const ROOT_RESERVED = 2;
 
-// A claim: eight Int32 words (owner: 1 + its shard, below zero when that has died, or 0), then its reserved bytes as a float.
+// A claim: fourteen Int32 words (owner: 1 + its shard, below zero when that has died, or 0), then two floats: the bytes that it has
+// reserved, and those of the file that its own is to replace.
 const Claim = {
   owner: 0,
   isShared: 1,
@@ -38,9 +42,13 @@ const Claim = {
   client: 4,
   fd: 5,
   folderFd: 6,
+  versionsFd: 7,
+  hidden: 8,
+  kept: 11,
 } as const;
-const CLAIM_RESERVED = 4;
-const CLAIM_BYTES = 40;
+const CLAIM_RESERVED = 7;
+const CLAIM_REPLACED = 8;
+const CLAIM_BYTES = 72;
 // A client: Int32 words for its key and its claims, then floats: when its period began, bytes in it, bytes in the one before.
 const Client = { keyLow: 0, keyHigh: 1, claims: 2 } as const;
 const CLIENT_START = 2;
@@ -51,6 +59,18 @@ const CLIENT_BYTES = 40;
 const NOBODY = -1;
 /** The key of a claim without a name: one that a name has once in 2^64. */
 const NO_NAME = [0, 0] as const;
+
+/** What an upload has on the disk and open, as far as somebody else must know of it should its shard die. */
+export interface UploadTraces {
+  readonly fd: number;
+  readonly folderFd: number;
+  readonly versionsFd: number;
+  /** The words of its hidden names: {@link hiddenWords}. */
+  readonly hidden: Int32Array;
+  readonly kept: Int32Array;
+  /** Bytes of the file that goes when this one gets its name. */
+  readonly replacedBytes: number;
+}
 
 /** Memory for a ledger of at most `claimsMax` uploads at a time. */
 export function createUploadLedger(claimsMax: number): SharedArrayBuffer {
@@ -71,7 +91,7 @@ export class UploadLedger {
     memory: SharedArrayBuffer,
     shard: number,
     quotas: UploadQuotas,
-    nowMs: () => number = Date.now,
+    nowMs: () => number = () => monotonicClockUs() / 1000,
   ) {
     this.#words = new Int32Array(memory);
     this.#floats = new Float64Array(memory);
@@ -116,9 +136,16 @@ export class UploadLedger {
     });
   }
 
-  /** Notes the descriptors of the claim's file and folder, so that they can be closed should this shard die. */
-  noteFds(claim: number, fd: number, folderFd: number): void {
-    this.#words.set([fd, folderFd], claimWord(claim) + Claim.fd);
+  /** Notes what the claim's upload has, should this shard die. */
+  note(claim: number, traces: UploadTraces): void {
+    const { fd, folderFd, versionsFd, hidden, kept, replacedBytes } = traces;
+    const word = claimWord(claim);
+    this.#floats[word / 2 + CLAIM_REPLACED] = replacedBytes;
+    this.#words.set(hidden, word + Claim.hidden);
+    this.#words.set(kept, word + Claim.kept);
+    // Last, because whoever finds descriptors finds all of it.
+    this.#words.set([folderFd, versionsFd], word + Claim.folderFd);
+    Atomics.store(this.#words, word + Claim.fd, fd);
   }
 
   /** Reserves `bytes` more for the claim. False: a quota would be exceeded, and nothing was reserved. */
@@ -161,7 +188,7 @@ export class UploadLedger {
     });
   }
 
-  /** Says that this thread takes the place of one that died. What that one has claimed stays so until {@link releaseDead}. */
+  /** Says that this thread takes the place of one that died. What that one has claimed stays so, see {@link left}. */
   adopt(): void {
     const owner = this.#shard + 1;
     // It may have died with the lock; nobody else ever takes it from another.
@@ -174,20 +201,27 @@ export class UploadLedger {
     });
   }
 
-  /** Ends the claims that were adopted. Returns the descriptors that were noted, which nobody else closes. */
-  releaseDead(): readonly number[] {
-    const fds: number[] = [];
-    this.#locked(() => {
-      for (let claim = 0; claim < this.#claimsMax; claim += 1) {
-        const word = claimWord(claim);
-        if (this.#word(word + Claim.owner) !== -(this.#shard + 1)) continue;
-        const [fd, folderFd] = [this.#word(word + Claim.fd), this.#word(word + Claim.folderFd)];
-        if (fd !== NOBODY) fds.push(fd, folderFd);
-        this.#giveBack(claim, this.#float(this.#reservedFloat(claim)));
-        this.#free(claim);
+  /** The claims that were adopted, to be settled or released like one's own, and what their uploads have left. */
+  left(): readonly (readonly [claim: number, traces: UploadTraces | undefined])[] {
+    const left: (readonly [number, UploadTraces | undefined])[] = [];
+    for (let claim = 0; claim < this.#claimsMax; claim += 1) {
+      const word = claimWord(claim);
+      if (this.#word(word + Claim.owner) === -(this.#shard + 1)) {
+        left.push([claim, this.#tracesAt(word)]);
       }
-    });
-    return fds;
+    }
+    return left;
+  }
+
+  #tracesAt(word: number): UploadTraces | undefined {
+    const fd = this.#word(word + Claim.fd);
+    if (fd === NOBODY) return undefined;
+    const folderFd = this.#word(word + Claim.folderFd);
+    const versionsFd = this.#word(word + Claim.versionsFd);
+    const hidden = this.#words.slice(word + Claim.hidden, word + Claim.hidden + HIDDEN_WORDS);
+    const kept = this.#words.slice(word + Claim.kept, word + Claim.kept + HIDDEN_WORDS);
+    const replacedBytes = this.#float(word / 2 + CLAIM_REPLACED);
+    return { fd, folderFd, versionsFd, hidden, kept, replacedBytes };
   }
 
   /** A claim that is not taken, if nobody else's forbids it. */

@@ -17,6 +17,19 @@ export function createHiddenName(): string {
   return HIDDEN_PREFIX + random.toHex();
 }
 
+/** What is random in a hidden name, as so many Int32 words: for memory that threads share. */
+export const HIDDEN_WORDS: number = RANDOM_BYTES / Int32Array.BYTES_PER_ELEMENT;
+
+/** The words of a name that {@link createHiddenName} made. */
+export function hiddenWords(name: string): Int32Array {
+  return new Int32Array(Uint8Array.fromHex(name.slice(HIDDEN_PREFIX.length)).buffer);
+}
+
+/** The name that has these {@link hiddenWords}. */
+export function hiddenNameOf(words: Int32Array): string {
+  return HIDDEN_PREFIX + new Uint8Array(words.buffer, words.byteOffset, RANDOM_BYTES).toHex();
+}
+
 /** Whether `name` is one of {@link createHiddenName}. */
 export function isHiddenName(name: ByteString): boolean {
   return hiddenPattern.test(name);

@@ -54,7 +54,9 @@ export interface UploadHome {
   handleBuffer(): void;
   /** The upload found no buffer. */
   handleFull(upload: Upload): void;
-  /** The upload is over; its slot and its claim are the home's again. */
+  /** The upload's name is there to stay, and its bytes count from now on. */
+  handlePublished(upload: Upload): void;
+  /** The upload is over; its slot is the home's again, and so is its claim if it was not published. */
   handleEnd(upload: Upload): void;
 }
 
@@ -248,6 +250,7 @@ export class Upload implements DiskOwner {
     if (published < 0) return published;
     if (this.#isHashed) this.sha256 = digestText(arena, file, "digest");
     this.#isClosing = true;
+    this.#home.handlePublished(this);
     return yield* closeSteps(file);
   }
 

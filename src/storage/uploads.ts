@@ -3,14 +3,21 @@
 
 import { Slab } from "#base/slab.ts";
 import { Arena } from "#ffi/arena.ts";
-import { closeFd } from "#ffi/file.ts";
+import { removeEntry } from "#ffi/create.ts";
+import { isLeft } from "#ffi/holdings.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
 import type { Disk, DiskQueue } from "./disk-queue.ts";
 import { Lookup, type LookupRules } from "./lookup.ts";
 import { UploadBuffers } from "./upload-buffers.ts";
-import { closeUploadFile, openUploadFile, ROOM_BYTES } from "./upload-file.ts";
-import { ClaimRefusal, type UploadLedger, type UploadQuotas } from "./upload-ledger.ts";
+import { closeUploadFile, openUploadFile, ROOM_BYTES, type UploadFile } from "./upload-file.ts";
+import {
+  ClaimRefusal,
+  type UploadLedger,
+  type UploadQuotas,
+  type UploadTraces,
+} from "./upload-ledger.ts";
+import { hiddenNameOf, hiddenWords } from "./upload-name.ts";
 import type { UploadPlan } from "./upload-plan.ts";
 import { UploadRefusal } from "./upload-refusal.ts";
 import { Upload, type UploadHome, type UploadListener } from "./upload.ts";
@@ -112,10 +119,12 @@ export class Uploads implements UploadHome {
     this.#starved.add(upload);
   }
 
+  handlePublished({ claim, bytes, file }: Upload): void {
+    this.ledger.settle(claim, bytes, file.replacedBytes);
+  }
+
   handleEnd(upload: Upload): void {
-    const { file, claim } = upload;
-    if (upload.refusal < 0) this.ledger.release(claim);
-    else this.ledger.settle(claim, upload.bytes, file.replacedBytes);
+    if (upload.refusal < 0) this.ledger.release(upload.claim);
     this.#starved.delete(upload);
     this.#slots.release(upload.slot);
     this.#listener.handleUploadEnd(upload);
@@ -136,16 +145,40 @@ export class Uploads implements UploadHome {
       this.ledger.release(claim);
       return closeUploadFile(file, UploadRefusal.quota);
     }
-    this.ledger.noteFds(claim, file.fd, file.folderFd);
+    this.ledger.note(claim, tracesOf(file));
     return new Upload(this, file, slot, claim, bytesExpected);
   }
 
-  /** Closes what a dead predecessor had open, as soon as no disk thread can still be writing to it. */
+  /** Settles what a dead predecessor has left, as soon as no disk thread can still be working on it. */
   #recover(): void {
     if (this.#hasRecovered || !this.#disk.isSettled) return;
     this.#hasRecovered = true;
-    for (const fd of this.ledger.releaseDead()) closeFd(fd);
+    for (const [claim, traces] of this.ledger.left()) {
+      const bytes = traces === undefined ? NOTHING : this.#bytesPublished(traces);
+      if (bytes >= 0) this.ledger.settle(claim, bytes, traces?.replacedBytes ?? 0);
+      else this.ledger.release(claim);
+    }
   }
+
+  /**
+   * Removes the hidden names of an upload that was cut off. Returns the bytes of its file if that has got its name all the same,
+   * or {@link NOTHING}.
+   */
+  #bytesPublished({ fd, folderFd, versionsFd, hidden, kept }: UploadTraces): number {
+    // Descriptors that are closed already may be another's by now; then the next start removes what is left.
+    if (!isLeft(fd) || !isLeft(folderFd) || !isLeft(versionsFd)) return NOTHING;
+    removeEntry(folderFd, hiddenNameOf(hidden));
+    removeEntry(versionsFd, hiddenNameOf(kept));
+    return statFd(fd, this.#stat) === 0 && this.#stat.linkCount > 0 ? this.#stat.bytes : NOTHING;
+  }
+}
+
+const NOTHING = -1;
+
+function tracesOf(file: UploadFile): UploadTraces {
+  const { fd, folderFd, versionsFd, replacedBytes } = file;
+  const [hidden, kept] = [hiddenWords(file.hidden), hiddenWords(file.kept)];
+  return { fd, folderFd, versionsFd, hidden, kept, replacedBytes };
 }
 
 function refusalOfClaim(claim: number): number {

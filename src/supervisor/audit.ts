@@ -6,13 +6,16 @@ import { printable } from "#base/printable.ts";
 import type {
   RefusalRecord,
   RequestRecord,
+  SendFaultRecord,
   ShardRecord,
   TransferRecord,
   UploadRecord,
   UploadRequestRecord,
 } from "#server/contract.ts";
 
+import type { Boot } from "./boots.ts";
 import { formatTimestamp } from "./format.ts";
+import { limitEvent } from "./limits-text.ts";
 
 /** How bad an event is. A configured level hides what is below it. */
 export type Severity = "debug" | "info" | "warn" | "error";
@@ -22,6 +25,8 @@ export interface AuditEvent {
   readonly eventType: string;
   readonly severity: Severity;
   readonly timeMs: number;
+  /** What the events of one boot have in common; undefined for those of the process. */
+  readonly correlationId?: string;
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -33,12 +38,37 @@ export function auditLine(event: AuditEvent, hostname: string): string {
     hostname,
     service: "snow-owl-tftp",
     severity: event.severity,
+    ...(event.correlationId === undefined ? {} : { correlation_id: event.correlationId }),
     ...event.fields,
   });
 }
 
-/** The events of one record of a shard, in order. A granted request is two: asked for, and begun. */
-export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
+/**
+ * The events of one record of a shard, in order. A granted request is two: asked for, and begun. The first one of a boot is
+ * preceded by another.
+ */
+export function auditEvents(
+  record: ShardRecord,
+  boot?: Boot,
+  isFirst = false,
+): readonly AuditEvent[] {
+  const events = recordEvents(record);
+  if (boot === undefined) return events;
+  const isConnection = isFirst && record.kind !== "send-fault";
+  const all = isConnection ? [connectionEvent(record), ...events] : events;
+  return all.map((event) => eventOf(boot, event));
+}
+
+/** The event with what is known of its boot. */
+function eventOf({ id, mac, interfaceName }: Boot, event: AuditEvent): AuditEvent {
+  const client = {
+    ...(mac === undefined ? {} : { client_mac: mac }),
+    ...(interfaceName === undefined ? {} : { interface: interfaceName }),
+  };
+  return { ...event, correlationId: id, fields: { ...event.fields, ...client } };
+}
+
+function recordEvents(record: ShardRecord): readonly AuditEvent[] {
   switch (record.kind) {
     case "request":
       return requestEvents(record);
@@ -50,9 +80,30 @@ export function auditEvents(record: ShardRecord): readonly AuditEvent[] {
       return [uploadEvent(record)];
     case "refusal":
       return [refusalEvent(record)];
+    case "send-fault":
+      return [sendFaultEvent(record)];
+    case "limit":
+      return [limitEvent(record)];
     default:
       return unreachable(record);
   }
+}
+
+/** The kernel would not send: the clients wait, and an administrator can help. */
+export function sendFaultEvent(record: SendFaultRecord): AuditEvent {
+  const { timeMs, errno, meaning, messages } = record;
+  return {
+    eventType: "send_refused",
+    severity: "warn",
+    timeMs,
+    fields: { errno, meaning, messages },
+  };
+}
+
+function connectionEvent(record: Exclude<ShardRecord, SendFaultRecord>): AuditEvent {
+  const isWrite = record.kind === "refusal" ? record.isWrite : record.kind.startsWith("upload");
+  const fields = { client_addr: record.peer, opcode: isWrite ? "WRQ" : "RRQ" };
+  return { eventType: "connection_initiated", severity: "info", timeMs: record.timeMs, fields };
 }
 
 /** How bad the end of a transfer is. What a client decides (UEFI asks for `tsize` and leaves) is no failure of ours. */
@@ -105,9 +156,15 @@ function transferEvent(record: TransferRecord): AuditEvent {
     duration_ms: Math.round(durationMs),
   };
   const base = { severity: endSeverity(record), timeMs: record.timeMs };
+  const agreed = {
+    block_size: record.blockBytes,
+    window_size: record.windowBlocks,
+    rtt_us: Math.round(record.rttUs),
+    options: record.options,
+  };
   if (!record.isSuccess) {
     const fields = { ...common, error: record.outcome, ...measured, file_size: record.fileBytes };
-    return { ...base, eventType: "transfer_failed", fields };
+    return { ...base, eventType: "transfer_failed", fields: { ...fields, ...agreed } };
   }
   return {
     ...base,
@@ -118,10 +175,8 @@ function transferEvent(record: TransferRecord): AuditEvent {
       // Bytes per second, as Snow-Owl counts: its dashboards take 102,400 for 100 KB/s.
       throughput_bps: Math.round((record.bytes * 1e6) / Math.max(record.durationUs, 1)),
       avg_block_time_ms: durationMs / Math.max(record.blocksSent, 1),
-      block_size: record.blockBytes,
-      window_size: record.windowBlocks,
-      rtt_us: record.rttUs,
-      options: record.options,
+      ...agreed,
+      ...(record.sha256 === undefined ? {} : { sha256: record.sha256 }),
     },
   };
 }
@@ -152,8 +207,14 @@ function uploadEvent(record: UploadRecord): AuditEvent {
     timeouts: record.timeouts,
     duration_ms: Math.round(durationMs),
   };
+  const agreed = {
+    block_size: record.blockBytes,
+    window_size: record.windowBlocks,
+    rtt_us: Math.round(record.rttUs),
+    options: record.options,
+  };
   if (!record.isSuccess) {
-    const fields = { ...common, error: record.outcome, ...measured };
+    const fields = { ...common, error: record.outcome, ...measured, ...agreed };
     return { ...base, eventType: "write_failed", fields };
   }
   return {
@@ -169,9 +230,7 @@ function uploadEvent(record: UploadRecord): AuditEvent {
       stored_as: printable(record.target),
       verified: record.isVerified,
       ...(record.sha256 === undefined ? {} : { sha256: record.sha256 }),
-      block_size: record.blockBytes,
-      window_size: record.windowBlocks,
-      options: record.options,
+      ...agreed,
     },
   };
 }
@@ -233,6 +292,13 @@ function refusalEvent(record: RefusalRecord): AuditEvent {
         severity: "warn",
         timeMs,
         fields: { ...named, reason: record.isWrite ? reason : "File not found" },
+      };
+    case "inaccessible":
+      return {
+        eventType: "access_violation",
+        severity: "error",
+        timeMs,
+        fields: { client_addr: record.peer, resource: record.name, violation: reason },
       };
     case "denied":
     case "exists":

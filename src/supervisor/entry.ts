@@ -42,7 +42,8 @@ export function enter(
 }
 
 /** A transfer holds one file, an upload a few more for a moment; the rest is for sockets, logs and hooks. */
-function openFilesOf({ process, workers, transfersMax, transferSockets }: Settings): number {
+function openFilesOf({ process, workers, transfersMax, listeners }: Settings): number {
   if (process.openFiles > 0) return process.openFiles;
-  return 1024 + workers * (transferSockets + 2 * transfersMax);
+  const sockets = listeners.reduce((sum, { transferSockets }) => sum + transferSockets + 1, 0);
+  return 1024 + workers * (sockets + 2 * transfersMax);
 }

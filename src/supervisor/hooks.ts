@@ -66,6 +66,11 @@ export class Hooks {
     this.#limits = limits;
   }
 
+  /** Calls that wait for their turn or for another attempt, and calls under way. */
+  get load(): { readonly waiting: number; readonly running: number } {
+    return { waiting: this.#waitingCount(), running: this.#running.size };
+  }
+
   /** Calls these hooks from now on. Calls that wait or run are finished as they were begun. */
   switchTo(hooks: readonly HookSettings[]): void {
     this.#hooks = parseHooks(hooks);

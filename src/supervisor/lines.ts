@@ -4,6 +4,7 @@
 import { unreachable } from "#base/assert.ts";
 import { printable } from "#base/printable.ts";
 import type {
+  LimitRecord,
   RefusalRecord,
   RequestRecord,
   ShardRecord,
@@ -12,11 +13,13 @@ import type {
   UploadRequestRecord,
 } from "#server/contract.ts";
 
-import { type AuditEvent, endSeverity } from "./audit.ts";
+import { type AuditEvent, endSeverity, sendFaultEvent } from "./audit.ts";
 import { formatBytes, formatDuration, formatRate, formatSeconds } from "./format.ts";
+import { limitReason } from "./limits-text.ts";
 
 /** The line of a shard's record, without its newline. */
 export function recordLine(record: ShardRecord): string {
+  if (record.kind === "send-fault") return eventLine(sendFaultEvent(record));
   const head = `${formatSeconds(record.timeMs)} ${record.peer}`;
   switch (record.kind) {
     case "request":
@@ -29,6 +32,8 @@ export function recordLine(record: ShardRecord): string {
       return `${head} ${uploadText(record)}`;
     case "refusal":
       return `${head} ${refusalText(record)}`;
+    case "limit":
+      return `${head} ${limitText(record)}`;
     default:
       return unreachable(record);
   }
@@ -125,6 +130,12 @@ function uploadText(record: UploadRecord): string {
 function refusalText(record: RefusalRecord): string {
   const upload = record.isWrite ? "upload of " : "";
   return `refused ${upload}${quoted(record.name)}: ${record.reason} (${record.cause}, error ${record.code})`;
+}
+
+function limitText(record: LimitRecord): string {
+  const { refused, limit } = record;
+  const others = refused > 1 ? ` and ${refused - 1} requests before` : "";
+  return `turned away${others}: ${limitReason(record)} (${limit})`;
 }
 
 /** A word as it is; anything with a space, a quote or nothing in it as a JSON string, so that fields stay apart. */

@@ -6,32 +6,55 @@ import type { LogSettings } from "#config/settings.ts";
 import type { ShardRecord } from "#server/contract.ts";
 
 import { type AuditEvent, auditEvents, auditLine, endSeverity, type Severity } from "./audit.ts";
+import { Boots, type ClientLookup } from "./boots.ts";
 import { eventLine, recordLine } from "./lines.ts";
+import { Storms } from "./storms.ts";
 
 /** What takes lines; see {@link LogSink}. */
-export interface LineSink {
-  line(text: string): void;
+interface LineSink {
+  /** `event`: what the text is about. */
+  line(text: string, event?: AuditEvent): void;
+}
+
+/** Where lines go, which a reload may change: `audit` takes every audit event, whatever the log's format and level. */
+export interface LogSinks {
+  readonly log: LineSink;
+  readonly audit?: LineSink | undefined;
+}
+
+/** What a log is made with, for good. */
+export interface LogParts {
+  readonly hostname: string;
+  readonly lookup: ClientLookup;
+  /** Told of every event, whether it is written or not. */
+  readonly witness?: ((event: AuditEvent) => void) | undefined;
 }
 
 /** Turns what happened into lines. */
 export class Log {
   readonly #hostname: string;
-  readonly #sink: LineSink;
+  readonly #boots: Boots;
+  readonly #storms: Storms;
+  /** Told of every event, whether it is written or not. */
+  readonly #witness: ((event: AuditEvent) => void) | undefined;
+  readonly #sinks: LogSinks;
   #settings: LogSettings;
-  #audit: LineSink | undefined;
 
-  /** `audit` takes every audit event, whatever the log's format and level. */
-  constructor(settings: LogSettings, hostname: string, sink: LineSink, audit?: LineSink) {
+  constructor(settings: LogSettings, sinks: LogSinks, parts: LogParts) {
     this.#settings = settings;
-    this.#hostname = hostname;
-    this.#sink = sink;
-    this.#audit = audit;
+    this.#sinks = sinks;
+    this.#hostname = parts.hostname;
+    this.#boots = new Boots(parts.lookup);
+    this.#storms = new Storms(({ client, cause, count, name }) => {
+      const fields = { client_addr: client, cause, count, last: name };
+      this.event("refusals_not_logged", "warn", fields);
+    });
+    this.#witness = parts.witness;
   }
 
-  /** Writes by these settings from now on, audit events to `audit`. */
-  switchTo(settings: LogSettings, audit: LineSink | undefined): void {
+  /** Writes by these settings from now on. */
+  switchTo(settings: LogSettings): void {
     this.#settings = settings;
-    this.#audit = audit;
   }
 
   /** An event of the process itself, which `audit_enabled = false` does not silence. */
@@ -42,22 +65,45 @@ export class Log {
     timeMs: number = Date.now(),
   ): void {
     const event: AuditEvent = { eventType, severity, timeMs, fields };
-    this.#audit?.line(auditLine(event, this.#hostname));
+    this.#witness?.(event);
+    this.#sinks.audit?.line(auditLine(event, this.#hostname), event);
     if (!this.#isWanted(severity)) return;
-    this.#sink.line(formatEvent(this.#settings, this.#hostname, event));
+    this.#sinks.log.line(formatEvent(this.#settings, this.#hostname, event), event);
   }
 
   /** What a shard reports. Text has one line per transfer; what was asked for is told at level debug. */
   record(record: ShardRecord): void {
-    if (!this.#settings.auditEnabled) return;
-    const isText = this.#settings.format === "text";
-    if (isText && this.#isWanted(textSeverity(record))) this.#sink.line(recordLine(record));
-    if (isText && this.#audit === undefined) return;
-    for (const event of auditEvents(record)) {
-      const line = auditLine(event, this.#hostname);
-      this.#audit?.line(line);
-      if (!isText && this.#isWanted(event.severity)) this.#sink.line(line);
-    }
+    const { auditEnabled: isOn, format, bootWindowMs: windowMs, samplingRate } = this.#settings;
+    const { boot, isFirst } = this.#boots.note(record, { windowMs, samplingRate });
+    const events = auditEvents(record, boot, isFirst);
+    if (this.#witness !== undefined) events.forEach(this.#witness);
+    if (!isOn) return;
+    // The audit file has all of them: it is bounded by its rotation.
+    const isTold = record.kind !== "refusal" || this.#storms.admits(record);
+    const isSampled = boot?.isSampled ?? true;
+    const written = isSampled ? events : events.filter(isTrouble);
+    if (format === "text" && isTold) this.#recordLine(record, isSampled, events);
+    for (const event of written) this.#write(event, format === "json" && isTold);
+  }
+
+  /** Tells what a storm of refusals has left out until now. */
+  settle(): void {
+    this.#storms.settle();
+  }
+
+  #recordLine(record: ShardRecord, isSampled: boolean, events: readonly AuditEvent[]): void {
+    const severity = textSeverity(record);
+    if (!this.#isWanted(severity) || !(isSampled || RANK[severity] >= RANK.warn)) return;
+    this.#sinks.log.line(recordLine(record), events.at(-1));
+  }
+
+  /** Writes an event to the audit file, and to the log if `isForLog`. */
+  #write(event: AuditEvent, isForLog: boolean): void {
+    const isLogged = isForLog && this.#isWanted(event.severity);
+    if (this.#sinks.audit === undefined && !isLogged) return;
+    const line = auditLine(event, this.#hostname);
+    this.#sinks.audit?.line(line, event);
+    if (isLogged) this.#sinks.log.line(line, event);
   }
 
   #isWanted(severity: Severity): boolean {
@@ -68,6 +114,11 @@ export class Log {
 /** The line of one event in the configured format. */
 export function formatEvent(settings: LogSettings, hostname: string, event: AuditEvent): string {
   return settings.format === "json" ? auditLine(event, hostname) : eventLine(event);
+}
+
+/** What is written of every boot, whether it is sampled or not. */
+function isTrouble({ severity }: AuditEvent): boolean {
+  return RANK[severity] >= RANK.warn;
 }
 
 /** How bad a record's text line is. */
@@ -81,6 +132,8 @@ function textSeverity(record: ShardRecord): Severity {
     case "upload":
       return endSeverity(record);
     case "refusal":
+    case "send-fault":
+    case "limit":
       return "warn";
     default:
       return unreachable(record);

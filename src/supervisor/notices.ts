@@ -2,9 +2,10 @@
 // and that all is well. Without a manager nothing is said.
 
 import type { ServiceManager } from "#io/service-manager.ts";
-import { Counter } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 
 import type { Shards } from "./shards.ts";
+import { totals } from "./totals.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** How often the line that `systemctl status` shows is looked over: a guess between fresh and quiet. */
@@ -68,10 +69,11 @@ export class Notices {
   }
 
   #newStatus(): string {
-    const count = (index: number): number => this.#shards.total(index);
-    const complete = count(Counter.transfersCompleted) + count(Counter.uploadsCompleted);
-    const failed = count(Counter.transfersFailed) + count(Counter.uploadsFailed);
-    this.#status = `serving; transfers: ${count(Counter.transfersActive)} under way, ${complete} complete, ${failed} failed`;
+    const active = this.#shards.total(Counter.transfersActive);
+    const sums = totals((index) => this.#shards.total(index));
+    const complete = sums.transfers_completed + sums.uploads_completed;
+    const failed = sums.transfers_failed + sums.uploads_failed;
+    this.#status = `serving; transfers: ${active} under way, ${complete} complete, ${failed} failed`;
     return this.#status;
   }
 }

@@ -80,12 +80,14 @@ function startsPrograms({ hooks }: Settings): boolean {
 
 /** What the configuration names, as far as it has to be opened. */
 function configuredPaths(settings: Settings): readonly PathRule[] {
-  const { policy, lookup, uploads, log, process } = settings;
+  const { policy, lookup, uploads, log, status, process } = settings;
   const read = [settings.rootDir, ...policy.folders, ...lookup.symlinkTargets];
   const write = uploads.isEnabled ? [uploads.rootDir, ...lookup.symlinkTargets] : [];
-  for (const file of [log.file, log.auditFile]) {
-    if (file !== undefined) write.push(dirname(file));
+  // Files that are replaced or renamed: it is their folders that must be open. Sockets need none, the journal's neither.
+  for (const target of [log.target, log.auditTarget]) {
+    if (target?.kind === "file") write.push(dirname(target.path));
   }
+  if (status.tokenFile !== undefined) read.push(dirname(status.tokenFile));
   return [
     ...read.concat(process.readFolders).map((path) => ({ path, reach: "read" }) as const),
     ...write.concat(process.writeFolders).map((path) => ({ path, reach: "write" }) as const),

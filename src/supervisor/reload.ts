@@ -10,6 +10,7 @@ import type { ShardTerms } from "#server/contract.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Log } from "./log.ts";
 import type { Logs } from "./logs.ts";
+import type { Monitor } from "./monitor.ts";
 import type { Notices } from "./notices.ts";
 import { type Granted, reachFault } from "./reach.ts";
 import type { Shards } from "./shards.ts";
@@ -36,6 +37,8 @@ export type Reread =
 
 /** What a reload reads and what it changes. */
 export interface ReloadParts {
+  /** The file that is read, for events; empty if there is none. */
+  readonly configFile: string;
   readonly reread: (inForce: Config) => Reread;
   /** What the process kept when it started; undefined: everything. */
   readonly granted: Granted | undefined;
@@ -45,6 +48,7 @@ export interface ReloadParts {
   readonly logs: Logs;
   readonly log: Log;
   readonly ledger: SharedArrayBuffer;
+  readonly monitor: Monitor;
 }
 
 export class Reload {
@@ -98,7 +102,7 @@ export class Reload {
   }
 
   async #putInForce(reread: Exclude<Reread, { readonly problem: string }>): Promise<void> {
-    const { granted, shards, hooks, logs, log, ledger } = this.#parts;
+    const { granted, shards, hooks, logs, log, ledger, monitor } = this.#parts;
     const { config, settings } = reread;
     const beyond = granted === undefined ? undefined : reachFault(granted, settings);
     if (beyond !== undefined) {
@@ -111,13 +115,13 @@ export class Reload {
       this.#refuse(faultText(terms));
       return;
     }
-    const fault = logs.reopen(settings.log);
+    const fault = logs.reopen(settings.log) ?? monitor.reload(settings.status);
     if (fault !== undefined) {
       closeTerms(terms);
       this.#refuse(faultText(fault));
       return;
     }
-    log.switchTo(settings.log, logs.audit);
+    log.switchTo(settings.log);
     this.#config = config;
     this.#terms = terms;
     hooks.switchTo(settings.hooks);
@@ -134,14 +138,15 @@ export class Reload {
       log.event("configuration_needs_restart", "warn", fields);
     }
     const { generation } = this.#terms;
-    log.event("configuration_reloaded", "info", { changed, generation });
+    const { configFile } = this.#parts;
+    log.event("configuration_loaded", "info", { config_file: configFile, changed, generation });
   }
 
   /** What was in force stays so; the log's files are opened again all the same, because they may have been renamed. */
   #refuse(problem: string): void {
-    const { log, logs } = this.#parts;
+    const { log, logs, configFile } = this.#parts;
     const fault = logs.reopen(this.settings.log);
-    log.event("configuration_refused", "error", { problem });
+    log.event("configuration_error", "error", { config_file: configFile, error: problem });
     if (fault !== undefined) log.event("log_not_reopened", "error", { problem: faultText(fault) });
   }
 }

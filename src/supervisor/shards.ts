@@ -1,32 +1,38 @@
 // The worker threads (supervisor layer): one per shard, replaced on the same sockets when one dies, so that the kernel
-// never hands a client to a socket that nobody reads. Deaths that repeat end the process instead of hiding a bug.
-
-import { MessageChannel, type MessagePort, Worker } from "node:worker_threads";
+// never hands a client to a socket that nobody reads. Deaths without an end and threads without one end the process.
 
 import { ringDoorbell } from "#io/start.ts";
 import {
   ControlWord,
-  Counter,
   type FastPaths,
   ShardCommand,
   type ShardInit,
   type ShardMessage,
   type ShardRecord,
   type ShardTerms,
-  type WorkerStart,
 } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 
-import { describeError, ThreadDeaths } from "./thread-deaths.ts";
+import { type Death, ShardThread } from "./shard-thread.ts";
+import { LOOK_MS, type StuckTurn } from "./shard-watch.ts";
+import { SpareThread } from "./spare-thread.ts";
+import { ThreadDeaths } from "./thread-deaths.ts";
 
 /** What the shards tell their owner. */
 export interface ShardEvents {
   /** Every shard answers requests, for the first time. */
   readonly ready: (fastPaths: FastPaths) => void;
   readonly record: (record: ShardRecord) => void;
-  /** A shard died of `error`. It is replaced unless the shards were asked to end. */
-  readonly died: (shardIndex: number, error: string, isReplaced: boolean) => void;
+  /** A shard is stuck in a turn, and is ended to be replaced. */
+  readonly stuck: (shardIndex: number, turn: StuckTurn) => void;
+  /** A shard died. It is replaced after `delayMs`; undefined: the shards were asked to end. */
+  readonly died: (shardIndex: number, death: Death, delayMs: number | undefined) => void;
+  /** So many records of shards never came. */
+  readonly lost: (records: number) => void;
   /** Shards die again and again; none is replaced any more. */
   readonly hopeless: (error: string) => void;
+  /** A shard is stuck, and its thread cannot be ended. */
+  readonly unending: (shardIndex: number, turn: StuckTurn) => void;
   /** Every shard has ended. */
   readonly ended: () => void;
 }
@@ -34,33 +40,45 @@ export interface ShardEvents {
 /** All shards of the process. */
 export class Shards {
   readonly #inits: readonly ShardInit[];
-  readonly #workerUrl: URL;
+  readonly #spare: SpareThread;
   readonly #events: ShardEvents;
   readonly #ready = new Set<number>();
+  readonly #drained = new Set<number>();
   readonly #deaths: ThreadDeaths = new ThreadDeaths();
-  /** The way to each shard's present worker. */
-  readonly #ports = new Map<number, MessagePort>();
+  /** Each shard's present thread. */
+  readonly #threads = new Map<number, ShardThread>();
+  /** The shards that wait to be replaced. */
+  readonly #delayed = new Map<number, ReturnType<typeof setTimeout>>();
   /** The shards that do not go by the newest terms yet, and what waits for them. */
   readonly #behind = new Set<number>();
   #agreed: (() => void)[] = [];
   /** The newest terms; undefined until a reload brings others than the shards began with. */
   #terms: ShardTerms | undefined;
   #command: number = ShardCommand.run;
-  #running = 0;
+  /** What the first thread to be ready has found; to try the kernel again takes milliseconds that clients wait. */
+  #fastPaths: FastPaths | undefined;
+  /** Threads that were started. */
+  #lives = 0;
+  #replacements = 0;
+  /** Records that shards have dropped, as far as that was told. */
+  #lost = 0;
   #isReady = false;
+  #hasEnded = false;
+  #looking: ReturnType<typeof setInterval> | undefined;
 
   constructor(inits: readonly ShardInit[], workerUrl: URL, events: ShardEvents) {
     this.#inits = inits;
-    this.#workerUrl = workerUrl;
+    this.#spare = new SpareThread(workerUrl);
     this.#events = events;
   }
 
   /** Starts every shard. */
   start(): void {
     for (const init of this.#inits) this.#launch(init);
+    this.#looking = setInterval(() => this.#look(), LOOK_MS);
   }
 
-  /** Has every shard refuse new requests and end after its last transfer. */
+  /** Has every shard refuse new requests, and end when the last transfer of all of them has ended. */
   drain(): void {
     this.#say(ShardCommand.drain);
   }
@@ -68,19 +86,17 @@ export class Shards {
   /** Has every shard end at once. */
   stop(): void {
     this.#say(ShardCommand.stop);
+    for (const delay of this.#delayed.values()) clearTimeout(delay);
+    this.#delayed.clear();
+    this.#endIfAll();
   }
 
   /** Has every shard go by `terms`. Resolves when each does, or has ended; then nobody uses earlier ones. */
   async switchTo(terms: ShardTerms): Promise<void> {
     this.#terms = terms;
-    for (const init of this.#inits) {
-      const port = this.#ports.get(init.shardIndex);
-      if (port === undefined) continue;
-      this.#behind.add(init.shardIndex);
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel's port has no origin
-      port.postMessage(terms);
-      Atomics.store(new Int32Array(init.control), ControlWord.generation, terms.generation);
-      ringDoorbell(init.doorbellFd);
+    for (const [shardIndex, thread] of this.#threads) {
+      this.#behind.add(shardIndex);
+      thread.send(terms);
     }
     if (this.#behind.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -88,18 +104,30 @@ export class Shards {
     await promise;
   }
 
+  /** Whether every shard answers new requests. */
+  get isServing(): boolean {
+    return this.#command === ShardCommand.run && this.#ready.size === this.#inits.length;
+  }
+
+  /** How many shards died and were replaced. */
+  get replacements(): number {
+    return this.#replacements;
+  }
+
+  /** The counters of each shard, as they are now. */
+  get counters(): readonly Float64Array[] {
+    return this.#inits.map((init) => new Float64Array(init.counters));
+  }
+
   /** The sum of one counter over all shards. */
   total(index: number): number {
-    return this.#inits.reduce(
-      (sum, init) => sum + (new Float64Array(init.counters)[index] ?? 0),
-      0,
-    );
+    return this.#inits.reduce((sum, init) => sum + counterOf(init, index), 0);
   }
 
   /** How many turns each shard has made; undefined for one that has no worker: it is being replaced, or has ended. */
   turns(): readonly (number | undefined)[] {
     return this.#inits.map(({ shardIndex, counters }) =>
-      this.#ports.has(shardIndex) ? new Float64Array(counters)[Counter.turns] : undefined,
+      this.#threads.has(shardIndex) ? new Float64Array(counters)[Counter.turns] : undefined,
     );
   }
 
@@ -118,48 +146,73 @@ export class Shards {
   }
 
   #launch(init: ShardInit): void {
-    const { port1: port, port2: terms } = new MessageChannel();
+    const { shardIndex } = init;
     const newest: ShardInit = { ...init, terms: this.#terms ?? init.terms };
-    const workerData: WorkerStart = { init: newest, terms };
-    const worker = new Worker(this.#workerUrl, { workerData, transferList: [terms] });
-    let fault: string | undefined;
-    this.#ports.set(init.shardIndex, port);
-    this.#running += 1;
-    worker.on("message", (message: ShardMessage) => this.#hear(message));
-    worker.on("error", (error: unknown) => {
-      fault = describeError(error);
+    const life = this.#lives;
+    this.#lives += 1;
+    const start = { init: newest, life, fastPaths: this.#fastPaths };
+    const thread = new ShardThread(start, this.#spare.take(), {
+      said: (message) => this.#hear(message),
+      stuck: (turn) => this.#events.stuck(shardIndex, turn),
+      unending: (turn) => this.#events.unending(shardIndex, turn),
+      ended: (death) => this.#ended(init, death),
     });
-    // Every end passes here, a fault's after its error event.
-    worker.on("exit", () => {
-      port.close();
-      this.#ports.delete(init.shardIndex);
-      this.#ended(init, fault);
-    });
+    this.#threads.set(shardIndex, thread);
+  }
+
+  #look(): void {
+    for (const thread of this.#threads.values()) thread.look();
   }
 
   #hear(message: ShardMessage): void {
-    if (message.kind === "records") {
+    const { kind, shardIndex } = message;
+    if (kind === "records") {
       for (const record of message.records) this.#events.record(record);
-    } else if (message.kind === "switched") {
-      if (message.generation === this.#terms?.generation) this.#agree(message.shardIndex);
-    } else if (message.kind === "ready") {
-      this.#ready.add(message.shardIndex);
-      if (this.#isReady || this.#ready.size < this.#inits.length) return;
+      this.#noteRead(shardIndex, message.records.length);
+    } else if (kind === "switched") {
+      if (message.generation === this.#terms?.generation) this.#agree(shardIndex);
+    } else if (kind === "drained") {
+      this.#drained.add(shardIndex);
+      // A shard that ended by itself would leave a socket behind that nobody reads, while others are still at work.
+      if (this.#drained.size === this.#inits.length) this.stop();
+    } else if (kind === "ready") {
+      this.#ready.add(shardIndex);
+      this.#fastPaths = message.fastPaths;
+      if (this.#ready.size < this.#inits.length) return;
+      this.#spare.prepare();
+      if (this.#isReady) return;
       this.#isReady = true;
       this.#events.ready(message.fastPaths);
     }
   }
 
-  #ended(init: ShardInit, fault: string | undefined): void {
-    this.#running -= 1;
+  /** Lets the shard know how far its records were read, and tells of those that it has dropped. */
+  #noteRead(shardIndex: number, count: number): void {
+    const init = this.#inits[shardIndex];
+    if (init === undefined) return;
+    Atomics.add(new Int32Array(init.control), ControlWord.recordsRead, count);
+    const lost = this.total(Counter.recordsLost);
+    if (lost > this.#lost) this.#events.lost(lost - this.#lost);
+    this.#lost = lost;
+  }
+
+  #ended(init: ShardInit, death: Death): void {
+    const { shardIndex } = init;
+    this.#threads.delete(shardIndex);
+    this.#ready.delete(shardIndex);
     // Whoever comes after it begins with the newest terms.
-    this.#agree(init.shardIndex);
-    if (this.#command === ShardCommand.run) {
-      this.#replace(init, fault ?? "the worker ended without being asked to");
-    } else if (fault !== undefined) {
-      this.#events.died(init.shardIndex, fault, false);
-    }
-    if (this.#running === 0) this.#events.ended();
+    this.#agree(shardIndex);
+    if (this.#command < ShardCommand.stop) this.#replace(init, death);
+    else if (death.isFault) this.#events.died(shardIndex, death, undefined);
+    this.#endIfAll();
+  }
+
+  #endIfAll(): void {
+    if (this.#hasEnded || this.#threads.size > 0 || this.#delayed.size > 0) return;
+    this.#hasEnded = true;
+    clearInterval(this.#looking);
+    this.#spare.end();
+    this.#events.ended();
   }
 
   #agree(shardIndex: number): void {
@@ -168,14 +221,30 @@ export class Shards {
     for (const resolve of this.#agreed.splice(0)) resolve();
   }
 
-  #replace(init: ShardInit, cause: string): void {
-    if (this.#deaths.count()) {
-      this.#events.hopeless(cause);
+  #replace(init: ShardInit, death: Death): void {
+    const { shardIndex } = init;
+    const delayMs = this.#deaths.note(shardIndex, death.hasWorked, death.livedMs);
+    if (delayMs === undefined) {
+      this.#events.hopeless(death.error);
       return;
     }
-    this.#events.died(init.shardIndex, cause, true);
+    const counters = new Float64Array(init.counters);
     // The dead shard's transfers are gone with it; its other counters stay true.
-    new Float64Array(init.counters)[Counter.transfersActive] = 0;
-    this.#launch(init);
+    counters[Counter.transfersActive] = 0;
+    this.#replacements += 1;
+    this.#events.died(shardIndex, death, delayMs);
+    if (delayMs === 0) {
+      this.#launch(init);
+      return;
+    }
+    const launch = (): void => {
+      this.#delayed.delete(shardIndex);
+      this.#launch(init);
+    };
+    this.#delayed.set(shardIndex, setTimeout(launch, delayMs));
   }
+}
+
+function counterOf(init: ShardInit, index: number): number {
+  return new Float64Array(init.counters)[index] ?? 0;
 }

@@ -1,33 +1,36 @@
 // The life of the process (supervisor layer): open everything, start the shards, log, reload on SIGHUP, and end on a signal.
 // Whatever the log's reader or a shard does, a signal ends the process within the drain time and a second.
 
+import { randomInt } from "node:crypto";
 import { hostname } from "node:os";
 
 import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
 import { seal } from "#io/confinement.ts";
+import { OUT_OF_MEMORY } from "#io/memory.ts";
 import { ServiceManager } from "#io/service-manager.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
-import {
-  CONTROL_BYTES,
-  Counter,
-  COUNTERS,
-  type ShardInit,
-  type ShardTerms,
-} from "#server/contract.ts";
+import { createHoldings, descriptorsMax } from "#io/thread.ts";
+import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
 import { type BannerFacts, bannerText, exampleFileOf } from "./banner.ts";
+import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
 import type { Heritage } from "./heritage.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
+import { Monitor } from "./monitor.ts";
 import { Notices } from "./notices.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
+import type { StuckTurn } from "./shard-watch.ts";
 import { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
+import { totals } from "./totals.ts";
 
 /** What the process around the server provides. */
 export interface Host {
@@ -40,6 +43,8 @@ export interface Host {
   readonly heritage?: Heritage | undefined;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
+  /** The configuration file, for events; empty if there is none. */
+  readonly configFile: string;
   /** Reads the configuration again, to follow the one that is in force. */
   readonly reread: (inForce: Config) => Reread;
   /** Shows a text to whoever started the server, in the text format only. */
@@ -66,7 +71,14 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const ending = await run(config, host, opened, logs);
+  const monitor = Monitor.start(settings.status, host.version);
+  if ("fault" in monitor) {
+    closeShardSockets(opened.sockets);
+    logs.close();
+    return monitor;
+  }
+  const ending = await run(config, host, opened, logs, monitor);
+  monitor.stop();
   await logs.flush(FLUSH_MS);
   logs.close();
   return ending;
@@ -96,8 +108,11 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
     closeTerms(terms);
     return sockets;
   }
+  const holdings = createHoldings(descriptorsMax());
+  const crowd = { shards: settings.workers, transfersPerShard: settings.transfersMax };
+  const limits = createLimitMemory(crowd, randomInt(2 ** 32));
   const inits: ShardInit[] = [];
-  for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
+  for (const [shardIndex, listeners] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") {
       closeTerms(terms);
@@ -107,20 +122,31 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
     inits.push({
       shardIndex,
       terms,
-      serviceFd,
-      transferFds,
+      listeners,
       doorbellFd,
-      disks: diskInits(doorbellFd, settings.uploads.diskThreads),
+      disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
+      holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
   }
   return { ledger, terms, sockets, inits };
 }
 
-function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<Ending> {
+function run(
+  config: Config,
+  host: Host,
+  opened: Opened,
+  logs: Logs,
+  monitor: Monitor,
+): Promise<Ending> {
   const { settings } = opened.terms;
-  const log = new Log(settings.log, hostname(), logs.log, logs.audit);
+  const log = new Log(settings.log, logs, {
+    hostname: hostname(),
+    lookup: kernelLookup(),
+    witness: monitor.witness,
+  });
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
@@ -137,16 +163,23 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
     await hooks.idle();
-    const fields = { reason: ending.isFailure ? ending.fault : reason, ...totals(shards) };
+    log.settle();
+    const fields = {
+      reason: ending.isFailure ? ending.fault : reason,
+      ...totals((index) => shards.total(index)),
+      workers_replaced: shards.replacements,
+    };
     log.event("server_shutdown", ending.isFailure ? "error" : "info", fields);
     resolve(ending);
   };
-  const hopeless = (error: string): void => {
+  const fail = (ending: Ending): void => {
+    void end(ending);
     shards.stop();
-    void end(hopelessEnding(error));
   };
+  const hopeless = (error: string): void => fail(hopelessEnding(error));
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => {
+      monitor.noteReady(fastPaths);
       announce(settings, host, opened.sockets, { fastPaths, measures }, log);
       notices.ready();
     },
@@ -154,9 +187,17 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
     },
-    died: (shard, error, isReplaced) =>
-      log.event(isReplaced ? "worker_replaced" : "worker_died", "error", { shard, error }),
+    stuck: (shard, { lastedMs, doing }) =>
+      log.event("worker_stuck", "error", { shard, lasted_ms: lastedMs, doing }),
+    died: (shard, { error, stack, transfers }, delayMs) => {
+      monitor.noteWorkerDeath();
+      const fields = { shard, error, stack, transfers };
+      if (delayMs === undefined) log.event("worker_died", "error", fields);
+      else log.event("worker_replaced", "error", { ...fields, delay_ms: delayMs });
+    },
+    lost: (records) => log.event("records_lost", "warn", { records, because: RECORDS_LOST }),
     hopeless,
+    unending: (shard, turn) => fail(unendingEnding(shard, turn)),
     ended: () => {
       disks.end();
       void end(GOOD_ENDING);
@@ -164,12 +205,16 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
   });
   const rings = opened.inits.flatMap((init) => init.disks);
   const disks = new DiskThreads(rings, host.diskWorkerUrl, {
-    died: (error) => log.event("disk_thread_replaced", "error", { error }),
+    died: (error, delayMs) => {
+      monitor.noteDiskThreadDeath();
+      log.event("disk_thread_replaced", "error", { error, delay_ms: delayMs });
+    },
     hopeless,
   });
   const { ledger } = opened;
+  const { configFile, reread } = host;
   const notices = new Notices(new ServiceManager(process.env, process.pid), shards);
-  const parts = { reread: host.reread, granted, notices, shards, hooks, logs, log, ledger };
+  const parts = { configFile, reread, granted, notices, shards, hooks, logs, log, ledger, monitor };
   const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -207,11 +252,13 @@ function run(config: Config, host: Host, opened: Opened, logs: Logs): Promise<En
     if (reason === "" && !hasEnded) void reload.request();
     else log.event("reload_ignored", "warn", { because: "the server is ending" });
   });
+  monitor.watch({ shards, hooks, logs, log });
   shards.start();
   disks.start();
   return promise;
 }
 
+const RECORDS_LOST = "the main thread was behind";
 /** The last right to go is that to make other system calls: to come here took some of them. */
 function sealed(
   { process: { isCallConfined } }: Settings,
@@ -234,13 +281,15 @@ function announce(
   { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
   log: Log,
 ): void {
+  for (const { address, isAwaited } of sockets.listeners) {
+    if (isAwaited) log.event("address_awaited", "warn", { bind_addr: address });
+  }
   if (settings.log.format === "text") {
     host.show(
       bannerText({
         version: host.version,
         rootDir: settings.rootDir,
-        address: sockets.address,
-        isWildcard: sockets.isWildcard,
+        listeners: sockets.listeners,
         workers: settings.workers,
         fastPaths,
         measures,
@@ -249,10 +298,11 @@ function announce(
       }),
     );
     // On a terminal the banner is the start's line; a file needs one of its own.
-    if (settings.log.file === undefined && settings.log.auditFile === undefined) return;
+    if (settings.log.target.kind === "output" && settings.log.auditTarget === undefined) return;
   }
+  log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
   log.event("server_started", "info", {
-    bind_addr: sockets.address,
+    bind_addr: sockets.listeners.map(({ address }) => address).join(", "),
     root_dir: settings.rootDir,
     multicast_enabled: host.isMulticastAsked,
     version: host.version,
@@ -262,19 +312,25 @@ function announce(
   });
 }
 
-function totals(shards: Shards): Readonly<Record<string, number>> {
+function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
   return {
-    transfers_completed: shards.total(Counter.transfersCompleted),
-    transfers_failed: shards.total(Counter.transfersFailed),
-    uploads_completed: shards.total(Counter.uploadsCompleted),
-    uploads_failed: shards.total(Counter.uploadsFailed),
-    requests_refused: shards.total(Counter.requestsRefused),
-    bytes_sent: shards.total(Counter.bytesSent),
-    bytes_received: shards.total(Counter.bytesReceived),
+    isFailure: true,
+    fault: `worker ${shard} was stuck in one turn for ${lastedMs / 1000} s (${doing}) and cannot be ended`,
+    remedy:
+      "a disk or a network file system that does not answer is the usual cause (state D); " +
+      "performance.platform.worker_pool.stuck_secs says how long to wait for it",
   };
 }
-
 function hopelessEnding(error: string): Ending {
+  if (error.includes(OUT_OF_MEMORY)) {
+    return {
+      isFailure: true,
+      fault: `a worker has no memory: ${error}`,
+      remedy:
+        "lower cache.size_mb or worker_count, or raise the limit (ulimit -v, LimitAS= in the unit); " +
+        "with vm.overcommit_memory = 2 raise vm.overcommit_ratio",
+    };
+  }
   return {
     isFailure: true,
     fault: `workers die again and again, the last of: ${error}`,

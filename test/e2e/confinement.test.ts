@@ -9,14 +9,15 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { fetchText, upload } from "./reloading.ts";
-import { type Server, startServer, until } from "./server.ts";
+import { configuration, fetchText, reload, upload } from "./reloading.ts";
+import { freeTcpPort, type Server, startServer, until } from "./server.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
 setDefaultTimeout(30_000);
@@ -90,8 +91,7 @@ describe.skipIf(!isRoot)("started as root", () => {
 
   test("a reload changes nothing of that", async () => {
     await using server = await startServer({ tables: ["[process]", 'user = "nobody"'] });
-    server.kill("SIGHUP");
-    await until(() => server.log().includes("configuration_reloaded"), "the reload");
+    await reload(server);
     expect(threadsOf(server)).toMatchObject({ ...powerless, Uid: ids(NOBODY) });
   });
 
@@ -125,6 +125,34 @@ describe.skipIf(!isRoot)("started without rights", () => {
     expect(await fetchText(server, "hello", "127.69.0.2")).toBe("hello");
     expect(threadsOf(server)).toMatchObject({ ...powerless, Uid: ids(NOBODY) });
   });
+});
+
+test("what the configuration names is reached: the web server answers, and a reload reads its secret again", async () => {
+  // In a folder that no other key names.
+  const folder = mkdtempSync(join("/var/tmp", "snow-owl-secret-"));
+  chmodSync(folder, 0o755);
+  const file = join(folder, "token");
+  writeFileSync(file, "a-secret-of-some-length");
+  const port = await freeTcpPort();
+  const tables = [
+    "[status]",
+    `bind_addr = "127.0.0.1:${port}"`,
+    `token_file = ${JSON.stringify(file)}`,
+    "[process]",
+    ...(isRoot ? ['user = "nobody"'] : []),
+  ];
+  await using server = await startServer({ tables });
+  const ask = async (token: string): Promise<string> => {
+    const headers = { Authorization: `Bearer ${token}` };
+    return await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();
+  };
+  expect(await ask("a-secret-of-some-length")).toContain("\ntftp_ready 1\n");
+  writeFileSync(`${file}.new`, "another-secret-of-some-length");
+  renameSync(`${file}.new`, file);
+  await reload(server);
+  expect(await ask("another-secret-of-some-length")).toContain("\ntftp_ready 1\n");
+  expect(threadsOf(server)).toMatchObject(isRoot ? powerless : confined);
+  rmSync(folder, { recursive: true });
 });
 
 describe("what lies outside", () => {
@@ -174,11 +202,7 @@ describe("what lies outside", () => {
   test("can be named for later: folders, and then a reload reaches them", async () => {
     const tables = ["[process]", `read_folders = [${JSON.stringify(outside)}]`];
     await using server = await startServer({ tables });
-    server.configure(
-      `root_dir = ${JSON.stringify(outside)}\nbind_addr = "127.0.0.1:${server.port}"\n`,
-    );
-    server.kill("SIGHUP");
-    await until(() => server.log().includes("configuration_reloaded"), "the reload");
+    await reload(server, configuration(server, { root: outside }));
     expect(await fetchText(server, "secret")).toBe("a secret");
   });
 

@@ -4,7 +4,7 @@
 import { afterAll, expect, setDefaultTimeout } from "bun:test";
 
 import { curl, run, skipBecause, testWith } from "./clients.ts";
-import { startServer } from "./server.ts";
+import { startServer, until } from "./server.ts";
 
 setDefaultTimeout(30_000);
 
@@ -39,6 +39,7 @@ async function servedByMac(): Promise<void> {
     readyHost: undefined,
     top: ['roots = ["clients/{mac_dash}", "common"]'],
     tables: [
+      '[logging]\nformat = "json"',
       `[[rule]]\nglob = "secret"\nmac = ["${MAC.slice(0, 8)}"]\naction = "deny"\ncode = 1`,
       '[[rule]]\nglob = "inside"\ninterface = ["owl0"]\nrewrite = "seen-from-owl0"',
     ],
@@ -59,6 +60,12 @@ async function servedByMac(): Promise<void> {
   expect(await text("loader")).toBe("its own");
   expect(await text("secret")).toStartWith("68 ");
   expect(await text("inside")).toBe("by interface");
+  await until(() => server.log().includes('"filename":"inside","bytes'), "the end of the last one");
+  const denied = server
+    .log()
+    .split("\n")
+    .find((line) => line.includes("read_denied"));
+  expect(JSON.parse(denied ?? "")).toMatchObject({ client_mac: MAC, interface: "owl0" });
 }
 
 function ip(...words: readonly string[]): boolean {

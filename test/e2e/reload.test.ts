@@ -47,7 +47,9 @@ describe("a good configuration", () => {
     for (let round = 0; round < 16; round += 1) {
       expect(await fetchText(server, "file")).toBe("new");
     }
-    expect(server.log()).toContain("configuration_reloaded changed=root_dir generation=1");
+    expect(server.log()).toMatch(
+      /configuration_loaded config_file=\S+ changed=root_dir generation=1/,
+    );
   });
 
   test("a root that was replaced under its name is opened again, although nothing has changed", async () => {
@@ -116,7 +118,7 @@ describe("a good configuration", () => {
     expect([...(await asked())]).toEqual(["DATA 1 4"]);
     await reload(server, configuration(server, { tables: deny('glob = "secret"') }));
     expect([...(await asked())]).toEqual(["ERROR 6 File already exists"]);
-    expect(server.log()).toContain("configuration_reloaded changed=rule generation=1");
+    expect(server.log()).toMatch(/configuration_loaded config_file=\S+ changed=rule generation=1/);
     expect(server.log()).toContain('denied by the rule "refuse"');
     await reload(server, configuration(server));
     expect([...(await asked())]).toEqual(["DATA 1 4"]);
@@ -174,7 +176,7 @@ describe("a good configuration", () => {
       /warn: configuration_needs_restart key=bind_addr in_force=.*127\.0\.0\.1:\d+.* wanted=.*127\.0\.0\.1:1\b/,
       /warn: configuration_needs_restart key=performance\.platform\.worker_pool\.worker_count in_force=0 wanted=2/,
       /warn: configuration_needs_restart key=cache\.size_mb in_force=0 wanted=7/,
-      /configuration_reloaded changed=max_file_size_bytes /,
+      /configuration_loaded config_file=\S+ changed=max_file_size_bytes /,
     ]) {
       expect(log).toMatch(line);
     }
@@ -187,10 +189,10 @@ describe("a bad configuration", () => {
     server.put("file", "still here");
     server.configure(`root_dir = ${JSON.stringify(server.root)}\nbind_addr = "nowhere"\n`);
     server.kill("SIGHUP");
-    await until(() => server.log().includes("configuration_refused"), "its line in the log");
+    await until(() => server.log().includes("configuration_error"), "its line in the log");
     await until(() => server.log().includes("help:"), "the whole of it");
     expect(server.log()).toMatch(
-      /error: configuration_refused\n {4}\S+\.toml:2:13: error: [^\n]*bind_addr[^\n]*\n {4} {2}2 \| bind_addr = "nowhere"\n {4} {4}\| {13}\^+\n {4}help: /,
+      /error: configuration_error config_file=\S+\n {4}\S+\.toml:2:13: error: [^\n]*bind_addr[^\n]*\n {4} {2}2 \| bind_addr = "nowhere"\n {4} {4}\| {13}\^+\n {4}help: /,
     );
     expect(await fetchText(server, "file")).toBe("still here");
   });
@@ -203,7 +205,7 @@ describe("a bad configuration", () => {
     server.kill("SIGHUP");
     await until(() => server.log().includes("help:"), "its line in the log");
     expect(server.log()).toMatch(
-      /error: configuration_refused\n {4}\S+\.toml:5:9: error: [^\n]*\n {4} {2}5 \| regex = '\(secret'\n {4} {4}\| {9}\^+\n {4}help: /,
+      /error: configuration_error config_file=\S+\n {4}\S+\.toml:5:9: error: [^\n]*\n {4} {2}5 \| regex = '\(secret'\n {4} {4}\| {9}\^+\n {4}help: /,
     );
     expect(await answerTo(server, readRequest("secret"))).toBe("ERROR 6 File already exists");
   });
@@ -213,15 +215,15 @@ describe("a bad configuration", () => {
     await using server = await startServer({ tables });
     server.configure("root_dir = 7\n");
     server.kill("SIGHUP");
-    await until(() => server.log().includes("configuration_refused"), "its line in the log");
+    await until(() => server.log().includes("configuration_error"), "its line in the log");
     const line = server
       .log()
       .split("\n")
-      .find((text) => text.includes("configuration_refused"));
+      .find((text) => text.includes("configuration_error"));
     expect(JSON.parse(line ?? "")).toMatchObject({
-      event_type: "configuration_refused",
+      event_type: "configuration_error",
       severity: "error",
-      problem: expect.stringMatching(/\.toml:1:12: error: [^]*\^[^]*help: /),
+      error: expect.stringMatching(/\.toml:1:12: error: [^]*\^[^]*help: /),
     });
   });
 
@@ -315,7 +317,7 @@ describe("what runs", () => {
     const rest = await takeRest(peer, first, 512);
     expect(typeof rest === "string" ? rest : compare(rest, content)).toBe("identical");
     expect(await server.exited).toBe(0);
-    expect(server.log()).not.toContain("configuration_reloaded");
+    expect(server.log()).not.toContain("configuration_loaded");
   });
 });
 
@@ -330,7 +332,8 @@ describe("the log's files", () => {
       renameSync(audit, `${audit}.${round}`);
       if (text !== undefined) server.configure(text);
       server.kill("SIGHUP");
-      const said = text === undefined ? "configuration_reloaded" : "configuration_refused";
+      // The start says `configuration_loaded` as well, but not what has changed.
+      const said = text === undefined ? "changed" : "configuration_error";
       await until(() => isIn(log, said) && isIn(audit, said), "a line in the new files");
       expect(isIn(`${log}.${round}`, said)).toBe(false);
     }

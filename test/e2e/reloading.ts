@@ -52,7 +52,7 @@ export async function reload(server: Server, text?: string): Promise<void> {
 }
 
 export function reloadsOf(server: Server): number {
-  return server.log().match(/configuration_reloaded/g)?.length ?? 0;
+  return server.log().match(/configuration_loaded/g)?.length ?? 0;
 }
 
 /** Waits until the log file says that the reload of this number is in force. */

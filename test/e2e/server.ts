@@ -2,6 +2,7 @@
 // port of its own. It is ready when this returns, and gone with its folder after `stop`.
 
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -11,11 +12,13 @@ import { openPeer, readRequest } from "./wire.ts";
 export interface ServerOptions {
   /** The address part of `bind_addr`, IPv6 in brackets. Default `127.0.0.1`. */
   readonly bind?: string;
+  /** Its port; without it one that is free. */
+  readonly port?: number;
   /** TOML lines before the first table. */
   readonly top?: readonly string[];
   /** TOML lines from the first table on. */
   readonly tables?: readonly string[];
-  /** A whole configuration, such as one of the examples; its root and its address are replaced, and nothing else. */
+  /** A whole configuration, such as one of the examples; its root and its first address are replaced, and nothing else. */
   readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
@@ -23,10 +26,10 @@ export interface ServerOptions {
   readonly variables?: Readonly<Record<string, string>>;
   /** Descriptors that it finds open from 3 on. */
   readonly fds?: readonly number[];
-  /** Where it listens, if that is decided already. */
-  readonly port?: number;
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
   readonly root?: string;
+  /** What is run instead of the executable: a server whose workers may die. */
+  readonly program?: readonly string[];
   /** Where a client reaches it, to see that it is ready; undefined: the caller waits. */
   readonly readyHost?: string | undefined;
 }
@@ -79,8 +82,8 @@ async function launchServer(options: ServerOptions): Promise<Server> {
   const root = options.root ?? ownRoot?.path ?? "";
   const configuration = `${folder}.toml`;
   writeFileSync(configuration, configurationText(root, `${bind}:${port}`, options));
-  const binary = placeBinary(folder);
-  const child = Bun.spawn([...(options.wrapper ?? []), binary, "--config", configuration], {
+  const program = options.program ?? [placeBinary(folder)];
+  const child = Bun.spawn([...(options.wrapper ?? []), ...program, "--config", configuration], {
     cwd: folder,
     env: { PATH: process.env["PATH"] ?? "", ...options.variables },
     stdio: ["ignore", "pipe", "pipe", ...(options.fds ?? [])],
@@ -113,6 +116,7 @@ async function launchServer(options: ServerOptions): Promise<Server> {
       await listening;
       for (const path of [folder, configuration]) rmSync(path, { recursive: true, force: true });
       ownRoot?.[Symbol.dispose]();
+      if (options.program !== undefined) return;
       // A worker is replaced so quickly that most clients notice nothing; a test must.
       const death = printed.split("\n").find((line) => /worker_(?:replaced|died)/.test(line));
       if (death !== undefined) throw new Error(`a worker died: ${death}`);
@@ -137,14 +141,26 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
+/** A TCP port that was free on loopback a moment ago. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer();
+  const { promise, resolve: listening } = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", listening);
+  await promise;
+  const address = server.address();
+  server.close();
+  return typeof address === "object" && address !== null ? address.port : 0;
+}
+
 /** Waits until `isSo` holds, for things that only show outside the protocol, such as log lines. */
 export async function until(isSo: () => boolean, what: string): Promise<void> {
-  // 10 s is far beyond anything that happens here, and short of a test's own limit.
-  for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 20) {
+  // Far beyond anything that happens here, on a busy machine too, and short of a test's own limit.
+  const untilMs = performance.now() + 30_000;
+  while (performance.now() < untilMs) {
     if (isSo()) return;
     await Bun.sleep(20);
   }
-  throw new Error(`this did not happen within 10 s: ${what}`);
+  throw new Error(`this did not happen within 30 s: ${what}`);
 }
 
 function configurationText(root: string, bindAddress: string, options: ServerOptions): string {

@@ -27,15 +27,13 @@ beforeAll(() => {
   service = new DatagramService(notifyPath);
 });
 afterAll(() => {
-  service.close();
+  service[Symbol.dispose]();
   rmSync(folder, { recursive: true });
 });
 
 /** Whether the manager has been told a line since the last time that this was cleared. */
 function wasTold(line: string): boolean {
-  for (let text = service.receive(); text !== undefined; text = service.receive()) {
-    said.push(...text.split("\n"));
-  }
+  said.push(...service.waiting().flatMap((text) => text.split("\n")));
   return said.some((each) => each.startsWith(line));
 }
 
@@ -138,6 +136,20 @@ describe("sockets of the service manager", () => {
     expect(failing).rejects.toThrow(/sockets of several addresses: 127.*help: write one address/s);
     await failing.catch(() => undefined);
     [...one.fds, ...other.fds].forEach(closeFd);
+  });
+
+  test("for several listeners stop the start, with a remedy", async () => {
+    const { fds, port } = boundSockets(1);
+    const failing = startServer({
+      fds,
+      port,
+      variables: { LISTEN_FDS: "1" },
+      wrapper: manager,
+      tables: [port, port + 1].map((each) => `[[listener]]\nbind_addr = "127.0.0.1:${each}"`),
+    });
+    expect(failing).rejects.toThrow(/several listeners\nhelp: write one \[\[listener\]\]/);
+    await failing.catch(() => undefined);
+    fds.forEach(closeFd);
   });
 
   test("of another process are not taken", async () => {

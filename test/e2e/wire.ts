@@ -21,12 +21,12 @@ export interface Peer extends Disposable {
   close(): void;
 }
 
-/** Opens a socket for talking to the server at `host`. */
-export async function openPeer(host = "127.0.0.1"): Promise<Peer> {
+/** Opens a socket for talking to the server at `host`, at the address `from` if that matters. */
+export async function openPeer(host = "127.0.0.1", from?: string): Promise<Peer> {
   const inbox: Datagram[] = [];
   let wake: (() => void) | undefined;
   const socket = await Bun.udpSocket({
-    hostname: isIPv6(host) ? "::" : "0.0.0.0",
+    hostname: from ?? (isIPv6(host) ? "::" : "0.0.0.0"),
     port: 0,
     socket: {
       data(_socket, buffer, port, address) {

@@ -3,14 +3,16 @@
 import { loadConfig } from "#config/load.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { Errno } from "#ffi/errno.ts";
+import { createHoldings } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
-  COUNTERS,
   type FastPath,
   ShardCommand,
   type ShardInit,
 } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import type { Platform } from "#server/platform.ts";
 import { Shard } from "#server/shard.ts";
 import { readNow } from "#storage/file-cache.ts";
@@ -30,6 +32,8 @@ export interface ShardRigOptions {
   /** Whether several datagrams go in one call, and several blocks in one message. */
   readonly isBatching: boolean;
   readonly isSegmenting: boolean;
+  /** What the configuration has besides `root_dir`. */
+  readonly config?: string;
   readonly readNow?: Platform["readNow"];
 }
 
@@ -41,6 +45,8 @@ export class ShardRig {
   canSegment = true;
   /** How the transfers ended, in order. */
   readonly outcomes: string[] = [];
+  /** What the kernel would not send, as it was reported: its answer, and how many messages. */
+  readonly faults: string[] = [];
   readonly #queue: HeldQueue = new HeldQueue();
   readonly #shard: Shard;
   readonly #control: Int32Array;
@@ -54,7 +60,7 @@ export class ShardRig {
       this.messages += 1;
       return 0;
     };
-    const init = initOf(rootFd);
+    const init = initOf(rootFd, options.config ?? "");
     this.#control = new Int32Array(init.control);
     this.#shard = new Shard(
       init,
@@ -69,10 +75,14 @@ export class ShardRig {
         deliver: (records) => {
           for (const record of records) {
             if (record.kind === "transfer") this.outcomes.push(record.outcome);
+            if (record.kind === "send-fault")
+              this.faults.push(`${record.errno} ${record.messages}`);
           }
         },
         newestTerms: () => undefined,
         switched() {},
+        settled() {},
+        drained() {},
       },
       {
         kernel: this.kernel,
@@ -132,21 +142,24 @@ function path(isOn: boolean): FastPath {
   return { isOn, because: "" };
 }
 
-function initOf(rootFd: number): ShardInit {
-  const { config } = loadConfig('root_dir = "/"\n', "sim.toml");
+function initOf(rootFd: number, extra: string): ShardInit {
+  const { config } = loadConfig(`root_dir = "/"\n${extra}`, "sim.toml");
   if (config === undefined) throw new Error("the configuration is wrong");
   // The clock stands still during a turn: a spin would not end.
   const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
+  const limits = createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1);
   const ring = new SharedArrayBuffer(8);
+  const holdings = createHoldings();
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    serviceFd: SERVICE_FD,
-    transferFds: [TRANSFER_FD],
+    listeners: [{ serviceFd: SERVICE_FD, transferFds: [TRANSFER_FD] }],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
-    disks: [{ ring, doorbellFd: DOORBELL_FD }],
+    disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
+    holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
 }

@@ -51,7 +51,10 @@ describe("Snow-Owl's files", () => {
       windowBlocksMax: 512,
       batchDatagrams: 32,
       spinUs: 100,
-      log: { format: "json", file: "/var/log/snow-owl/tftp-audit.json" },
+      log: {
+        format: "json",
+        target: { kind: "file", path: "/var/log/snow-owl/tftp-audit.json" },
+      },
     });
   });
 
@@ -93,7 +96,7 @@ describe("the examples", () => {
     expect(warnings).toEqual([]);
     const findings = validateConfig(config, provided, name);
     expect(findings.filter(({ severity }) => severity !== "note")).toEqual([]);
-    expect(resolveSettings(config, MACHINE).listen.address).toBe("::");
+    expect(resolveSettings(config, MACHINE).listeners[0]?.listen.address).toBe("::");
   });
 
   test.each(["uploads.toml", "dropbox.toml"])("%s: what is commented out is right, too", (name) => {

@@ -8,6 +8,8 @@ import { parseLevel } from "#config/level.ts";
 import { loadConfig } from "#config/load.ts";
 import { type Machine, resolveSettings, type Settings } from "#config/settings.ts";
 
+import { listenerAt } from "../../listener.ts";
+
 const GIB = 1024 ** 3;
 const machine: Machine = { cores: 8, memoryBytes: 32 * GIB };
 
@@ -23,19 +25,19 @@ function resolve(text: string, on: Machine = machine): Settings {
 
 /** Workers, and sockets per worker, with a range of ports on eight cores. */
 function share(range: string): [number, number] {
-  const { workers, transferSockets } = resolve(`transfer.port_range = "${range}"`);
-  return [workers, transferSockets];
+  const { workers, listeners } = resolve(`transfer.port_range = "${range}"`);
+  return [workers, listeners[0]?.transferSockets ?? Number.NaN];
 }
 
 test("the defaults", () => {
   expect(resolveSettings(defaults, machine)).toEqual({
     rootDir: "/var/lib/snow-owl/tftp",
-    listen: { address: "::", port: 69 },
+    listeners: [listenerAt({ address: "::", port: 69 })],
     fileBytesMax: 0,
     workers: 8,
     workerAffinity: false,
-    singlePort: false,
-    portRange: undefined,
+    stuckMs: 30_000,
+    isFreebind: false,
     lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },
     blockBytesMax: 65_464,
     clampsToMtu: false,
@@ -44,9 +46,9 @@ test("the defaults", () => {
     refusedOptions: [],
     timeoutMs: 1000,
     patienceMs: 30_000,
+    isPaced: true,
     drainMs: 10_000,
     transfersMax: 4096,
-    transferSockets: 4,
     receiveBufferBytes: 2 * 1024 ** 2,
     sendBufferBytes: 2 * 1024 ** 2,
     reusePort: true,
@@ -60,6 +62,7 @@ test("the defaults", () => {
     spinUs: 200,
     cacheBytesMax: GIB,
     cacheChunkBytes: 65_536,
+    uploadBytesMax: 0,
     uploads: {
       isEnabled: false,
       allowedPatterns: [],
@@ -107,15 +110,42 @@ test("the defaults", () => {
       access: [],
       foldsCase: false,
       roots: [{ folder: 0, path: "" }],
+      listeners: [],
       hosts: [],
       templates: [],
+    },
+    status: {
+      listen: undefined,
+      tokenFile: undefined,
+      clientAddressesMax: 100,
+      hasSnowOwlNames: false,
+    },
+    limits: {
+      clients: {
+        transfersMax: 0,
+        clientTransfersMax: 0,
+        networkTransfersMax: 0,
+        halfOpenMax: 1024,
+        requestsPerSecond: 0,
+        requestBurst: 100,
+        networkBits4: 24,
+        networkBits6: 64,
+      },
+      isDropped: false,
+      unansweredBytesMax: 1600,
+      rates: { bytesPerSecond: 0, classes: [{ bytesPerSecond: 0, clientBytesPerSecond: 0 }] },
+      classNames: [""],
     },
     log: {
       level: "info",
       format: "text",
-      file: undefined,
+      target: { kind: "output" },
       auditEnabled: true,
-      auditFile: undefined,
+      auditTarget: undefined,
+      rotation: { bytesMax: 0, ageMaxMs: 0, kept: 7 },
+      samplingRate: 1,
+      bootWindowMs: 300_000,
+      isHashing: false,
     },
   });
 });
@@ -127,8 +157,8 @@ test("settings cross between threads unchanged", () => {
 
 test("an audit file is closed with the audit", () => {
   const open = '[logging]\naudit_file = "/var/log/audit.jsonl"\n';
-  expect(resolve(open).log.auditFile).toBe("/var/log/audit.jsonl");
-  expect(resolve(`${open}audit_enabled = false\n`).log.auditFile).toBeUndefined();
+  expect(resolve(open).log.auditTarget).toEqual({ kind: "file", path: "/var/log/audit.jsonl" });
+  expect(resolve(`${open}audit_enabled = false\n`).log.auditTarget).toBeUndefined();
 });
 
 test("every plain key reaches its setting", () => {
@@ -140,6 +170,11 @@ test("every plain key reaches its setting", () => {
     level = "WARN"
     format = "json"
     file = "/var/log/tftp.json"
+    rotate_mb = 2
+    rotate_hours = 3
+    rotate_keep = 4
+    boot_window_secs = 6
+    audit_sha256 = true
     audit_enabled = false
     [transfer]
     single_port = true
@@ -151,6 +186,8 @@ test("every plain key reaches its setting", () => {
     max_transfers = 7
     [cache]
     size_mb = 2
+    [performance]
+    audit_sampling_rate = 0.5
     [performance.platform]
     socket = { recv_buffer_kb = 0, send_buffer_kb = 1, reuse_address = false }
     file_io = { use_sequential_hint = false, use_willneed_hint = false, fadvise_dontneed_after = true }
@@ -159,16 +196,19 @@ test("every plain key reaches its setting", () => {
   `);
   expect(settings).toMatchObject({
     rootDir: "/srv",
-    listen: { address: "fe80::1", port: 6969, scope: "eth0" },
+    listeners: [{ listen: { address: "fe80::1", port: 6969, scope: "eth0" }, singlePort: true }],
     fileBytesMax: 5,
     log: {
       level: "warn",
       format: "json",
-      file: "/var/log/tftp.json",
+      target: { kind: "file", path: "/var/log/tftp.json" },
       auditEnabled: false,
-      auditFile: undefined,
+      auditTarget: undefined,
+      rotation: { bytesMax: 2 * 1024 ** 2, ageMaxMs: 3 * 3_600_000, kept: 4 },
+      samplingRate: 0.5,
+      bootWindowMs: 6000,
+      isHashing: true,
     },
-    singlePort: true,
     windowBytesMax: 1024,
     refusedOptions: ["tsize"],
     timeoutMs: 20,
@@ -231,7 +271,7 @@ describe("workers and ports", () => {
 
   test("single-port mode has no transfer sockets and heeds no range", () => {
     const settings = resolve('[transfer]\nsingle_port = true\nport_range = "40000-40001"');
-    expect([settings.transferSockets, settings.workers]).toEqual([0, 8]);
+    expect([settings.listeners[0]?.transferSockets, settings.workers]).toEqual([0, 8]);
   });
 });
 
@@ -285,9 +325,16 @@ test.each(["", "verbose", "tokio=", "6", "infos"])("%p is no level", (filter) =>
   expect(parseLevel(filter)).toBeUndefined();
 });
 
-test("an empty file and - are standard output", () => {
-  expect(resolve('logging.file = ""').log.file).toBeUndefined();
-  expect(resolve('logging.file = "-"').log.file).toBeUndefined();
+test.each([
+  ["", { kind: "output" }],
+  ["-", { kind: "output" }],
+  ["journal", { kind: "journal" }],
+  ["/var/log/a", { kind: "file", path: "/var/log/a" }],
+] as const)("the log file %p is %p", (file, target) => {
+  expect(resolve(`logging.file = "${file}"`).log.target).toEqual(target);
+  expect(resolve(`logging.audit_file = "${file}"`).log.auditTarget).toEqual(
+    file === "" ? undefined : target,
+  );
 });
 
 describe("explainSettings", () => {
@@ -303,6 +350,7 @@ describe("explainSettings", () => {
       "window      up to 512 blocks (max_windowsize) and 4 MiB, 1 unless asked",
       "options     all",
       "transfers   up to 4096 per worker",
+      "limits      transfers: 1024 half-open per network; networks: /24 and /64; beyond: ERROR 0; unanswered: 1600 bytes",
       "timeouts    resend after 1000 ms, give up after 30 s, drain for 10 s",
       "buffers     receive 2 MiB, send 2 MiB",
       "batches     recvmmsg, sendmmsg, UDP segmentation; up to 64 messages per call",
@@ -313,6 +361,7 @@ describe("explainSettings", () => {
       "user        whoever starts it",
       "confined    Landlock, seccomp, no new privileges",
       "log         info, text, to standard output, audit events on",
+      "status      no web server (status.bind_addr)",
     ]);
   });
 
@@ -348,6 +397,7 @@ describe("explainSettings", () => {
       "window      up to 16 blocks (default_windowsize) and 4 MiB, 1 unless asked",
       "options     all but tsize, blksize",
       "transfers   up to 4096 per worker",
+      "limits      transfers: 1024 half-open per network; networks: /24 and /64; beyond: ERROR 0; unanswered: 1600 bytes",
       "timeouts    resend after 1000 ms, give up after 30 s, drain for 10 s",
       "buffers     receive the kernel's default, send 2 MiB",
       "batches     recvmsg, sendmsg; up to 64 messages per call",
@@ -358,10 +408,18 @@ describe("explainSettings", () => {
       "user        whoever starts it",
       "confined    Landlock, seccomp, no new privileges",
       "log         info, text, to /var/log/a, audit events off",
+      "status      no web server (status.bind_addr)",
     ]);
-    const audited = configOf('[logging]\naudit_file = "/var/log/b"\n');
-    expect(explainSettings(audited, machine).at(-1)).toBe(
-      "log         info, text, to standard output, audit events also to /var/log/b",
+    const audited = configOf(`
+      [logging]
+      audit_file = "/var/log/b"
+      rotate_mb = 100
+      rotate_hours = 24
+      [performance]
+      audit_sampling_rate = 0.25
+    `);
+    expect(explainSettings(audited, machine)).toContain(
+      "log         info, text, to standard output, audit events also to /var/log/b, of 25 % of boots, a new file after 100 MiB or 24 h",
     );
   });
 

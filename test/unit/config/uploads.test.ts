@@ -352,6 +352,7 @@ describe("explainSettings", () => {
       "  space     in all unlimited, a client unlimited, 64 MiB stay free",
       "  files     mode 0644 of the server's user, no folder is created",
       "  care      not read back, a second writer is refused, given up after 60 s of silence, 2 disk threads per worker",
+      "  memory    128 MiB (64 MiB for each worker)",
     ]);
   });
 
@@ -370,6 +371,7 @@ describe("explainSettings", () => {
       "  space     in all up to 1 GiB, a client up to 10 MiB in 24 h, 64 MiB stay free",
       "  files     mode 0600 of 7:its group, folders are created with 0755, versions go to .old",
       "  care      SHA-256 in the log, of two writers the last to complete wins, given up after 60 s of silence, 2 disk threads per worker",
+      "  memory    128 MiB (64 MiB for each worker)",
       "hook        upload of *: POST to https://x/y, 30 s, 3 retries",
       "hook        upload of *: run /bin/true, 30 s, 3 retries",
     ]);

@@ -6,11 +6,14 @@ import * as fc from "fast-check";
 
 import {
   type AddressFault,
+  encodeSockaddr,
   formatIp,
   formatPeer,
   type IpAddress,
+  isSameHost,
   parseIp,
   parseSocketAddress,
+  portAt,
 } from "#ffi/address.ts";
 
 describe("text in", () => {
@@ -120,5 +123,28 @@ describe("text out", () => {
         },
       ),
     );
+  });
+});
+
+describe("peers", () => {
+  test.each([
+    ["192.0.2.1:69", "192.0.2.1:40000", true],
+    ["192.0.2.1:69", "192.0.2.2:69", false],
+    ["[2001:db8::1]:69", "[2001:db8::1]:70", true],
+    ["[2001:db8::1]:69", "[2001:db8::2]:69", false],
+    ["[fe80::1%2]:69", "[fe80::1%3]:69", false],
+    ["192.0.2.1:69", "[2001:db8::1]:69", false],
+  ])("%s and %s are of one host: %p", (one, other, isSame) => {
+    const bytes = new Uint8Array(64);
+    for (const [offset, text] of [
+      [0, one],
+      [32, other],
+    ] as const) {
+      const address = parseSocketAddress(text);
+      if ("fault" in address) throw new Error(address.fault);
+      encodeSockaddr(bytes, offset, address);
+      expect(portAt(bytes, offset)).toBe(address.port);
+    }
+    expect(isSameHost(bytes, 0, bytes, 32)).toBe(isSame);
   });
 });

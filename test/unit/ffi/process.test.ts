@@ -1,20 +1,27 @@
 // Tests of facts about this process, and of keeping a thread on chosen processors.
 
 import { afterEach, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readlinkSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 
 import { Errno } from "#ffi/errno.ts";
 import {
   availableCores,
   effectiveUid,
-  monotonicNow,
+  monotonicClockUs,
   pageBytes,
   setAffinity,
+  threadId,
 } from "#ffi/process.ts";
+import { monotonicUs } from "#io/clock.ts";
 
 import { afterwards, cleanUp } from "./rig.ts";
 
 afterEach(cleanUp);
+
+test("a thread has the number that the kernel lists it by", () => {
+  expect(readlinkSync("/proc/thread-self")).toBe(`${process.pid}/task/${threadId()}`);
+});
 
 describe("processors", () => {
   test("are those that the kernel lists for this thread", async () => {
@@ -54,14 +61,15 @@ test("the effective user and the page size are the process's own", () => {
   expect(pageBytes()).toBe(Number(reported));
 });
 
-test("the monotonic clock is that of the machine, and goes on", () => {
-  const uptimeUs = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]) * 1e6;
-  const first = monotonicNow();
-  // The uptime counts the time in suspension too, and is rounded down to a hundredth of a second.
-  expect(first).toBeGreaterThan(0);
-  expect(monotonicNow()).toBeGreaterThanOrEqual(first);
-  expect(uptimeUs).toBeLessThan(monotonicNow() + SUSPENDED_US_MAX);
+test("the clock is the same in every thread, and a shard's clock goes by it", async () => {
+  const module = new URL("../../../src/io/clock.ts", import.meta.url).pathname;
+  const source = `
+    const { monotonicUs } = require(${JSON.stringify(module)});
+    require("node:worker_threads").parentPort.postMessage(monotonicUs());`;
+  const beforeUs = monotonicClockUs();
+  const worker = new Worker(source, { eval: true });
+  const { promise, resolve } = Promise.withResolvers<number>();
+  worker.on("message", resolve);
+  expect(await promise).toBeWithin(beforeUs, monotonicClockUs());
+  expect(monotonicUs()).toBeWithin(beforeUs, monotonicClockUs() + 1);
 });
-
-/** A machine that has slept longer than this was not made for tests. */
-const SUSPENDED_US_MAX = 30 * 86_400e6;

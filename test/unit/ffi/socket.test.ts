@@ -2,15 +2,21 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 
-import { IP_PKTINFO, SOCK_DGRAM, SockaddrIn, SockaddrIn6, UDP_SEGMENT } from "#ffi/abi.ts";
+import { EPOLLIN, IP_PKTINFO, SOCK_DGRAM, SockaddrIn, SockaddrIn6, UDP_SEGMENT } from "#ffi/abi.ts";
 import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "#ffi/address.ts";
+import { Arena } from "#ffi/arena.ts";
+import { Epoll } from "#ffi/epoll.ts";
 import { Errno } from "#ffi/errno.ts";
 import { createEventfd } from "#ffi/eventfd.ts";
 import { libc } from "#ffi/libc.ts";
 import { LoopbackPair } from "#ffi/loopback.ts";
+import { SendBatch } from "#ffi/message.ts";
+import { askForErrors, takeSocketError } from "#ffi/socket-error.ts";
 import {
   bindSocket,
+  bindToInterface,
   closeSocket,
+  connectSocket,
   openSocket,
   type OptionName,
   PMTUDISC_DONT,
@@ -20,7 +26,16 @@ import {
   socketOptions,
 } from "#ffi/socket.ts";
 
-import { addressOf, cleanUp, ipOf, openDescriptors, opened, udp } from "./rig.ts";
+import {
+  addressOf,
+  ANY_LOCAL,
+  cleanUp,
+  ipOf,
+  nameOf,
+  openDescriptors,
+  opened,
+  udp,
+} from "./rig.ts";
 
 afterEach(cleanUp);
 
@@ -36,6 +51,11 @@ describe("options", () => {
     }
     if (name === "SO_TYPE") {
       expect(readOption(fd, name)).toBe(SOCK_DGRAM);
+      return;
+    }
+    if (name === "IP_MTU" || name === "IPV6_MTU") {
+      // Only a connected socket has one: see below.
+      expect(readOption(fd, name)).toBe(-Errno.ENOTCONN);
       return;
     }
     // Each kind gets a value that differs from the default, so that a wrong number would not read back.
@@ -97,6 +117,15 @@ describe("binding", () => {
     expect(bindSocket(free, elsewhere)).toBe(0);
   });
 
+  test("an interface is one that is there, by the whole of its name", () => {
+    const fd = opened(openSocket(4));
+    expect(bindToInterface(fd, "no-such-if")).toBe(-Errno.ENODEV);
+    expect(bindToInterface(fd, "lo\0")).toBe(-Errno.EINVAL);
+    expect(bindToInterface(fd, "l")).toBe(-Errno.ENODEV);
+    expect(bindToInterface(fd, "lo")).toBe(0);
+    expect(bindSocket(fd, addressOf("127.0.0.1:0"))).toBe(0);
+  });
+
   test("a link-local address without its interface is refused", () => {
     expect(bindSocket(opened(openSocket(6)), addressOf("[fe80::1]:0"))).toBe(-Errno.EINVAL);
   });
@@ -116,6 +145,49 @@ describe("binding", () => {
     expect(closeSocket(fd)).toBe(0);
     expect(closeSocket(fd)).toBe(-Errno.EBADF);
     expect(bindSocket(fd, addressOf("127.0.0.1:0"))).toBe(-Errno.EBADF);
+  });
+});
+
+describe("connecting", () => {
+  test.each([
+    ["127.0.0.1:69", "IP_MTU"],
+    ["[::1]:69", "IPV6_MTU"],
+  ] as const)("to %s tells the MTU of the way there, and our address on it", (there, option) => {
+    const address = addressOf(there);
+    const fd = opened(openSocket(address.family));
+    expect(connectSocket(fd, address)).toBe(0);
+    // Loopback's, unless somebody has lowered it.
+    expect(readOption(fd, option)).toBeGreaterThanOrEqual(1280);
+    expect(socketName(fd)).toMatchObject({ bytes: address.bytes });
+  });
+
+  test("to nowhere is refused", () => {
+    const fd = opened(openSocket(6));
+    // A link-local address without its interface.
+    expect(connectSocket(fd, addressOf("[fe80::1]:69"))).toBe(-Errno.EINVAL);
+  });
+});
+
+describe("errors by ICMP", () => {
+  test.each(["127.0.0.1", "[::1]"])("a closed port at %s is told, once", (host) => {
+    const address = closedPort(host);
+    const { fd } = udp(`${host}:0`);
+    expect(askForErrors(fd, address.family)).toBe(0);
+    expect(takeSocketError(fd)).toBe(0);
+    sendByte(fd, address);
+    const epoll = new Epoll();
+    epoll.add(fd, EPOLLIN, 7);
+    expect(epoll.wait(5_000_000)).toBe(1);
+    expect(takeSocketError(fd)).toBe(-Errno.ECONNREFUSED);
+    expect(takeSocketError(fd)).toBe(0);
+    // What the socket remembers besides is told by the next call, and forgotten.
+    expect(readOption(fd, "SO_ERROR")).toBe(0);
+    expect(epoll.wait(0)).toBe(0);
+    epoll.close();
+  });
+
+  test("of what is no socket are its own error", () => {
+    expect(takeSocketError(-1)).toBe(-Errno.EBADF);
   });
 });
 
@@ -176,3 +248,25 @@ describe("loopback pair", () => {
     expect(openDescriptors("socket:") - before).toBeLessThan(5);
   });
 });
+
+/** An address of this machine that nobody listens at: the kernel gives out ports at random. */
+function closedPort(host: string): SocketAddress {
+  const any = addressOf(`${host}:0`);
+  const fd = openSocket(any.family);
+  expect(bindSocket(fd, any)).toBe(0);
+  const name = socketName(fd);
+  closeSocket(fd);
+  if (typeof name === "number") throw new Error(`getsockname: ${name}`);
+  return name;
+}
+
+/** Sends one byte to `address`. */
+function sendByte(fd: number, address: SocketAddress): void {
+  const arena = new Arena(1);
+  const batch = new SendBatch(1, 1, false);
+  batch.begin(nameOf(address), ANY_LOCAL, 0);
+  batch.push(arena.address, 1);
+  expect(batch.send(fd, 0)).toBe(1);
+  batch.unmap();
+  arena.unmap();
+}

@@ -1,4 +1,4 @@
-// Tests of datagrams to a service of this machine, whose end is bound here by the same C library.
+// Tests of Unix datagram sockets that only send: to a path, to an abstract name, to nobody, and to somebody who does not read.
 
 import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
@@ -7,41 +7,40 @@ import { Errno } from "#ffi/errno.ts";
 import { connectDatagrams, sendText } from "#ffi/unix-socket.ts";
 
 import { DatagramService } from "../../datagram-service.ts";
-import { afterwards, cleanUp, opened, temporaryFolder } from "./rig.ts";
+import { cleanUp, opened, temporaryFolder } from "./rig.ts";
 
 afterEach(cleanUp);
 
-function serviceAt(path: string): DatagramService {
-  const service = new DatagramService(path);
-  afterwards(() => service.close());
-  return service;
-}
-
-describe.each(["by path", "by abstract name"])("a service %s", (kind) => {
-  test("a datagram arrives whole, and after others", () => {
+describe.each(["path", "abstract name"])("a service with a %s", (kind) => {
+  test("a datagram arrives whole at the path that was named, and after others", () => {
     const folder = temporaryFolder();
-    const path = kind === "by path" ? join(folder, "socket") : `@${folder}/socket`;
-    const service = serviceAt(path);
+    const path = kind === "path" ? join(folder, "socket") : `@${folder}/socket`;
+    using service = new DatagramService(path);
     const fd = opened(connectDatagrams(path));
     expect(sendText(fd, "READY=1\nSTATUS=größer")).toBe(23);
     expect(sendText(fd, "WATCHDOG=1")).toBe(10);
-    expect(service.receive()).toBe("READY=1\nSTATUS=größer");
-    expect(service.receive()).toBe("WATCHDOG=1");
+    expect(service.waiting()).toEqual(["READY=1\nSTATUS=größer", "WATCHDOG=1"]);
     expect(service.receive()).toBeUndefined();
   });
 });
 
-test("a service that is not there, or has too long a name, is −errno; nothing stays open", () => {
+test("nobody there, and a name that is too long, are told apart", () => {
   const folder = temporaryFolder();
   expect(connectDatagrams(join(folder, "nobody"))).toBe(-Errno.ENOENT);
+  expect(connectDatagrams(`@${process.pid}-nobody`)).toBe(-Errno.ECONNREFUSED);
   expect(connectDatagrams(`/${"x".repeat(108)}`)).toBe(-Errno.ENAMETOOLONG);
 });
 
-test("a reader that does not read is not waited for", () => {
+test("a reader that is behind is told at once", () => {
   const path = join(temporaryFolder(), "socket");
-  serviceAt(path);
+  using service = new DatagramService(path);
   const fd = opened(connectDatagrams(path));
+  let sent = 0;
   let result = 0;
-  for (let sent = 0; sent < 100_000 && result >= 0; sent += 1) result = sendText(fd, "more");
+  while (result >= 0 && sent < 100_000) {
+    result = sendText(fd, "x");
+    if (result >= 0) sent += 1;
+  }
   expect(result).toBe(-Errno.EAGAIN);
+  expect(service.waiting()).toHaveLength(sent);
 });

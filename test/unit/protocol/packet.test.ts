@@ -10,6 +10,7 @@ import {
   dataHeaderBytes,
   encodeError,
   encodeOackOptions,
+  encodeRequest,
   errorCode,
   errorMessage,
   Opcode,
@@ -78,6 +79,17 @@ test("ERROR and OACK are exact to the byte", () => {
   expect(encodeError(1, "File not found")).toEqual(errorPacket(1, "File not found"));
   expect(encodeOackOptions([{ name: "tsize", value: "7" }])).toEqual(
     new Uint8Array(Buffer.from("\x00\x06tsize\x007\x00", "latin1")),
+  );
+});
+
+test("a request is exact to the byte, and its name goes out as it is", () => {
+  const name = Uint8Array.of(0x61, 0xff, 0x2f);
+  const options = [{ name: "blksize", value: "1428" }];
+  expect(Buffer.from(encodeRequest(Opcode.rrq, name, "octet", options)).toString("latin1")).toBe(
+    "\x00\x01a\xff/\x00octet\x00blksize\x001428\x00",
+  );
+  expect(encodeRequest(Opcode.wrq, name, "netascii", [])).toEqual(
+    new Uint8Array(Buffer.from("\x00\x02a\xff/\x00netascii\x00", "latin1")),
   );
 });
 

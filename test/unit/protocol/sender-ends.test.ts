@@ -94,6 +94,27 @@ describe("giving up", () => {
     });
   });
 
+  test("to a peer that may be forged little is repeated, but whoever asks again is answered", () => {
+    expectMark("no-more-repeats-to-a-silent-peer", () => {
+      const exchange = new Exchange({ file: 700, unheardRepeatsMax: 1 }).wait(6000);
+      exchange.request().wait(60_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        1.000 → DATA 1 512 bytes
+        6.000 ← RRQ "f" octet
+        6.000 → DATA 1 512 bytes
+        25.000 → ERROR 0 "Timed out"
+        gave-up"
+      `);
+    });
+  });
+
+  test("who has acknowledged anything is not taken for forged", () => {
+    const exchange = new Exchange({ file: 2000, unheardRepeatsMax: 0 }).ack(1).wait(5000);
+    expect(exchange.sender.statistics.blocksResent).toBeGreaterThan(2);
+  });
+
   test("a peer that falls silent is given up after the patience", () => {
     const exchange = new Exchange({ file: 2000, patienceUs: 2_000_000 }).wait(100).ack(1);
     expect(exchange.wait(60_000).transcript()).toMatchInlineSnapshot(`

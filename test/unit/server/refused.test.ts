@@ -14,7 +14,7 @@ const words: Readonly<Record<Exclude<keyof typeof UploadRefusal, "aborted">, rea
   notFound: ["its folder does not exist", "the folder is removed under way"],
   denied: ["the server's user may not write there"],
   outside: ["a symbolic link is not followed"],
-  busy: ["a worker has 384 uploads"],
+  busy: ["the buffers of uploads"],
   failed: ["the disk fails"],
   full: ["too little space is free", "the disk fills up"],
   quota: ["beyond the quota", "a quota is reached under way"],

@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import { DiskCall } from "#ffi/disk-call.ts";
 import { createEventfd } from "#ffi/eventfd.ts";
 import { closeFd } from "#ffi/file.ts";
+import { createHoldings } from "#ffi/holdings.ts";
 import { DiskJobs } from "#storage/disk-job.ts";
 import type { DiskOwner, DiskQueue } from "#storage/disk-queue.ts";
 import { createDiskRing, type DiskThreadInit, endDiskThread } from "#storage/disk-ring.ts";
@@ -40,7 +41,7 @@ export interface DiskThread {
 
 export function diskThread(): DiskThread {
   const doorbellFd = createEventfd();
-  const init = { ring: createDiskRing(), doorbellFd };
+  const init = { ring: createDiskRing(), doorbellFd, holdings: createHoldings() };
   let ended: Promise<string> = Promise.resolve("");
   afterwards(() => {
     endDiskThread(init.ring);

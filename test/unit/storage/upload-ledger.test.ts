@@ -1,6 +1,6 @@
 // The ledger that shards share: claims of names, bytes in use, clients over time, and what a dead shard leaves.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { Worker } from "node:worker_threads";
 
 import {
@@ -8,6 +8,7 @@ import {
   createUploadLedger,
   UploadLedger,
   type UploadQuotas,
+  type UploadTraces,
 } from "#storage/upload-ledger.ts";
 
 const unlimited: UploadQuotas = { rootBytesMax: 0, clientBytesMax: 0, clientWindowMs: 1000 };
@@ -179,14 +180,23 @@ describe("a shard that died", () => {
     const { one, two, view } = ledgers({ rootBytesMax: 100, clientBytesMax: 100 });
     const dead = one.claim("a", "x", false);
     one.reserve(dead, 100);
-    one.noteFds(dead, 77, 78);
+    const traces: UploadTraces = {
+      fd: 77,
+      folderFd: 78,
+      versionsFd: 79,
+      hidden: Int32Array.of(1, -2, 3),
+      kept: Int32Array.of(4, -5, 6),
+      replacedBytes: 2 ** 40,
+    };
+    one.note(dead, traces);
     const alive = two.claim("b", "y", false);
     const successor = view(0);
     successor.adopt();
     expect(two.claim("a", "y", false)).toBe(ClaimRefusal.taken);
     const own = successor.claim("c", "z", false);
-    expect(successor.releaseDead()).toEqual([77, 78]);
-    expect(successor.releaseDead()).toEqual([]);
+    expect(successor.left()).toEqual([[dead, traces]]);
+    successor.release(dead);
+    expect(successor.left()).toEqual([]);
     expect(two.rootBytes).toBe(0);
     expect(two.claim("a", "x", false)).toBeGreaterThanOrEqual(0);
     // Those of the living are theirs.
@@ -235,4 +245,26 @@ test("quotas that are adjusted hold for what is in use, and for claims that were
   expect(one.reserve(claim, 1000)).toBe(true);
   one.adjust({ ...unlimited, rootBytesMax: 1080 });
   expect(one.reserve(claim, 1)).toBe(false);
+});
+
+test("a date that jumps gives no quota back, and takes none", () => {
+  const quotas = { rootBytesMax: 0, clientBytesMax: 100, clientWindowMs: 3_600_000 };
+  const ledger = new UploadLedger(createUploadLedger(4), 0, quotas);
+  const upload = (bytes: number): boolean => {
+    const claim = ledger.claim("a", "x", false);
+    const isReserved = ledger.reserve(claim, bytes);
+    if (isReserved) ledger.settle(claim, bytes, 0);
+    else ledger.release(claim);
+    return isReserved;
+  };
+  try {
+    expect(upload(60)).toBe(true);
+    setSystemTime(new Date(Date.now() + 1e10));
+    expect(upload(60)).toBe(false);
+    setSystemTime(new Date(0));
+    expect(upload(60)).toBe(false);
+    expect(upload(40)).toBe(true);
+  } finally {
+    setSystemTime();
+  }
 });

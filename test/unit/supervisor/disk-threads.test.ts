@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 
 import { createDoorbell } from "#io/start.ts";
+import { createHoldings } from "#io/thread.ts";
 import { ThreadQueue } from "#storage/disk-queue.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 
@@ -27,10 +28,10 @@ test("a disk thread that dies is replaced, and what waited behind its last job i
 test("disk threads that die again and again are given up", async () => {
   const { queues, threads, log } = started();
   const results = new Results();
-  for (let job = 0; job < 5; job += 1) queues[0]?.submit(results, job, DEADLY, 0);
-  await until(() => log.length === 5);
+  for (let job = 0; job < 7; job += 1) queues[0]?.submit(results, job, DEADLY, 0);
+  await until(() => log.length === 7);
   expect(log.map((line) => line.split(" ")[0])).toEqual([
-    ...Array.from({ length: 4 }, () => "died"),
+    ...Array.from({ length: 6 }, () => "died"),
     "hopeless",
   ]);
   threads.end();
@@ -45,7 +46,7 @@ interface Started {
 function started(): Started {
   const doorbellFd = createDoorbell();
   if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
-  const inits = diskInits(doorbellFd, 2);
+  const inits = diskInits(doorbellFd, 2, createHoldings());
   expect(inits.length).toBeGreaterThan(1);
   const log: string[] = [];
   const threads = new DiskThreads(inits, workerUrl, {

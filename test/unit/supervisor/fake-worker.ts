@@ -1,8 +1,9 @@
 // A stand-in for a shard's module: it greets, obeys the control word, and fails as the root folder's name tells it to.
 
 import { basename } from "node:path";
-import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_threads";
 
+import { threadId } from "#io/thread.ts";
 import {
   ControlWord,
   ShardCommand,
@@ -11,16 +12,7 @@ import {
   type UploadRecord,
   type WorkerStart,
 } from "#server/contract.ts";
-
-const { init, terms } = workerData as WorkerStart;
-const behaviour = basename(init.terms.settings.rootDir);
-const control = new Int32Array(init.control);
-const lives = new Float64Array(init.counters);
-
-function say(message: ShardMessage): void {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
-  parentPort?.postMessage(message);
-}
+import { Counter } from "#server/measures.ts";
 
 const granted = { isOn: true, because: "" };
 const fastPaths = {
@@ -31,42 +23,84 @@ const fastPaths = {
   spin: granted,
 };
 
-// The first counter counts lives, so that a replacement behaves differently from the first worker.
-lives[0] = (lives[0] ?? 0) + 1;
-if (behaviour === "dies-always") throw new TypeError("cannot live");
-say({ kind: "ready", shardIndex: init.shardIndex, fastPaths });
-if (behaviour === "dies-once" && lives[0] === 1) throw new TypeError("died once");
-if (behaviour === "hangs") for (;;);
-if (behaviour === "uploads" && init.shardIndex === 0) {
-  say({ kind: "records", shardIndex: 0, records: [uploaded()] });
+parentPort?.once("message", live);
+
+function live({ init, terms }: WorkerStart): void {
+  const { shardIndex } = init;
+  const behaviour = basename(init.terms.settings.rootDir);
+  const control = new Int32Array(init.control);
+  Atomics.store(control, ControlWord.threadId, threadId());
+  const counters = new Float64Array(init.counters);
+  // The first counter counts lives, so that a replacement behaves differently from the first worker.
+  const life = (counters[0] ?? 0) + 1;
+  counters[0] = life;
+  if (behaviour === "works-and-dies") counters[Counter.datagramsSent] = life;
+  if (behaviour === "dies-always") throw new TypeError("cannot live");
+  if (behaviour === "works-and-dies" && life <= 20) throw new TypeError("died at work");
+  say({ kind: "ready", shardIndex, fastPaths });
+  if (behaviour === "dies-once" && life === 1) throw new TypeError("died once");
+  if (behaviour === "loops-once" && life === 1) for (;;);
+  if (behaviour === "hangs") for (;;);
+  if (behaviour === "uploads" && shardIndex === 0) {
+    const { rootDir } = init.terms.settings.uploads;
+    say({ kind: "records", shardIndex, records: [uploaded(rootDir)] });
+  }
+  // A shard rests while it waits, and this one does nothing else.
+  Atomics.store(control, ControlWord.pulse, 0);
+  obey(init, terms, life);
 }
-// Drain is obeyed late or never, as a shard with a slow transfer does.
-const wanted = behaviour === "drains-never" ? ShardCommand.stop : ShardCommand.drain;
-let { generation } = init.terms;
-for (;;) {
-  const command = Atomics.load(control, ControlWord.command);
-  if (command >= wanted) break;
-  if (Atomics.load(control, ControlWord.generation) > generation) takeTerms();
-  Atomics.wait(control, ControlWord.command, command, 5);
+
+/** Waits for commands, as a shard without transfers does; a drain is obeyed late or never, as by one with a slow transfer. */
+function obey(
+  { shardIndex, control, terms }: WorkerStart["init"],
+  port: MessagePort,
+  life: number,
+) {
+  const words = new Int32Array(control);
+  const behaviour = basename(terms.settings.rootDir);
+  const isEndless = behaviour === "drains-never";
+  const isMortal = behaviour === "drains-and-dies" && shardIndex === 0 && life === 1;
+  let { generation } = terms;
+  let hasDrained = false;
+  for (;;) {
+    const command = Atomics.load(words, ControlWord.command);
+    if (command >= ShardCommand.stop) break;
+    if (command === ShardCommand.drain && isMortal) throw new TypeError("died of draining");
+    if (command >= ShardCommand.drain && !hasDrained && !isEndless) {
+      hasDrained = true;
+      say({ kind: "drained", shardIndex });
+    }
+    if (Atomics.load(words, ControlWord.generation) > generation) {
+      generation = takeTerms(shardIndex, port, life);
+    }
+    Atomics.wait(words, ControlWord.command, command, 5);
+  }
+  say({ kind: "stopped", shardIndex });
 }
-say({ kind: "stopped", shardIndex: init.shardIndex });
 
 /** Dies, keeps silent, or goes by what has come, as the new root folder's name says. */
-function takeTerms(): void {
-  const received = receiveMessageOnPort(terms) as { readonly message: ShardTerms };
-  ({ generation } = received.message);
-  const told = basename(received.message.settings.rootDir);
-  if (told === "dies-of-it" && lives[0] === 1) throw new TypeError("died of its terms");
-  if (told !== "silent") say({ kind: "switched", shardIndex: init.shardIndex, generation });
+function takeTerms(shardIndex: number, port: MessagePort, life: number): number {
+  const received = receiveMessageOnPort(port) as { readonly message: ShardTerms };
+  const { generation, settings } = received.message;
+  const told = basename(settings.rootDir);
+  if (told === "dies-of-it" && life === 1) throw new TypeError("died of its terms");
+  if (told !== "silent") say({ kind: "switched", shardIndex, generation });
+  return generation;
 }
 
-function uploaded(): UploadRecord {
+function say(message: ShardMessage): void {
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin
+  parentPort?.postMessage(message);
+}
+
+function uploaded(rootDir: string): UploadRecord {
   return {
     kind: "upload",
     timeMs: Date.now(),
     peer: "10.0.0.7:2070",
+    interfaceIndex: 0,
     name: "sw1.cfg",
-    rootDir: init.terms.settings.uploads.rootDir,
+    rootDir,
     path: "sw1.cfg",
     target: "sw1.cfg",
     mode: "octet",
@@ -79,6 +113,7 @@ function uploaded(): UploadRecord {
     blocksReceived: 1,
     duplicates: 0,
     timeouts: 0,
+    rttUs: 0,
     options: "",
     sha256: undefined,
     isVerified: false,

@@ -2,7 +2,8 @@
 
 import { expect, test } from "bun:test";
 
-import type { LogSettings } from "#config/settings.ts";
+import { defaults } from "#config/config.ts";
+import { type LogSettings, resolveSettings } from "#config/settings.ts";
 import type {
   RefusalRecord,
   RequestRecord,
@@ -16,11 +17,13 @@ import { eventLine, recordLine } from "#supervisor/lines.ts";
 import { Log } from "#supervisor/log.ts";
 
 const timeMs = Date.UTC(2026, 10, 21, 12);
+const { log: settings } = resolveSettings(defaults, { cores: 1, memoryBytes: 1e9 });
 
 const sent: TransferRecord = {
   kind: "transfer",
   timeMs,
   peer: "10.0.0.7:2070",
+  interfaceIndex: 0,
   name: "pxe/vmlinuz",
   mode: "octet",
   outcome: "complete",
@@ -35,6 +38,7 @@ const sent: TransferRecord = {
   timeouts: 0,
   rttUs: 120,
   options: "blksize=1428 windowsize=16 tsize=8123456",
+  sha256: undefined,
 };
 
 const failed: TransferRecord = {
@@ -51,6 +55,7 @@ const asked: RequestRecord = {
   kind: "request",
   timeMs,
   peer: "10.0.0.7:2070",
+  interfaceIndex: 0,
   name: "pxe/vmlinuz",
   mode: "octet",
   fileBytes: 8_123_456,
@@ -62,6 +67,7 @@ const received: UploadRecord = {
   kind: "upload",
   timeMs,
   peer: "10.0.0.7:2070",
+  interfaceIndex: 0,
   name: "/backups/sw1.cfg",
   rootDir: "/srv/up",
   path: "backups/sw1.cfg",
@@ -76,6 +82,7 @@ const received: UploadRecord = {
   blocksReceived: 25,
   duplicates: 1,
   timeouts: 0,
+  rttUs: 0,
   options: "tsize=12345",
   sha256: undefined,
   isVerified: false,
@@ -87,6 +94,7 @@ const askedToWrite: UploadRequestRecord = {
   kind: "upload-request",
   timeMs,
   peer: "10.0.0.7:2070",
+  interfaceIndex: 0,
   name: "/backups/sw1.cfg",
   mode: "netascii",
   announcedBytes: 12_345,
@@ -98,6 +106,7 @@ const refused: RefusalRecord = {
   kind: "refusal",
   timeMs,
   peer: "[fe80::1%eth0]:2070",
+  interfaceIndex: 0,
   name: "my file",
   isWrite: false,
   code: 1,
@@ -214,6 +223,7 @@ test("a completed upload has the fields that dashboards read", () => {
         sha256: "ab",
         block_size: 512,
         window_size: 1,
+        rtt_us: 0,
         options: "tsize=12345",
       },
     },
@@ -271,7 +281,7 @@ test("a read that an administrator should look at says why", () => {
   expect(request).toMatchObject({ severity: "warn", fields: { remark: "A was chosen" } });
   expect(started).toMatchObject({ severity: "info" });
   const lines: string[] = [];
-  const log = new Log(settingsOf({ level: "warn" }), "h", { line: (text) => lines.push(text) });
+  const log = logOf({ level: "warn" }, lines);
   for (const record of [asked, remarked]) log.record(record);
   expect(lines).toEqual([recordLine(remarked)]);
 });
@@ -315,6 +325,7 @@ test("a completed transfer has the fields that dashboards read", () => {
 test.each([
   ["not-found", "read_denied", "warn"],
   ["denied", "read_denied", "warn"],
+  ["inaccessible", "access_violation", "error"],
   ["traversal", "path_traversal_attempt", "error"],
   ["symlink", "symlink_access_denied", "error"],
   ["too-large", "file_size_limit_exceeded", "error"],
@@ -340,34 +351,29 @@ test("the level hides what is below it", () => {
   expect(linesOf({ level: "warn" })).toHaveLength(2);
   expect(linesOf({ level: "error" })).toHaveLength(1);
   expect(linesOf({ level: "off" })).toHaveLength(0);
-  expect(linesOf({ level: "info", format: "json" })).toHaveLength(8);
+  expect(linesOf({ level: "info", format: "json" })).toHaveLength(10);
 });
 
 test("audit_enabled = false leaves the process's own events", () => {
   expect(linesOf({ level: "trace", auditEnabled: false })).toHaveLength(0);
   const lines: string[] = [];
-  const log = new Log(settingsOf({ auditEnabled: false }), "h", {
-    line: (text) => lines.push(text),
-  });
+  const log = logOf({ auditEnabled: false }, lines);
   log.event("server_shutdown", "info", { reason: "SIGTERM" }, timeMs);
   expect(lines).toEqual(["2026-11-21T12:00:00Z server_shutdown reason=SIGTERM"]);
 });
 
 test("the audit file gets every event as JSON, whatever the log shows", () => {
   const audit: string[] = [];
-  const log = new Log(
-    settingsOf({ level: "off" }),
-    "boot1",
-    { line: (text) => expect(text).toBe("nothing") },
-    { line: (text) => audit.push(text) },
-  );
+  const log = logOf({ level: "off" }, [], audit);
   for (const record of [asked, sent, failed, refused]) log.record(record);
   log.event("server_shutdown", "info", { reason: "SIGTERM" }, timeMs);
   expect(audit.map((line) => (JSON.parse(line) as { event_type: string }).event_type)).toEqual([
+    "connection_initiated",
     "read_request",
     "transfer_started",
     "transfer_completed",
     "transfer_failed",
+    "connection_initiated",
     "read_denied",
     "server_shutdown",
   ]);
@@ -375,9 +381,9 @@ test("the audit file gets every event as JSON, whatever the log shows", () => {
 
 test("a text of several lines stands below its event, where no other line begins", () => {
   const fields = { problem: "a.toml:2:1: error: x\n  2 | y\nhelp: z", tries: 1 };
-  const event = { eventType: "configuration_refused", severity: "error", timeMs, fields } as const;
+  const event = { eventType: "configuration_error", severity: "error", timeMs, fields } as const;
   expect(eventLine(event).split("\n")).toEqual([
-    "2026-11-21T12:00:00Z error: configuration_refused tries=1",
+    "2026-11-21T12:00:00Z error: configuration_error tries=1",
     "    a.toml:2:1: error: x",
     "      2 | y",
     "    help: z",
@@ -401,15 +407,20 @@ test("numbers read well", () => {
   ]);
 });
 
-function settingsOf(given: Partial<LogSettings>): LogSettings {
-  const quiet = { file: undefined, auditFile: undefined };
-  return { level: "info", format: "text", auditEnabled: true, ...quiet, ...given };
+/** A log whose lines go to `lines` and `audit`. */
+function logOf(given: Partial<LogSettings>, lines: string[], audit?: string[]): Log {
+  const sinks = {
+    log: { line: (text: string) => void lines.push(text) },
+    audit: audit && { line: (text: string) => void audit.push(text) },
+  };
+  const lookup = { macOf: () => undefined, interfaceName: () => undefined };
+  return new Log({ ...settings, ...given }, sinks, { hostname: "boot1", lookup });
 }
 
 /** The lines that two requests, a good transfer, a bad one, an upload and a refusal leave. */
 function linesOf(given: Partial<LogSettings>): readonly string[] {
   const lines: string[] = [];
-  const log = new Log(settingsOf(given), "boot1", { line: (text) => lines.push(text) });
+  const log = logOf(given, lines);
   const records = [asked, sent, failed, askedToWrite, received, refused];
   for (const record of records) log.record(record);
   return lines;

@@ -144,7 +144,7 @@ class Device {
 }
 
 function sinkOn(device: Device, fd = -1): LogSink {
-  return new LogSink(fd, (lines, because) => `${lines} lost: ${because}`, device.write);
+  return new LogSink(fd, (lines, because) => `${lines} lost: ${because}`, { write: device.write });
 }
 
 function devNull(): number {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { ServiceManager } from "#io/service-manager.ts";
-import { Counter } from "#server/contract.ts";
+import { Counter } from "#server/measures.ts";
 import { Notices } from "#supervisor/notices.ts";
 import { Watchdog } from "#supervisor/watchdog.ts";
 
@@ -16,7 +16,7 @@ const folder = mkdtempSync(join(tmpdir(), "snow-owl-notices-"));
 const path = join(folder, "notify");
 let service = new DatagramService(path);
 afterEach(() => {
-  service.close();
+  service[Symbol.dispose]();
   rmSync(path);
   service = new DatagramService(path);
 });
@@ -42,17 +42,14 @@ class FakeShards {
 
 /** Everything that was said, each datagram as its lines. */
 function heard(): string[][] {
-  const all: string[][] = [];
-  for (let text = service.receive(); text !== undefined; text = service.receive())
-    all.push(text.split("\n"));
-  return all;
+  return service.waiting().map((text) => text.split("\n"));
 }
 
 test("the life of a server, in order", () => {
   const variables: NodeJS.ProcessEnv = { NOTIFY_SOCKET: path, OTHER: "1" };
   const shards = new FakeShards();
   shards.totals.set(Counter.transfersActive, 3);
-  shards.totals.set(Counter.uploadsCompleted, 1);
+  shards.totals.set(Counter.writeEnds, 1);
   const notices = new Notices(new ServiceManager(variables, 1), shards);
   notices.ready();
   notices.reloading();

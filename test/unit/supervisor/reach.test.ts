@@ -26,7 +26,7 @@ function serving(root: string, changes: Partial<Settings> = {}): Settings {
 }
 
 function logging(file: string): Partial<Settings> {
-  return { log: { ...base.log, file: join(folder, file) } };
+  return { log: { ...base.log, target: { kind: "file", path: join(folder, file) } } };
 }
 
 const hook: Settings["hooks"][number] = {
@@ -73,6 +73,20 @@ describe("later settings", () => {
     mkdirSync(join(folder, "other"));
     expect(reachFault(granted, serving("other"))?.fault).toContain("cannot be read");
     expect(reachFault(granted, serving("older"))).toBeUndefined();
+  });
+
+  test("may have another secret where the one before lay", () => {
+    const asking = (tokenFile: string): Settings =>
+      serving("served", { status: { ...base.status, tokenFile: join(folder, tokenFile) } });
+    expect(fault(asking("logs/token"), asking("logs/newer"))).toBeUndefined();
+    expect(fault(serving("served"), asking("logs/token"))).toContain(
+      `${folder}/logs cannot be read`,
+    );
+  });
+
+  test("may log to the journal, for which nothing has to be opened", () => {
+    const log = { ...base.log, target: { kind: "journal" } as const };
+    expect(fault(serving("served"), serving("served", { log }))).toBeUndefined();
   });
 
   test("may have a command only if there was one", () => {

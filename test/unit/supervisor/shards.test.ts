@@ -5,13 +5,9 @@ import { expect, test } from "bun:test";
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
-import {
-  CONTROL_BYTES,
-  COUNTERS,
-  ShardCommand,
-  type ShardInit,
-  type ShardTerms,
-} from "#server/contract.ts";
+import { CONTROL_BYTES, ShardCommand, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { Shards } from "#supervisor/shards.ts";
 
 const fakeWorker = new URL("fake-worker.ts", import.meta.url);
@@ -40,17 +36,51 @@ test("workers that die again and again are given up", async () => {
   const watched = watch("dies-always", 1);
   watched.shards.start();
   await watched.happened("hopeless");
-  expect(watched.log.filter((line) => line.startsWith("died"))).toHaveLength(4);
+  const delays = watched.log.flatMap((line) => /^died .* after (\d+)$/.exec(line)?.[1] ?? []);
+  expect(delays.map(Number)).toEqual([0, 50, 100, 200, 400, 800]);
   expect(watched.log).toContainEqual(expect.stringMatching(/^hopeless: TypeError: cannot live/));
 });
 
-test("draining ends a worker without replacing it", async () => {
+test("a worker that has worked is replaced at once, however often it dies", async () => {
+  const watched = watch("works-and-dies", 1);
+  watched.shards.start();
+  await watched.happened("ready");
+  const deaths = watched.log.filter((line) => line.startsWith("died"));
+  expect(deaths).toHaveLength(20);
+  for (const death of deaths) expect(death).toMatch(/^died 0: TypeError: died at work .* after 0$/);
+  expect(watched.shards.replacements).toBe(20);
+  watched.shards.stop();
+  await watched.happened("ended");
+});
+
+test("a worker in a loop without end is found by its processor time, ended, and replaced", async () => {
+  const watched = watch("loops-once", 1);
+  watched.shards.start();
+  await watched.happened("died");
+  await watched.happened("second life");
+  expect(watched.log[1]).toMatch(/^stuck 0: state R, [1-9]\d{3} ms of processor time$/);
+  expect(watched.log[2]).toMatch(/^died 0: stuck in one turn for /);
+  watched.shards.stop();
+  await watched.happened("ended");
+}, 60_000);
+
+test("a shard that has drained ends when all have", async () => {
   const watched = watch("drains", 2);
   watched.shards.start();
   await watched.happened("ready");
   watched.shards.drain();
   await watched.happened("ended");
   expect(watched.log).toEqual(["ready", "ended"]);
+});
+
+test("a worker that dies while others drain is replaced, so that clients are told", async () => {
+  const watched = watch("drains-and-dies", 2);
+  watched.shards.start();
+  await watched.happened("ready");
+  watched.shards.drain();
+  await watched.happened("ended");
+  expect(watched.log[1]).toMatch(/^died 0: TypeError: died of draining/);
+  expect(watched.shards.total(0)).toBe(3);
 });
 
 test("stop overrules a drain that does not end, and drain never takes a stop back", async () => {
@@ -114,27 +144,36 @@ interface Watched {
 }
 
 function termsOf(rootDir: string, generation: number): ShardTerms {
-  const settings = { ...resolveSettings(defaults, { cores: 1, memoryBytes: 1e9 }), rootDir };
+  const settings = {
+    ...resolveSettings(defaults, { cores: 1, memoryBytes: 1e9 }),
+    rootDir,
+    stuckMs: 3000,
+  };
   return { generation, settings, folderFds: [-1], linkTargetFds: [], writes: undefined };
 }
 
 function watch(rootDir: string, count: number): Watched {
+  const limits = createLimitMemory({ shards: 2, transfersPerShard: 1 }, 1);
   const inits: ShardInit[] = Array.from({ length: count }, (_, shardIndex) => ({
     shardIndex,
     terms: termsOf(rootDir, 0),
-    serviceFd: -1,
-    transferFds: [],
+    listeners: [],
     doorbellFd: doorbell(),
     disks: [],
+    limits,
     control: new SharedArrayBuffer(CONTROL_BYTES),
+    holdings: new SharedArrayBuffer(0),
     counters: new SharedArrayBuffer(COUNTERS * 8),
   }));
   const log: string[] = [];
   const shards = new Shards(inits, fakeWorker, {
     ready: () => void log.push("ready"),
     record: (record) => void log.push(`record ${record.kind}`),
-    died: (shard, error) => void log.push(`died ${shard}: ${error}`),
+    stuck: (shard, { doing }) => void log.push(`stuck ${shard}: ${doing}`),
+    died: (shard, { error }, delayMs) => void log.push(`died ${shard}: ${error} after ${delayMs}`),
+    lost: (records) => void log.push(`lost ${records}`),
     hopeless: (error) => void log.push(`hopeless: ${error}`),
+    unending: (shard) => void log.push(`unending ${shard}`),
     ended: () => void log.push("ended"),
   });
   const happened = async (event: string): Promise<void> => {

@@ -63,11 +63,12 @@ test("JSON has events instead of the banner", async () => {
     .split("\n")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   expect(events.map((event) => event["event_type"])).toEqual([
+    "configuration_loaded",
     "server_started",
     "server_draining",
     "server_shutdown",
   ]);
-  expect(events[0]).toMatchObject({
+  expect(events[1]).toMatchObject({
     service: "snow-owl-tftp",
     severity: "info",
     bind_addr: "127.0.0.1:17304",

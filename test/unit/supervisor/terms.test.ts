@@ -9,11 +9,16 @@ import { defaults } from "#config/config.ts";
 import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
-import { CONTROL_BYTES, COUNTERS, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createHoldings } from "#io/thread.ts";
+import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { createLimitMemory } from "#server/limit-memory.ts";
+import { COUNTERS } from "#server/measures.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 import { Shards } from "#supervisor/shards.ts";
 import { closeTerms, openTerms } from "#supervisor/terms.ts";
+
+import { listenerAt } from "../../listener.ts";
 
 const port = 17_320;
 const workerUrl = new URL("../../../src/server/worker.ts", import.meta.url);
@@ -83,8 +88,11 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   const shards = new Shards(inits, workerUrl, {
     ready() {},
     record() {},
-    died: (_shard, error) => died.push(error),
+    stuck() {},
+    died: (_shard, { error }) => died.push(error),
+    lost() {},
     hopeless() {},
+    unending() {},
     ended: () => ended.resolve(),
   });
   shards.start();
@@ -117,7 +125,7 @@ function settingsFor(
     ...settings,
     rootDir: folder,
     policy: { ...settings.policy, folders: [folder, ...roots.map((root) => join(folder, root))] },
-    listen: { address: "127.0.0.1", port },
+    listeners: [listenerAt({ address: "127.0.0.1", port })],
     uploads: {
       ...settings.uploads,
       isEnabled: uploads !== undefined,
@@ -136,17 +144,23 @@ function initsOf(
   sockets: Exclude<ReturnType<typeof openShardSockets>, { readonly fault: string }>,
   terms: ShardTerms,
 ): readonly ShardInit[] {
-  return sockets.shards.map(({ serviceFd, transferFds }, shardIndex) => {
+  const holdings = createHoldings();
+  const limits = createLimitMemory(
+    { shards: 2, transfersPerShard: terms.settings.transfersMax },
+    1,
+  );
+  return sockets.shards.map((listeners, shardIndex) => {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
     return {
       shardIndex,
       terms,
-      serviceFd,
-      transferFds,
+      listeners,
       doorbellFd,
-      disks: diskInits(doorbellFd, 1),
+      disks: diskInits(doorbellFd, 1, holdings),
+      limits,
       control: new SharedArrayBuffer(CONTROL_BYTES),
+      holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     };
   });

@@ -1,26 +1,33 @@
-// The bytes of a transfer, block by block (server layer): octet points into the file cache; netascii is encoded
+// The bytes of a transfer, block by block (storage layer): octet points into the file cache; netascii is encoded
 // into a chunk of its own, so that a block that is sent again is the same to the byte.
 
 import { assert } from "#base/assert.ts";
 import { i32At } from "#base/bytes.ts";
-import type { Outbox } from "#io/outbox.ts";
 import { type RolloverTo, wireBlock } from "#protocol/blocks.ts";
 import { NetasciiEncoder } from "#protocol/netascii.ts";
 import type { Grant } from "#protocol/options.ts";
 import { dataHeaderBytes, writeDataHeader } from "#protocol/packet.ts";
-import { Absent, type CachedFile, type FileCache } from "#storage/file-cache.ts";
+
+import { Absent, type CachedFile, type FileCache } from "./file-cache.ts";
+
+/** A message that takes pieces of memory, as an outbox does. */
+export interface Message {
+  push(address: number, length: number): void;
+}
 
 /** Where a transfer's blocks come from. Both ways answer values of {@link Absent} (below zero) for what is not there. */
 export interface Payload {
+  /** What is sent. */
+  readonly file: CachedFile;
   /** The last block's absolute number, or Infinity while it is not known. */
   readonly lastBlock: number;
   /** Makes the blocks up to `block` ready. 0, or {@link Absent}. Called before blocks are chosen. */
   prepare(block: number): number;
   /**
-   * Adds the packets of `blocks` blocks from `first` on to the open message. Returns how many were added; where that is less,
+   * Adds the packets of `blocks` blocks from `first` on to `message`. Returns how many were added; where that is less,
    * {@link absent} says why.
    */
-  gather(outbox: Outbox, first: number, blocks: number): number;
+  gather(message: Message, first: number, blocks: number): number;
   /** Why the last {@link gather} stopped early: a value of {@link Absent}. */
   readonly absent: number;
   close(): void;
@@ -31,14 +38,14 @@ export class OctetPayload implements Payload {
   readonly lastBlock: number;
   absent: number = Absent.pending;
   readonly #cache: FileCache;
-  readonly #file: CachedFile;
+  readonly file: CachedFile;
   /** What the last block is shorter than the others. */
   readonly #lastLacksBytes: number;
 
   constructor(cache: FileCache, file: CachedFile) {
     const { blockBytes } = file.framing;
     this.#cache = cache;
-    this.#file = file;
+    this.file = file;
     this.lastBlock = Math.floor(file.bytes / blockBytes) + 1;
     this.#lastLacksBytes = this.lastBlock * blockBytes - file.bytes;
   }
@@ -47,11 +54,11 @@ export class OctetPayload implements Payload {
     return 0;
   }
 
-  gather(outbox: Outbox, first: number, blocks: number): number {
-    const { framing } = this.#file;
+  gather(message: Message, first: number, blocks: number): number {
+    const { framing } = this.file;
     const end = first + blocks;
     for (let block = first; block < end;) {
-      const address = this.#cache.locate(this.#file, block);
+      const address = this.#cache.locate(this.file, block);
       if (address < 0) {
         this.absent = address;
         return block - first;
@@ -60,13 +67,13 @@ export class OctetPayload implements Payload {
       block += run;
       const isLast = block > this.lastBlock;
       const bytes = run * framing.strideBytes;
-      outbox.push(address, isLast ? bytes - this.#lastLacksBytes : bytes);
+      message.push(address, isLast ? bytes - this.#lastLacksBytes : bytes);
     }
     return blocks;
   }
 
   close(): void {
-    this.#cache.close(this.#file);
+    this.#cache.close(this.file);
   }
 }
 
@@ -75,7 +82,7 @@ export class NetasciiPayload implements Payload {
   lastBlock: number = Infinity;
   readonly absent: number = Absent.pending;
   readonly #cache: FileCache;
-  readonly #file: CachedFile;
+  readonly file: CachedFile;
   readonly #blockBytes: number;
   readonly #strideBytes: number;
   readonly #windowBlocks: number;
@@ -94,7 +101,11 @@ export class NetasciiPayload implements Payload {
     cache: FileCache,
     file: CachedFile,
     ring: number,
-    { blockBytes, windowBlocks, rolloverTo }: Grant,
+    {
+      blockBytes,
+      windowBlocks,
+      rolloverTo,
+    }: Pick<Grant, "blockBytes" | "windowBlocks" | "rolloverTo">,
   ) {
     this.#rolloverTo = rolloverTo;
     const strideBytes = dataHeaderBytes + blockBytes;
@@ -103,7 +114,7 @@ export class NetasciiPayload implements Payload {
       "a window of netascii fits in one chunk",
     );
     this.#cache = cache;
-    this.#file = file;
+    this.file = file;
     this.#strideBytes = strideBytes;
     this.#blockBytes = blockBytes;
     this.#windowBlocks = windowBlocks;
@@ -120,30 +131,30 @@ export class NetasciiPayload implements Payload {
     return 0;
   }
 
-  gather(outbox: Outbox, first: number, blocks: number): number {
+  gather(message: Message, first: number, blocks: number): number {
     assert(first + blocks - 1 <= this.#encodedBlock, "prepare has encoded what is sent");
     for (let block = first; block < first + blocks; block += 1) {
       const place = (block - 1) % this.#windowBlocks;
       const bytes = i32At(this.#lengths, place);
-      outbox.push(this.#ring + place * this.#strideBytes, dataHeaderBytes + bytes);
+      message.push(this.#ring + place * this.#strideBytes, dataHeaderBytes + bytes);
     }
     return blocks;
   }
 
   close(): void {
     this.#cache.unreserve(this.#ring);
-    this.#cache.close(this.#file);
+    this.#cache.close(this.file);
   }
 
   /** Encodes up to the end of the block, of the chunk or of the file, whichever comes first. */
   #encodeSome(): number {
-    const left = this.#file.bytes - this.#position;
+    const left = this.file.bytes - this.#position;
     let source = 0;
     let sourceBytes = 0;
     if (left > 0) {
       const { chunkBytes } = this.#cache;
       const chunk = Math.floor(this.#position / chunkBytes);
-      const address = this.#cache.locate(this.#file, chunk + 1);
+      const address = this.#cache.locate(this.file, chunk + 1);
       if (address < 0) return address;
       const offset = this.#position - chunk * chunkBytes;
       source = address - this.#cache.address + offset;
@@ -157,7 +168,7 @@ export class NetasciiPayload implements Payload {
     this.#position += this.#encoder.consumed;
     this.#partialBytes += this.#encoder.produced;
     if (this.#partialBytes === this.#blockBytes) this.#endBlock(place);
-    else if (this.#position === this.#file.bytes) {
+    else if (this.#position === this.file.bytes) {
       this.lastBlock = this.#encodedBlock + 1;
       this.#endBlock(place);
     }

@@ -1,0 +1,46 @@
+// The keys of what the server shows of itself (config layer): [status] and [metrics].
+// Each key lives here once; schema.ts joins the tables.
+
+export const statusKeys = {
+  "status.bind_addr": {
+    kind: "status-address",
+    default: "",
+    origin: "ours",
+    needsRestart: true,
+    because: "nobody who does not ask for it should find a web server on a TFTP server.",
+    about: [
+      "The address and the TCP port of the web server that answers `/metrics`, `/healthz` and `/readyz`, such as `127.0.0.1:9069`. Empty is none.",
+      "An address that others can reach needs `token_file`.",
+    ],
+  },
+  "status.token_file": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    about: [
+      "A file whose first line is a secret of 16 characters or more. Whoever asks for anything but `/healthz` and `/readyz` must show it: `Authorization: Bearer SECRET`.",
+      "It is read again by every reload. Empty asks for none.",
+    ],
+  },
+  "metrics.client_addresses": {
+    kind: "integer",
+    default: 100,
+    min: 0,
+    max: 10_000,
+    unit: "addresses",
+    origin: "ours",
+    because: "each is some series of its own in Prometheus, for ever (a guess).",
+    about: [
+      "How many addresses are named in `tftp_audit_events_total`. Those that come later are counted together as `other`.",
+    ],
+  },
+  "metrics.snow_owl_names": {
+    kind: "boolean",
+    default: false,
+    origin: "ours",
+    because: "Prometheus's own check refuses names with a unit like `ms`.",
+    about: [
+      "Also show `tftp_transfer_duration_ms` and `tftp_avg_block_time_ms`, which Snow-Owl's dashboards ask for.",
+    ],
+  },
+} as const;

@@ -1,0 +1,38 @@
+// What the web server for status and metrics runs with (config layer): what [status] and [metrics] resolve to. The secret itself
+// is not among the settings, so that whatever shows settings cannot show it.
+
+import { isFault, type ListenAddress, parseListenAddress } from "./address.ts";
+import type { Config } from "./config.ts";
+
+export interface StatusSettings {
+  /** Undefined: there is no web server. */
+  readonly listen: ListenAddress | undefined;
+  /** The file that holds the bearer token; undefined asks for none. */
+  readonly tokenFile: string | undefined;
+  /** Client addresses that metrics name. */
+  readonly clientAddressesMax: number;
+  /** Whether metrics have the names that break Prometheus's rules. */
+  readonly hasSnowOwlNames: boolean;
+}
+
+export function resolveStatus({ status, metrics }: Config): StatusSettings {
+  return {
+    listen: statusAddress(status.bind_addr),
+    tokenFile: status.token_file === "" ? undefined : status.token_file,
+    clientAddressesMax: metrics.client_addresses,
+    hasSnowOwlNames: metrics.snow_owl_names,
+  };
+}
+
+/** The parsed `status.bind_addr`. A configuration that loaded holds a valid one. */
+export function statusAddress(text: string): ListenAddress | undefined {
+  if (text === "") return undefined;
+  const listen = parseListenAddress(text);
+  if (isFault(listen)) throw new TypeError(`status.bind_addr ${listen.message}`);
+  return listen;
+}
+
+/** Whether only this machine can reach it. */
+export function isLoopback({ address }: ListenAddress): boolean {
+  return address === "::1" || address.startsWith("127.") || address.startsWith("::ffff:127.");
+}
