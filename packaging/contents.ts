@@ -46,7 +46,11 @@ export function contents(build: Build): readonly Entry[] {
     { path: `usr/bin/${NAME}`, mode: 0o755, bytes: build.executable },
     file("etc/snow-owl/tftp.toml", "packaging/tftp.toml"),
     ...filesIn("packaging/systemd", "usr/lib/systemd/system", /\.(?:service|socket)$/),
+    // With the places that they have in the sources, so that links from one to the other work.
     ...filesIn("docs", `${share}/docs`, /\.md$/),
+    file(`${share}/README.md`, "README.md"),
+    ...filesIn("packaging/grafana", `${share}/packaging/grafana`, /\.json$/),
+    ...filesIn("packaging/prometheus", `${share}/packaging/prometheus`, /\.rules\.yml$/),
     ...filesIn("examples", `${share}/examples`, /\.(?:toml|md)$/),
     file(`${share}/copyright`, "packaging/debian/copyright"),
     file(`usr/share/lintian/overrides/${NAME}`, "packaging/debian/lintian-overrides"),
