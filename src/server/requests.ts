@@ -60,7 +60,7 @@ export class Requests {
       return;
     }
     const previous = transfers.findAnywhere(arrival);
-    if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
+    if (previous !== undefined && isRepetition(previous, bytes, arrival.sinceUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
       counters.add(Counter.requestsRepeated, 1);

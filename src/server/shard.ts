@@ -26,6 +26,7 @@ import {
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
 import { Ends } from "./ends.ts";
+import { abortAll, endDallying } from "./farewell.ts";
 import { Gauges } from "./gauges.ts";
 import { openLimitMemory } from "./limit-memory.ts";
 import { Counter, measures } from "./measures.ts";
@@ -92,6 +93,8 @@ export class Shard implements TransmitListener, WritesListener {
   /** Until when the disk threads may clean up; set while the shard ends. */
   #cleanUntilUs: number | undefined;
   #nowUs: number;
+  /** Requests that are read now came after this: there was a moment when none waited. */
+  #askedSinceUs: number;
 
   /** Uses the fast paths that are both configured and granted. `platform` is another only where it is simulated. */
   constructor(
@@ -107,6 +110,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#owner = owner;
     this.#garbage = new Garbage(platform.collectGarbage);
     this.#nowUs = kernel.nowUs();
+    this.#askedSinceUs = this.#nowUs;
     this.#control = new Int32Array(init.control);
     this.#pulse = new Pulse(this.#control);
     this.#counters = new Counters(init.counters);
@@ -251,14 +255,9 @@ export class Shard implements TransmitListener, WritesListener {
     this.#waiter.watchWritable(at(this.#outboxes, socket).fd, socket, isFull);
   }
 
-  /** Whether nobody is served any more. A client whose last block is safe may have lost our ACK, but is not waited for. */
+  /** Whether nobody is served any more. */
   #isDrained(): boolean {
-    for (const transfer of this.#transfers.bySlot) {
-      if (transfer?.kind !== "write" || !transfer.receiver.isDallying || transfer.isQueued)
-        continue;
-      transfer.receiver.abort("shutdown");
-      this.handleEnd(transfer);
-    }
+    endDallying(this.#transfers.bySlot, this);
     return this.#transfers.count === 0 && (this.#reception.writes?.count ?? 0) === 0;
   }
 
@@ -269,6 +268,7 @@ export class Shard implements TransmitListener, WritesListener {
     const ready = this.#waiter.wait(this.#nowUs, untilUs);
     this.#pulse.work();
     this.#nowUs = this.#platform.kernel.nowUs();
+    if (!this.#waiter.wasReady) this.#askedSinceUs = this.#nowUs;
     let asked = 0;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
@@ -284,7 +284,12 @@ export class Shard implements TransmitListener, WritesListener {
       else this.#receive(socket);
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
-    for (let index = 0; index < asked; index += 1) this.#receive(i32At(this.#asked, index));
+    let isBehind = false;
+    for (let index = 0; index < asked; index += 1) {
+      const count = this.#receive(i32At(this.#asked, index));
+      isBehind ||= count >= (this.#isBatching ? this.#inbox.datagrams : 1);
+    }
+    if (!isBehind) this.#askedSinceUs = this.#nowUs;
     const { writes } = this.#reception;
     if (writes === undefined) this.#disk.reap();
     else writes.reap();
@@ -334,11 +339,12 @@ export class Shard implements TransmitListener, WritesListener {
     return untilUs;
   }
 
-  #receive(socket: number): void {
+  /** Returns how many datagrams there were. */
+  #receive(socket: number): number {
     const inbox = this.#inbox;
     const count = inbox.receive(at(this.#outboxes, socket).fd);
     this.#counters.add(Counter.receiveCalls, 1);
-    if (count <= 0) return;
+    if (count <= 0) return 0;
     this.#counters.add(Counter.datagramsReceived, count);
     this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
     let bytes = 0;
@@ -348,6 +354,7 @@ export class Shard implements TransmitListener, WritesListener {
     }
     this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
+    return count;
   }
 
   #route(socket: number, index: number): void {
@@ -393,7 +400,13 @@ export class Shard implements TransmitListener, WritesListener {
   #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
-    const arrival = { name: this.#name, local: this.#local, listener, nowUs: this.#nowUs };
+    const arrival = {
+      name: this.#name,
+      local: this.#local,
+      listener,
+      sinceUs: this.#askedSinceUs,
+      nowUs: this.#nowUs,
+    };
     this.#requests.handle(bytes, length, arrival, this.#isDraining);
   }
 
@@ -410,7 +423,7 @@ export class Shard implements TransmitListener, WritesListener {
   #end(): boolean {
     const { kernel } = this.#platform;
     if (this.#cleanUntilUs === undefined) {
-      this.#abortAll();
+      abortAll(this.#transfers.bySlot, this.#transmitter, this.#nowUs);
       this.#cleanUntilUs = kernel.nowUs() + CLEAN_UP_US;
     }
     const { writes } = this.#reception;
@@ -425,17 +438,6 @@ export class Shard implements TransmitListener, WritesListener {
     this.#ends.abandon();
     this.#report();
     return false;
-  }
-
-  /** Tells every client that is still served. Two turns: one sends the ERROR, the next finds nothing more to send. */
-  #abortAll(): void {
-    for (const transfer of this.#transfers.bySlot) {
-      if (transfer === undefined) continue;
-      machineOf(transfer).abort("shutdown");
-      this.#transmitter.enqueue(transfer);
-    }
-    const turns = 2 * Math.ceil(this.#transfers.count / 256) + 1;
-    for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
   }
 
   #report(): void {
