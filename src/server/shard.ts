@@ -276,6 +276,8 @@ export class Shard implements TransmitListener, WritesListener {
         // What it is about stands in the control words and in the disks' rings, which are looked at after it.
         this.#platform.kernel.silenceDoorbell(this.#init.doorbellFd);
         this.#takeTerms();
+        // Whoever asks after the word was given is refused already.
+        this.#isDraining = Atomics.load(this.#control, ControlWord.command) >= ShardCommand.drain;
         continue;
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);

@@ -234,8 +234,8 @@ function run(
     const transfers = shards.total(Counter.transfersActive);
     const { drainMs } = reload.settings;
     reload.end();
-    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
     shards.drain();
+    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
     hooks.endWithin(drainMs);
     after(drainMs, () =>
       stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
