@@ -135,6 +135,12 @@ export const Syscall: {
   readonly ioUringSetup: number;
   readonly openat2: number;
   readonly epollPwait2: number;
+  readonly capget: number;
+  readonly capset: number;
+  readonly seccomp: number;
+  readonly landlockCreateRuleset: number;
+  readonly landlockAddRule: number;
+  readonly landlockRestrictSelf: number;
 } = {
   fstat: isX64 ? 5 : 80,
   gettid: isX64 ? 186 : 178,
@@ -145,6 +151,12 @@ export const Syscall: {
   ioUringSetup: 425,
   openat2: 437,
   epollPwait2: 441,
+  capget: isX64 ? 125 : 90,
+  capset: isX64 ? 126 : 91,
+  seccomp: isX64 ? 317 : 277,
+  landlockCreateRuleset: 444,
+  landlockAddRule: 445,
+  landlockRestrictSelf: 446,
 };
 
 export const O_RDONLY = 0;

@@ -8,6 +8,7 @@ import type { Config } from "./config.ts";
 import { explainLimits } from "./explain-limits.ts";
 import { explainListeners, explainPorts } from "./explain-listeners.ts";
 import { explainPolicy } from "./explain-policy.ts";
+import { explainProcess } from "./explain-process.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes, formatSpan } from "./format.ts";
 import {
@@ -71,6 +72,7 @@ function explanations(config: Config, machine: Machine): readonly (readonly [str
     ...explainUploads(settings.uploads),
     ...explainUploadMemory(config, machine),
     ...explainHooks(settings.hooks),
+    ...explainProcess(settings.process),
     ["log", describeLog(settings)],
     ["status", describeStatus(settings)],
   ];

@@ -124,6 +124,18 @@ export class Shards {
     return this.#inits.reduce((sum, init) => sum + counterOf(init, index), 0);
   }
 
+  /** How many turns each shard has made; undefined for one that has no worker: it is being replaced, or has ended. */
+  turns(): readonly (number | undefined)[] {
+    return this.#inits.map(({ shardIndex, counters }) =>
+      this.#threads.has(shardIndex) ? new Float64Array(counters)[Counter.turns] : undefined,
+    );
+  }
+
+  /** Has every shard take a turn, if it can. */
+  nudge(): void {
+    for (const { doorbellFd } of this.#inits) ringDoorbell(doorbellFd);
+  }
+
   #say(command: number): void {
     if (command <= this.#command) return;
     this.#command = command;

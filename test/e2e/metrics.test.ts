@@ -3,13 +3,12 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { bytesOf } from "./bytes.ts";
 import { atftp, curl, run, testWith } from "./clients.ts";
-import { type Server, startServer, until } from "./server.ts";
+import { freeTcpPort, type Server, startServer, until } from "./server.ts";
 import { openPeer, readRequest } from "./wire.ts";
 
 setDefaultTimeout(30_000);
@@ -233,16 +232,6 @@ async function check(args: readonly string[], input: string): Promise<readonly [
     new Response(child.stderr).text(),
   ]);
   return [await child.exited, printed.join("")];
-}
-
-async function freeTcpPort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve: listening } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", listening);
-  await promise;
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 function temporaryFolder(): Disposable & { readonly path: string } {
