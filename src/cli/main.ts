@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { type CommandDef, defineCommand, type ParsedArgs, runCommand } from "citty";
 
 import type { Config } from "#config/config.ts";
-import { explainSettings } from "#config/explain.ts";
+import { explainedRows, explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
 import { resolveSettings } from "#config/settings.ts";
@@ -87,6 +87,7 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
       ...workerUrls,
       isMulticastAsked: config.multicast.enabled,
       configFile: configured.file ?? "",
+      explain: (inForce) => explainedRows(inForce, machine),
       reread: rereader(flagsGiven, configured, machine),
       show,
     },

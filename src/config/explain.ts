@@ -25,7 +25,7 @@ import {
 
 /** Lines such as `workers       2 (all cores)`, names padded to one width. */
 export function explainSettings(config: Config, machine: Machine): readonly string[] {
-  const rows = explanations(config, machine);
+  const rows = explainedRows(config, machine);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 }
@@ -36,7 +36,11 @@ function formatListen({ address, port, scope }: ListenAddress): string {
   return `[${address}${scope === undefined ? "" : `%${scope}`}]:${port}`;
 }
 
-function explanations(config: Config, machine: Machine): readonly (readonly [string, string])[] {
+/** Names and values. A name that belongs to the one above is indented. */
+export function explainedRows(
+  config: Config,
+  machine: Machine,
+): readonly (readonly [string, string])[] {
   const settings = resolveSettings(config, machine);
   const workers = workerCount(config, machine);
   const block = blockBytesMax(config);
@@ -176,8 +180,9 @@ function describeTarget(target: LogTarget): string {
 }
 
 function describeStatus({ status }: Settings): string {
-  const { listen, tokenFile } = status;
+  const { listen, tokenFile, mayChange } = status;
   if (listen === undefined) return "no web server (status.bind_addr)";
   const who = tokenFile === undefined ? "for this machine" : "with a token";
-  return `http://${formatListen(listen)}/metrics, ${who}`;
+  const changes = mayChange ? ", may change things" : "";
+  return `http://${formatListen(listen)}/, ${who}${changes}`;
 }

@@ -9,6 +9,10 @@ export interface StatusSettings {
   readonly listen: ListenAddress | undefined;
   /** The file that holds the bearer token; undefined asks for none. */
   readonly tokenFile: string | undefined;
+  /** Whether it may be asked to change anything. */
+  readonly mayChange: boolean;
+  /** Clients whose boots are remembered. */
+  readonly clientsMax: number;
   /** Client addresses that metrics name. */
   readonly clientAddressesMax: number;
   /** Whether metrics have the names that break Prometheus's rules. */
@@ -19,6 +23,8 @@ export function resolveStatus({ status, metrics }: Config): StatusSettings {
   return {
     listen: statusAddress(status.bind_addr),
     tokenFile: status.token_file === "" ? undefined : status.token_file,
+    mayChange: status.allow_changes,
+    clientsMax: status.clients,
     clientAddressesMax: metrics.client_addresses,
     hasSnowOwlNames: metrics.snow_owl_names,
   };

@@ -10,6 +10,7 @@ import type { Bandwidth } from "./bandwidth.ts";
 import type { LimitName } from "./contract.ts";
 import type { Counters } from "./counters.ts";
 import { Counter } from "./measures.ts";
+import type { TransferIds } from "./progress.ts";
 import type { Arrival } from "./question.ts";
 import { exchangeOf, readTransfer } from "./reads.ts";
 import type { Reception } from "./reception.ts";
@@ -33,6 +34,7 @@ export interface RequestScope {
   readonly limits: RequestLimits;
   readonly bandwidth: Bandwidth;
   readonly garbage: Garbage;
+  readonly ids: TransferIds;
   /** Told of the end of a transfer that a request has replaced. */
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
@@ -101,10 +103,11 @@ export class Requests {
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
-    const { transfers, transmitter, limits, bandwidth, reception } = this.#scope;
+    const { transfers, transmitter, limits, bandwidth, reception, ids } = this.#scope;
     const slot = transfers.takeSlot();
     assert(slot >= 0, "a request is decided only while there is a slot");
     const exchange = exchangeOf(admitted, {
+      id: ids.next(),
       slot,
       socket: transfers.socketFor(arrival.name),
       name: arrival.name.slice(),

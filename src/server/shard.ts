@@ -28,7 +28,9 @@ import { Ends } from "./ends.ts";
 import { Gauges } from "./gauges.ts";
 import { openLimitMemory } from "./limit-memory.ts";
 import { Counter, measures } from "./measures.ts";
+import { Orders } from "./orders.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
+import { TransferIds } from "./progress.ts";
 import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
@@ -77,6 +79,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #garbage: Garbage;
   readonly #gauges: Gauges;
   readonly #timers: Timers;
+  readonly #orders: Orders;
   readonly #wake = (transfer: Transfer): void => this.#transmitter.enqueue(transfer);
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
@@ -175,6 +178,7 @@ export class Shard implements TransmitListener, WritesListener {
       hashes: new FileHashes(this.#disk, this.#cache),
       reception: this.#reception,
     });
+    this.#orders = new Orders(owner, this.#control, this.#transfers.bySlot, this.#wake);
     this.#requests = new Requests({
       reception: this.#reception,
       transfers: this.#transfers,
@@ -184,6 +188,7 @@ export class Shard implements TransmitListener, WritesListener {
       limits: this.#limits,
       bandwidth: this.#bandwidth,
       garbage: this.#garbage,
+      ids: new TransferIds(this.#control, init.shardIndex, settings.workers),
       listener: this,
     });
   }
@@ -270,6 +275,7 @@ export class Shard implements TransmitListener, WritesListener {
         // What it is about stands in the control words and in the disks' rings, which are looked at after it.
         this.#platform.kernel.silenceDoorbell(this.#init.doorbellFd);
         this.#takeTerms();
+        this.#orders.take();
         continue;
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);

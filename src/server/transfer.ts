@@ -11,6 +11,8 @@ import type { Intake } from "./intake.ts";
 
 /** What every transfer is made of. */
 export interface Exchange {
+  /** Its number in records; see TransferIds in progress.ts. */
+  readonly id: number;
   readonly slot: number;
   /** Which socket it speaks from: 0 is the service socket. */
   readonly socket: number;

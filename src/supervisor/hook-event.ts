@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { UploadRecord } from "#server/contract.ts";
 
 import { formatTimestamp } from "./format.ts";
+import { addressOf } from "./peer.ts";
 
 /** One completed upload. */
 export interface HookEvent {
@@ -69,9 +70,4 @@ export function jsonOf(event: HookEvent): string {
     sha256: event.sha256 ?? null,
     replaced: event.isReplacement,
   });
-}
-
-/** The address without port and brackets. */
-function addressOf(peer: string): string {
-  return peer.slice(0, peer.lastIndexOf(":")).replaceAll(/[[\]]/g, "");
 }

@@ -74,6 +74,8 @@ export class ShardRig {
           }
         },
         newestTerms: () => undefined,
+        newOrders: () => [],
+        progressed() {},
         switched() {},
         settled() {},
         drained() {},

@@ -106,6 +106,8 @@ test("the defaults", () => {
     status: {
       listen: undefined,
       tokenFile: undefined,
+      mayChange: false,
+      clientsMax: 1000,
       clientAddressesMax: 100,
       hasSnowOwlNames: false,
     },

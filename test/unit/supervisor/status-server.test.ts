@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { StatusSettings } from "#config/settings-status.ts";
-import { startStatus, StatusServer } from "#supervisor/status-server.ts";
+import { startStatus, type StatusPages, StatusServer } from "#supervisor/status-server.ts";
 
 const TOKEN = "a-secret-of-some-length";
 const running: StatusServer[] = [];
@@ -75,16 +75,22 @@ test("a port that is taken is a fault with a remedy, and an empty address is no 
   expect(startStatus({ ...settingsFor(1), listen: undefined }, pages)).toBeUndefined();
 });
 
-const pages = {
+const pages: StatusPages = {
+  version: "1.2.3",
   metrics: (format: string) => `page in ${format}\n`,
   unready: () => unready,
   refused: (address: string) => void refused.push(address),
+  source: () => undefined,
+  live: () => undefined,
+  events: () => undefined,
 };
 
 function settingsFor(port: number, tokenFile?: string): StatusSettings {
   return {
     listen: { address: "127.0.0.1", port },
     tokenFile,
+    mayChange: false,
+    clientsMax: 1,
     clientAddressesMax: 1,
     hasSnowOwlNames: false,
   };

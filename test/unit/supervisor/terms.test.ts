@@ -86,6 +86,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   const shards = new Shards(inits, workerUrl, {
     ready() {},
     record() {},
+    progress() {},
     stuck() {},
     died: (_shard, { error }) => died.push(error),
     lost() {},
