@@ -122,14 +122,13 @@ function initOf(root: string): ShardInit {
   if ("fault" in sockets || typeof rootFd !== "number" || typeof doorbellFd !== "number") {
     throw new Error("the shard has no sockets");
   }
-  const [shard] = sockets.shards;
-  if (shard === undefined) throw new Error("one shard has sockets");
+  const [listeners] = sockets.shards;
+  if (listeners === undefined) throw new Error("one shard has sockets");
   const holdings = createHoldings();
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    serviceFd: shard.serviceFd,
-    transferFds: shard.transferFds,
+    listeners,
     doorbellFd,
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2, holdings),

@@ -27,7 +27,8 @@ writeFileSync(
   `root_dir = "${folder}"
 bind_addr = "127.0.0.1:${PORT}"
 [logging]
-level = "error"
+level = "warn"
+format = "json"
 [limits]
 transfers_per_client = 8
 half_open_per_network = 256
@@ -37,13 +38,17 @@ mbit_per_second = 400
 `,
 );
 const binary = join(import.meta.dir, "../dist/snow-owl-tftp");
-const server = Bun.spawn([binary, "--config", join(folder, "server.toml")], { stdout: "ignore" });
+const server = Bun.spawn([binary, "--config", join(folder, "server.toml")], { stdout: "pipe" });
+let turnedAway = 0;
+void countTurnedAway();
 try {
   await Bun.sleep(500);
   console.log(
     `${availableParallelism()} cores, shared by server, load and probes; ${PROBES} probes each`,
   );
-  console.log("| beside | median ms | 95 % ms | 99 % ms | unanswered |\n|---|--:|--:|--:|--:|");
+  console.log(
+    "| beside | turned away | median ms | 95 % ms | 99 % ms | unanswered |\n|---|--:|--:|--:|--:|--:|",
+  );
   for (const [name, kind, clients] of scenarios) {
     const load = Bun.spawn(
       [
@@ -57,19 +62,36 @@ try {
     );
     // The load is at its limit within a second.
     await Bun.sleep(1500);
+    turnedAway = 0;
     const waits = await probe();
     load.kill();
     await load.exited;
     const [median, p95, p99] = [0.5, 0.95, 0.99].map((share) =>
       percentile(waits, share).toFixed(2),
     );
-    console.log(`| ${name} | ${median} | ${p95} | ${p99} | ${PROBES - waits.length} |`);
+    console.log(
+      `| ${name} | ${turnedAway} | ${median} | ${p95} | ${p99} | ${PROBES - waits.length} |`,
+    );
     // Those that were never acknowledged are given up meanwhile, or end with their sockets.
     await Bun.sleep(1000);
   }
 } finally {
   server.kill("SIGKILL");
   rmSync(folder, { recursive: true });
+}
+
+/** Adds up what the log says. It hears of each limit once a second, so the last second's may be missing. */
+async function countTurnedAway(): Promise<void> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of server.stdout) {
+    text += decoder.decode(chunk, { stream: true });
+    const lines = text.split("\n");
+    text = lines.pop() ?? "";
+    for (const line of lines) {
+      turnedAway += Number(/"requests_refused":(?<count>\d+)/.exec(line)?.groups?.["count"] ?? 0);
+    }
+  }
 }
 
 /** The times from request to first block, in milliseconds, of clients of many networks; what is not answered has none. */

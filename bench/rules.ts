@@ -11,6 +11,7 @@ const REQUESTS = 20_000;
 
 const idle: RuleSpec = {
   label: "",
+  listener: [],
   client: [],
   local: [],
   interface: [],
@@ -26,6 +27,7 @@ const idle: RuleSpec = {
   refusedOptions: [],
   blockBytesMax: undefined,
   windowBlocksMax: undefined,
+  burstBlocksMax: undefined,
   rate: "",
   action: "next",
   goTo: "",
@@ -113,6 +115,7 @@ function policyWith(rule: (index: number) => Partial<RuleSpec>): Policy {
     foldsCase: false,
     folders: ["/srv/tftp"],
     roots: [{ folder: 0, path: "" }],
+    listeners: [],
     hosts: [],
     templates: [],
   };
@@ -135,6 +138,7 @@ function requestAt(index: number): Asking {
     name: names[index % names.length] ?? "",
     isWrite: false,
     mode: "octet",
+    listener: "",
     client: parseAddress(clientAt(number)) ?? "",
     local: undefined,
     interface: undefined,

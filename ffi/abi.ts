@@ -134,6 +134,7 @@ export const Syscall: {
   readonly statx: number;
   readonly ioUringSetup: number;
   readonly openat2: number;
+  readonly epollPwait2: number;
 } = {
   fstat: isX64 ? 5 : 80,
   gettid: isX64 ? 186 : 178,
@@ -143,6 +144,7 @@ export const Syscall: {
   statx: isX64 ? 332 : 291,
   ioUringSetup: 425,
   openat2: 437,
+  epollPwait2: 441,
 };
 
 export const O_RDONLY = 0;
@@ -177,6 +179,7 @@ export const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_IP = 0;
 export const IPPROTO_IPV6 = 41;
 export const SOL_SOCKET = 1;
+export const SO_BINDTODEVICE = 25;
 export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;

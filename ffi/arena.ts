@@ -13,6 +13,12 @@ const PROT_READ_WRITE = 0x3;
 const MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
 const PAGE_BYTES = 4096;
 
+/**
+ * How the error begins where the kernel refuses: a limit of the process, or overcommitting is forbidden. A start can cause it, and
+ * a reload that allows uploads, and the first upload of text.
+ */
+export const OUT_OF_MEMORY = "the kernel gives no memory";
+
 /** A mapped region. Offsets are bytes from `address`; the word views index by offset / 4 or offset / 2. */
 export class Arena {
   readonly address: number;
@@ -23,12 +29,13 @@ export class Arena {
   readonly i32: Int32Array;
   #used = 0;
 
-  /** Maps `bytes` (rounded up to pages). Throws when the kernel refuses, which only start-up can cause. */
+  /** Maps `bytes` (rounded up to pages). Throws {@link OUT_OF_MEMORY} when the kernel refuses. */
   constructor(bytes: number) {
     this.bytes = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES;
     const flags = MAP_PRIVATE_ANONYMOUS_NORESERVE;
     const address = checked(libc.mmap(0, this.bytes, PROT_READ_WRITE, flags, -1, 0));
-    if (address < 0) throw new Error(`mmap of ${this.bytes} bytes: ${errnoName(address)}`);
+    if (address < 0)
+      throw new Error(`${OUT_OF_MEMORY}: ${this.bytes} bytes, ${errnoName(address)}`);
     this.address = address;
     holdMapping(address, this.bytes);
     const memory = memoryAt(address, this.bytes);

@@ -59,6 +59,15 @@ export function localAddress(local: Uint8Array): Uint8Array | undefined {
   return local.slice(address, address + (family === AF_INET ? 4 : 16));
 }
 
+/** Whether two local addresses are the same one, by whichever interface; one that is unknown is the same as any. */
+export function isSameLocal(one: Uint8Array, other: Uint8Array): boolean {
+  const { family, address, size } = LocalAddress;
+  if (u8(one, family) === 0 || u8(other, family) === 0) return true;
+  if (u8(one, family) !== u8(other, family)) return false;
+  for (let i = address; i < size; i += 1) if (u8(one, i) !== u8(other, i)) return false;
+  return true;
+}
+
 /** Writes PKTINFO for `local` at `offset`; returns the bytes used, 0 when `local` is unknown. */
 export function writePktinfo(
   arena: Arena,

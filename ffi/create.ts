@@ -16,7 +16,7 @@ import {
   Statvfs,
 } from "./abi.ts";
 import { type Arena } from "./arena.ts";
-import { held } from "./holdings.ts";
+import { heldForPeer } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
@@ -30,7 +30,7 @@ const PRIVATE_MODE = 0o600;
 export function createUnnamed(folderFd: number): number {
   writeText(".");
   const flags = O_TMPFILE | O_RDWR | O_CLOEXEC;
-  return held(checked(libc.openat(folderFd, scratchAddress(TEXT), flags, PRIVATE_MODE)));
+  return heldForPeer(checked(libc.openat(folderFd, scratchAddress(TEXT), flags, PRIVATE_MODE)));
 }
 
 /** Creates the file `name` in `folderFd`, to be read and written. Returns an fd; −EEXIST if anything has that name. */
@@ -38,7 +38,7 @@ export function createNamed(folderFd: number, name: string | Uint8Array): number
   const length = writeSegment(name);
   if (length < 0) return length;
   const flags = O_CREAT | O_EXCL | O_NOFOLLOW | O_RDWR | O_CLOEXEC;
-  return held(checked(libc.openat(folderFd, scratchAddress(TEXT), flags, PRIVATE_MODE)));
+  return heldForPeer(checked(libc.openat(folderFd, scratchAddress(TEXT), flags, PRIVATE_MODE)));
 }
 
 /** Opens whatever has the name `name` in `folderFd` to describe it and no more: a symlink itself, a file of any permission. */
@@ -46,7 +46,7 @@ export function openEntry(folderFd: number, name: string | Uint8Array): number {
   const length = writeSegment(name);
   if (length < 0) return length;
   const flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
-  return held(checked(libc.openat(folderFd, scratchAddress(TEXT), flags, 0)));
+  return heldForPeer(checked(libc.openat(folderFd, scratchAddress(TEXT), flags, 0)));
 }
 
 /** Creates the folder `name` in `folderFd`. Returns 0 or −errno; −EEXIST if anything has that name. Source: mkdirat(2). */

@@ -20,7 +20,7 @@ import {
   Syscall,
 } from "./abi.ts";
 import { Errno } from "./errno.ts";
-import { closeHeld, held } from "./holdings.ts";
+import { closeHeld, held, heldForPeer } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
 import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
@@ -122,7 +122,7 @@ export function openSegment(folderFd: number, name: Uint8Array, kind: SegmentKin
   const length = writeName(name);
   if (length < 0) return length;
   if (scratch.u8.subarray(TEXT, TEXT + length).includes(SLASH)) return -Errno.EXDEV;
-  return held(
+  return heldForPeer(
     checked(libc.openat(folderFd, scratchAddress(TEXT), segmentFlags[kind] | O_NOFOLLOW, 0)),
   );
 }
@@ -181,7 +181,7 @@ function openat2(rootFd: number, flags: number, links: FollowedLinks): number {
   const how = scratchAddress(STRUCT);
   for (let races = 0; ; races++) {
     const fd = checked(libc.syscall(Syscall.openat2, rootFd, name, how, OpenHow.size, 0, 0));
-    if (fd !== -Errno.EAGAIN || races === RACES_MAX) return held(fd);
+    if (fd !== -Errno.EAGAIN || races === RACES_MAX) return heldForPeer(fd);
   }
 }
 
@@ -197,7 +197,7 @@ function walk(rootFd: number, length: number, wantedFlags: number): number {
     const isLast = stop === end;
     scratch.u8[stop] = 0;
     const flags = isLast ? lastFlags : FOLDER_FLAGS;
-    const fd = held(checked(libc.openat(folderFd, scratchAddress(start), flags, 0)));
+    const fd = heldForPeer(checked(libc.openat(folderFd, scratchAddress(start), flags, 0)));
     if (folderFd !== rootFd) closeHeld(folderFd);
     if (isLast || fd < 0) return fd;
     folderFd = fd;

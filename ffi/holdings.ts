@@ -4,14 +4,23 @@
 import { assert } from "#base/assert.ts";
 import { f64At, i32At } from "#base/bytes.ts";
 
+import { Errno } from "./errno.ts";
 import { checked, libc } from "./libc.ts";
 
 /** Descriptors from here on are not noted: a shard that has so many open transfers is one that dies with a leak. */
 const FDS_MAX = 65_536;
+/**
+ * So many descriptors are not for peers' files: a new thread needs four, and Bun ends the process where it finds none; a hook,
+ * a reload and the log's files need some, too.
+ */
+const RESERVED_FDS = 32;
 /** A shard maps some 40 regions; this is room for every worker that can be configured. */
 const MAPPINGS_MAX = 16_384;
+/** Int32 words behind the holders of descriptors: those of mappings. */
 const MAPPINGS = FDS_MAX;
-const MAPPING_NUMBERS: number = ((FDS_MAX + MAPPINGS_MAX) * Int32Array.BYTES_PER_ELEMENT) / 8;
+// Floats behind these: the lowest descriptor that is not for peers' files, then address and length of each mapping.
+const PEERS_FDS: number = ((FDS_MAX + MAPPINGS_MAX) * Int32Array.BYTES_PER_ELEMENT) / 8;
+const FIRST_NUMBER: number = PEERS_FDS + 1;
 
 /** Who holds what is never left behind: the supervisor's thread, and those that make calls for others. */
 export const NO_HOLDER = 0;
@@ -24,9 +33,11 @@ export function holderOf(line: number, life: number): number {
   return life * HEIRS_MAX + line + 1;
 }
 
-/** The memory of a process for the notes of all its threads. */
-export function createHoldings(): SharedArrayBuffer {
-  return new SharedArrayBuffer((MAPPING_NUMBERS + 2 * MAPPINGS_MAX) * 8);
+/** The memory of a process for the notes of all its threads. `fdsMax`: it can have no descriptor of this number. */
+export function createHoldings(fdsMax: number = Infinity): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer((FIRST_NUMBER + 2 * MAPPINGS_MAX) * 8);
+  new Float64Array(memory)[PEERS_FDS] = fdsMax - RESERVED_FDS;
+  return memory;
 }
 
 interface Mapping {
@@ -49,6 +60,13 @@ export function holdAs(memory: SharedArrayBuffer, holder: number): void {
 export function held(fd: number): number {
   if (notes !== undefined && fd >= 0) notes.setHolder(fd, notes.holder);
   return fd;
+}
+
+/** {@link held} for what is opened on behalf of a peer: −EMFILE, and closed again, if it is one of the last that there are. */
+export function heldForPeer(fd: number): number {
+  if (notes === undefined || fd < notes.peersFds) return held(fd);
+  libc.close(fd);
+  return -Errno.EMFILE;
 }
 
 /** Closes a descriptor, noted or not. Returns 0 or −errno; the fd is gone either way. */
@@ -95,6 +113,7 @@ export interface Left {
 
 class Notes {
   readonly holder: number;
+  readonly peersFds: number;
   /** The holder of each descriptor, then of each mapping's place. */
   readonly #holders: Int32Array;
   /** Address and length of each mapping. */
@@ -103,7 +122,8 @@ class Notes {
   constructor(memory: SharedArrayBuffer, holder: number) {
     this.holder = holder;
     this.#holders = new Int32Array(memory, 0, FDS_MAX + MAPPINGS_MAX);
-    this.#numbers = new Float64Array(memory, MAPPING_NUMBERS * 8, 2 * MAPPINGS_MAX);
+    this.#numbers = new Float64Array(memory, FIRST_NUMBER * 8, 2 * MAPPINGS_MAX);
+    this.peersFds = f64At(new Float64Array(memory, PEERS_FDS * 8, 1), 0);
   }
 
   isLeft(fd: number): boolean {

@@ -99,7 +99,7 @@ export class LoopbackPair {
     const arrivals: Arrival[] = [];
     let fault = 0;
     while (arrivals.length < count && fault === 0) {
-      if (epoll.wait(PATIENCE_MS) === 0) fault = -Errno.ENODATA;
+      if (epoll.wait(PATIENCE_MS * 1000) === 0) fault = -Errno.ENODATA;
       const received = batch.receive(this.receiverFd);
       if (received < 0 && received !== -Errno.EAGAIN) fault = received;
       for (let index = 0; index < received; index++) arrivals.push(arrivalAt(batch, index));

@@ -1,6 +1,8 @@
 // Facts and wishes about this process and the calling thread (ffi layer, rank 1): processors, user, page size, clock.
 // Calls that can fail return ≥ 0 or −errno.
 
+import { readFileSync } from "node:fs";
+
 import { assert } from "#base/assert.ts";
 import { u8 } from "#base/bytes.ts";
 
@@ -47,6 +49,17 @@ export function effectiveUid(): number {
 /** The calling thread's number, as in /proc/self/task; never fails. Source: gettid(2), for which glibc has no function before 2.30. */
 export function threadId(): number {
   return libc.syscall(Syscall.gettid, 0, 0, 0, 0, 0, 0);
+}
+
+/** How many descriptors this process may have; Infinity where the kernel does not say. Source: proc_pid_limits(5). */
+export function descriptorsMax(): number {
+  try {
+    const limits = readFileSync("/proc/self/limits", "latin1");
+    const soft = Number(/^Max open files +(?<soft>\d+)/m.exec(limits)?.groups?.["soft"]);
+    return Number.isNaN(soft) ? Infinity : soft;
+  } catch {
+    return Infinity;
+  }
 }
 
 /** Bytes in one page of memory: 4,096 on x86-64, up to 65,536 on arm64. */

@@ -9,6 +9,7 @@ import {
   AF_INET6,
   IPPROTO_IP,
   IPPROTO_IPV6,
+  SO_BINDTODEVICE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
@@ -20,7 +21,7 @@ import { decodeSockaddr, encodeSockaddr, type SocketAddress } from "./address.ts
 import { Errno } from "./errno.ts";
 import { closeHeld, held } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
-import { scratch, scratchAddress, STRUCT } from "./scratch.ts";
+import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
 /** The name of a socket option in {@link socketOptions}. */
 export type OptionName = keyof typeof socketOptions;
@@ -73,6 +74,18 @@ export function openSocket(family: 4 | 6): number {
 export function bindSocket(fd: number, address: SocketAddress): number {
   const length = encodeSockaddr(scratch.u8, STRUCT, address);
   return checked(libc.bind(fd, scratchAddress(STRUCT), length));
+}
+
+/**
+ * Ties `fd` to the interface called `name`: it receives what comes in by that one, and sends by no other. Returns 0 or −errno
+ * (−ENODEV: there is none of that name; −EPERM: before Linux 5.7 this needs CAP_NET_RAW). Source: socket(7).
+ */
+export function bindToInterface(fd: number, name: string): number {
+  const length = writeText(name);
+  if (length < 0) return length;
+  return checked(
+    libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, scratchAddress(TEXT), length + 1),
+  );
 }
 
 /**

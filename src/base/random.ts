@@ -24,9 +24,14 @@ export class Random {
     return (mixed ^ (mixed >>> 16)) >>> 0;
   }
 
+  /** A number from 0 up to, not including, 1. */
+  fraction(): number {
+    return this.uint32() / 0x1_0000_0000;
+  }
+
   /** An integer from 0 up to, not including, `limit` (1 to 2³²). The bias is below `limit` / 2³². */
   below(limit: number): number {
-    return Math.floor((this.uint32() / 0x1_0000_0000) * limit);
+    return Math.floor(this.fraction() * limit);
   }
 
   /** True with the given probability, 0 to 1. */

@@ -5,7 +5,7 @@ import { assert } from "./assert.ts";
 import { f64At, i32At } from "./bytes.ts";
 
 // 4 ms: a tenth of the smallest retransmission timeout (50 ms), so that lateness does not show.
-const TICK_US = 4096;
+const TICK_US_DEFAULT = 4096;
 // 1024 × 4 ms covers 4.2 s, which is most timeouts; a later timer goes round again.
 const BUCKETS = 1024;
 const NONE = -1;
@@ -17,15 +17,17 @@ export class TimerWheel {
   readonly #bucketOf: Int32Array;
   readonly #heads: Int32Array = new Int32Array(BUCKETS).fill(NONE);
   readonly #deadlinesUs: Float64Array;
+  readonly #tickUs: number;
   #tick: number;
   #armed = 0;
 
-  constructor(capacity: number, nowUs: number) {
+  constructor(capacity: number, nowUs: number, tickUs: number = TICK_US_DEFAULT) {
     this.#next = new Int32Array(capacity).fill(NONE);
     this.#previous = new Int32Array(capacity).fill(NONE);
     this.#bucketOf = new Int32Array(capacity).fill(NONE);
     this.#deadlinesUs = new Float64Array(capacity);
-    this.#tick = Math.floor(nowUs / TICK_US);
+    this.#tickUs = tickUs;
+    this.#tick = Math.floor(nowUs / tickUs);
   }
 
   /** How many timers are armed. */
@@ -46,7 +48,7 @@ export class TimerWheel {
   arm(timer: number, deadlineUs: number): void {
     this.cancel(timer);
     if (deadlineUs === Infinity) return;
-    const tick = Math.max(Math.ceil(deadlineUs / TICK_US), this.#tick + 1);
+    const tick = Math.max(Math.ceil(deadlineUs / this.#tickUs), this.#tick + 1);
     const bucket = tick % BUCKETS;
     const head = i32At(this.#heads, bucket);
     this.#next[timer] = head;
@@ -54,7 +56,7 @@ export class TimerWheel {
     if (head !== NONE) this.#previous[head] = timer;
     this.#heads[bucket] = timer;
     this.#bucketOf[timer] = bucket;
-    this.#deadlinesUs[timer] = tick * TICK_US;
+    this.#deadlinesUs[timer] = tick * this.#tickUs;
     this.#armed += 1;
   }
 
@@ -74,7 +76,7 @@ export class TimerWheel {
   /** Disarms up to `max` timers that are due at `nowUs` and writes them into `due`; returns how many. */
   expire(nowUs: number, due: Int32Array, max: number): number {
     assert(max <= due.length, "due holds what one call may expire");
-    const nowTick = Math.floor(nowUs / TICK_US);
+    const nowTick = Math.floor(nowUs / this.#tickUs);
     let count = 0;
     while (this.#tick < nowTick && this.#armed > 0) {
       const taken = this.#expireBucket((this.#tick + 1) % BUCKETS, nowUs, due, count, max);
@@ -91,7 +93,7 @@ export class TimerWheel {
     if (this.#armed === 0) return Infinity;
     for (let ahead = 1; ahead <= BUCKETS; ahead += 1) {
       if (i32At(this.#heads, (this.#tick + ahead) % BUCKETS) !== NONE) {
-        return (this.#tick + ahead) * TICK_US;
+        return (this.#tick + ahead) * this.#tickUs;
       }
     }
     return Infinity;

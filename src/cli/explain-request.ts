@@ -35,7 +35,7 @@ export function explainRequest(
   settings: Settings,
   typed: TypedRequest,
 ): readonly string[] | RequestFault {
-  const read = readRequest(typed);
+  const read = readRequest(typed, settings.listeners);
   if ("fault" in read) return read;
   const { asking, request } = read;
   const policy = compilePolicy(settings.policy);
@@ -69,11 +69,12 @@ export function explainRequest(
 }
 
 function describeRequest({ asking, request }: ReadRequest): string {
-  const { client, mac, local, mode } = asking;
+  const { client, mac, listener, local, mode } = asking;
   const parts = [`${request.kind} ${JSON.stringify(request.name)}`];
   if (mode !== "octet") parts.push(`in ${mode}`);
   parts.push(`from ${formatAddress(client)}`);
   if (mac !== undefined) parts.push(`(${mac})`);
+  if (listener !== "") parts.push(`at ${listener}`);
   if (local !== undefined) parts.push(`to ${formatAddress(local)}`);
   if (asking.interface !== undefined) parts.push(`by ${asking.interface}`);
   return parts.join(" ");
@@ -206,8 +207,10 @@ function describeOptions(
   const limits = limitsUnder(all, ruling, blockBytesOver(mtu, isV6, settings));
   const { blockBytesMax, windowBlocksMax, windowBytesMax, refused } = limits;
   const link = settings.clampsToMtu ? `, ${describeLink(asking.interface, mtu)}` : "";
+  const bursts =
+    ruling.burstBlocksMax < windowBlocksMax ? `, in bursts of ${ruling.burstBlocksMax}` : "";
   const without = refused.size === 0 ? "" : `; none of ${[...refused].join(", ")}`;
-  const most = `blksize up to ${blockBytesMax}${link}, windowsize up to ${windowBlocksMax} and ${formatBytes(windowBytesMax)}`;
+  const most = `blksize up to ${blockBytesMax}${link}, windowsize up to ${windowBlocksMax} and ${formatBytes(windowBytesMax)}${bursts}`;
   const rows: Row[] = [["options", `${most}${without}`]];
   if (request.options.length > 0) {
     const granted = describeGrant(negotiate(request, limits, fileBytes));

@@ -73,6 +73,12 @@ export const flags = {
   client: { type: "string", valueHint: "IP", description: "check --explain: the client's address" },
   mac: { type: "string", valueHint: "MAC", description: "check --explain: its hardware address" },
   write: { type: "boolean", description: "check --explain: an upload" },
+  listener: {
+    type: "string",
+    valueHint: "NAME",
+    description:
+      "check --explain: the [[listener]] that the request comes in by (default the first)",
+  },
   interface: {
     type: "string",
     valueHint: "NAME",

@@ -12,7 +12,7 @@ export function helpText(version: string): string {
     "",
     "usage:",
     "  snow-owl-tftp [serve|check|probe] [-c FILE] [flags]",
-    "  snow-owl-tftp check [-c FILE] --explain --client IP [--mac MAC] [--interface NAME] [--local IP]",
+    "  snow-owl-tftp check [-c FILE] --explain --client IP [--mac MAC] [--listener NAME] [--interface NAME] [--local IP]",
     '                [--mode octet|netascii] [--options "NAME=VALUE …"] [--write] NAME',
     "  snow-owl-tftp import tftpd-hpa|dnsmasq|atftpd FILE [--map-file FILE] [--pcre FILE]",
     "  snow-owl-tftp get URL|HOST:NAME… [-o PATH]     (get --help lists its flags)",

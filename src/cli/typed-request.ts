@@ -1,6 +1,7 @@
 // The request that `check --explain` asks about (cli layer): from what was typed to what the server's own code decides on, or to
 // what is wrong with it and what to write.
 
+import type { Settings } from "#config/settings.ts";
 import { type Address, parseAddress } from "#policy/address.ts";
 import { parseMac } from "#policy/hosts.ts";
 import { bytesOf, byteStringOf, pathText } from "#policy/names.ts";
@@ -13,6 +14,7 @@ export interface TypedRequest {
   readonly name: string | undefined;
   readonly client: string | undefined;
   readonly mac: string | undefined;
+  readonly listener: string | undefined;
   readonly interface: string | undefined;
   readonly local: string | undefined;
   readonly mode: string | undefined;
@@ -33,8 +35,11 @@ export interface ReadRequest {
   readonly request: Request;
 }
 
-/** Reads all of it; the first fault counts. */
-export function readRequest(typed: TypedRequest): ReadRequest | RequestFault {
+/** Reads all of it; the first fault counts. `listeners` are those that there are. */
+export function readRequest(
+  typed: TypedRequest,
+  listeners: Settings["listeners"],
+): ReadRequest | RequestFault {
   const { name, client, isWrite } = typed;
   if (name === undefined) {
     return {
@@ -56,6 +61,12 @@ export function readRequest(typed: TypedRequest): ReadRequest | RequestFault {
       remedy: "write b8:27:eb:01:02:03",
     };
   }
+  const listener = listeners.find((each) => each.name === (typed.listener ?? each.name));
+  if (listener === undefined) {
+    const names = listeners.map((each) => each.name).join(", ");
+    const remedy = names === "" ? "leave it out: there is no [[listener]]" : `there are ${names}`;
+    return { fault: `--listener ${typed.listener} is none`, remedy };
+  }
   const mode = typed.mode ?? "octet";
   if (mode !== "octet" && mode !== "netascii") {
     return { fault: `--mode ${mode} is not served`, remedy: "write octet or netascii" };
@@ -65,7 +76,16 @@ export function readRequest(typed: TypedRequest): ReadRequest | RequestFault {
   const asked = byteStringOf(name);
   const kind = isWrite ? "write" : "read";
   return {
-    asking: { name: asked, isWrite, mode, client: address, local, interface: typed.interface, mac },
+    asking: {
+      name: asked,
+      isWrite,
+      mode,
+      listener: listener.name,
+      client: address,
+      local,
+      interface: typed.interface ?? listener.interface,
+      mac,
+    },
     request: { kind, name: pathText(asked), nameBytes: bytesOf(asked), mode, options },
   };
 }

@@ -102,14 +102,14 @@ export class PutSide implements Side {
     for (let left = MESSAGES_PER_TURN; left > 0 && !link.outbox.isFull; left -= 1) {
       retryUs = this.#transmitOne(link, nowUs);
       if (retryUs < Infinity) break;
-      if (!this.#running.isTransmitDue) break;
+      if (!this.#running.isTransmitDue || this.#running.releaseUs > nowUs) break;
     }
     link.flush(this);
     this.#file.release();
     this.result ??= this.#resultOf(this.#running);
     const isDue = this.result === undefined && !link.outbox.isFull && this.#running.isTransmitDue;
     if (!isDue) return Infinity;
-    return retryUs < Infinity ? retryUs : nowUs;
+    return retryUs < Infinity ? retryUs : Math.max(nowUs, this.#running.releaseUs);
   }
 
   /** A message was not sent: each cause has one fate. What was lost on the way out is repeated by the timer. */

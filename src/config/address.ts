@@ -53,6 +53,12 @@ export function parseListenAddress(text: string): ListenAddress | Fault {
   return scope === undefined ? { address, port } : { address, port, scope };
 }
 
+/** `[::]:69`, or with a scope `[fe80::1%eth0]:69`. */
+export function formatListen({ address, port, scope }: ListenAddress): string {
+  if (!address.includes(":")) return `${address}:${port}`;
+  return `[${address}${scope === undefined ? "" : `%${scope}`}]:${port}`;
+}
+
 /** The remedy for a bare IPv6 address, whose last group may have been meant as the port. */
 function bracketed(text: string): string {
   const colon = text.lastIndexOf(":");

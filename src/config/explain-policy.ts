@@ -12,10 +12,10 @@ export function explainPolicy(policy: PolicySettings): readonly Row[] {
     policy.roots.length > 1 ||
     policy.roots.some(({ folder, path }) => folder > 0 || path !== "")
   ) {
-    rows.push([
-      "roots",
-      policy.roots.map((root) => describeRoot(root, policy.folders)).join(", then "),
-    ]);
+    rows.push(["roots", describeRoots(policy.roots, policy)]);
+  }
+  for (const { name, roots } of policy.listeners) {
+    if (roots.length > 0) rows.push(["roots", `${name}: ${describeRoots(roots, policy)}`]);
   }
   if (policy.rules.length > 0 || !policy.isAllowedByDefault) {
     const otherwise = policy.isAllowedByDefault ? "allowed" : "denied";
@@ -32,6 +32,10 @@ function describeAccess({ folder, allow, deny }: PolicySettings["access"][number
   const admitted = allow.length === 0 ? [] : [`for ${allow.join(", ")} alone`];
   const refused = deny.length === 0 ? [] : [`not for ${deny.join(", ")}`];
   return `${folder} ${[...admitted, ...refused].join(", ")}`;
+}
+
+function describeRoots(roots: PolicySettings["roots"], { folders }: PolicySettings): string {
+  return roots.map((root) => describeRoot(root, folders)).join(", then ");
 }
 
 function describeRoot(

@@ -3,9 +3,10 @@
 
 import { unreachable } from "#base/assert.ts";
 
-import type { ListenAddress } from "./address.ts";
+import { formatListen } from "./address.ts";
 import type { Config } from "./config.ts";
 import { explainLimits } from "./explain-limits.ts";
+import { explainListeners, explainPorts } from "./explain-listeners.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainHooks, explainUploads } from "./explain-uploads.ts";
 import { formatBytes, formatSpan } from "./format.ts";
@@ -17,7 +18,6 @@ import {
   resolveSettings,
   type Settings,
   spinUs,
-  transferSockets,
   uploadBytesMax,
   windowBlocksMax,
   workerCount,
@@ -28,12 +28,6 @@ export function explainSettings(config: Config, machine: Machine): readonly stri
   const rows = explainedRows(config, machine);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
-}
-
-/** `[::]:69`, or with a scope `[fe80::1%eth0]:69`. */
-function formatListen({ address, port, scope }: ListenAddress): string {
-  if (!address.includes(":")) return `${address}:${port}`;
-  return `[${address}${scope === undefined ? "" : `%${scope}`}]:${port}`;
 }
 
 /** Names and values. A name that belongs to the one above is indented. */
@@ -48,7 +42,7 @@ export function explainedRows(
   const spin = spinUs(config);
   const cache = cacheBytesMax(config, machine);
   return [
-    ["listen", `${formatListen(settings.listen)}${dualStack(settings.listen)}`],
+    ...explainListeners(settings.listeners),
     ["root", settings.rootDir],
     ["names", describeLookup(settings)],
     ...explainPolicy(settings.policy),
@@ -57,14 +51,14 @@ export function explainedRows(
       settings.fileBytesMax === 0 ? "unlimited" : upTo(formatBytes(settings.fileBytesMax)),
     ],
     ["workers", `${workers.value} (${workers.reason})${settings.workerAffinity ? ", pinned" : ""}`],
-    ["ports", describePorts(config, machine, settings)],
+    ...explainPorts(settings.listeners, config),
     [
       "block size",
       `${upTo(`${block.value} bytes`)} (${block.reason}), ${settings.clampsToMtu ? "and what the interface's MTU holds (mtu_clamp), " : ""}512 unless asked`,
     ],
     [
       "window",
-      `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked`,
+      `${upTo(`${window.value} blocks`)} (${window.reason}) and ${formatBytes(settings.windowBytesMax)}, 1 unless asked${settings.isPaced ? "" : "; never paced"}`,
     ],
     ["options", describeRefused(settings)],
     ["transfers", `${upTo(String(settings.transfersMax))} per worker`],
@@ -90,10 +84,6 @@ function upTo(value: string): string {
   return `up to ${value}`;
 }
 
-function dualStack({ address }: ListenAddress): string {
-  return address === "::" ? " (IPv6 and IPv4)" : "";
-}
-
 function describeLookup({ lookup }: Settings): string {
   const targets = ["the root", ...lookup.symlinkTargets].join(", ");
   const links = {
@@ -102,14 +92,6 @@ function describeLookup({ lookup }: Settings): string {
     listed: `symlinks into ${targets}`,
   }[lookup.symlinks];
   return `${lookup.isCaseInsensitive ? "in any case" : "exact"}, ${links}`;
-}
-
-function describePorts(config: Config, machine: Machine, settings: Settings): string {
-  if (settings.singlePort) return "the service port alone (single_port)";
-  const sockets = transferSockets(config, machine);
-  const range = settings.portRange;
-  const from = range === undefined ? "chosen by the kernel" : `from ${range.first}-${range.last}`;
-  return `${sockets.value} per worker (${sockets.reason}), ${from}`;
 }
 
 function describeRefused({ refusedOptions }: Settings): string {

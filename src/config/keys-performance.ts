@@ -297,6 +297,7 @@ export const performanceKeys = {
     needsRestart: true,
     about: [
       "How long a worker may be busy with one turn, which usually takes a millisecond, before it is ended and replaced. 0: for ever.",
+      "A third of that as processor time is enough.",
       "If it cannot be ended, because a disk or a network file system does not answer, the server exits, so that the service manager restarts it.",
     ],
   },

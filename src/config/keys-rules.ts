@@ -114,6 +114,12 @@ const conditionKeys = {
     origin: "ours",
     about: ["What logs and `go_to` call the rule. Empty is its number."],
   },
+  listener: {
+    kind: "texts",
+    default: [],
+    origin: "ours",
+    about: ["Names of the `[[listener]]` tables that the request came in by."],
+  },
   client: {
     kind: "texts",
     default: [],
@@ -220,6 +226,18 @@ const actionKeys = {
     unit: "blocks",
     origin: "ours",
     about: ["The largest window that is granted, if `[transfer]` allows as much."],
+  },
+  burst_blocks: {
+    kind: "integer",
+    default: 65_535,
+    min: 1,
+    max: 65_535,
+    unit: "blocks",
+    origin: "ours",
+    about: [
+      "The most blocks of a window that are sent in one burst; the next follows a millisecond later. The window that is granted stays the same.",
+      "For clients that lose the end of a longer burst: U-Boot's virtio driver stops after some 35 packets.",
+    ],
   },
   rate_class: {
     kind: "text",

@@ -102,6 +102,25 @@ export const transferKeys = {
       "a client that pauses, as U-Boot does for its timeout of five seconds, tries again well within it (a guess).",
     about: ["The silence after which a transfer is given up."],
   },
+  "transfer.pacing": {
+    kind: "boolean",
+    default: true,
+    origin: "ours",
+    about: [
+      "Let windows go more slowly to a client while they lose blocks on the way. The granted window stays the same, and without losses nothing changes.",
+      "`false` sends every window at once, whatever becomes of it.",
+    ],
+  },
+  "transfer.freebind": {
+    kind: "boolean",
+    default: false,
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "Listen on the address of `bind_addr` even if this machine does not have it yet, and answer as soon as it does.",
+      "Without it the start fails, which finds mistyped addresses.",
+    ],
+  },
   "transfer.drain_secs": {
     kind: "integer",
     default: 10,

@@ -17,7 +17,8 @@ import {
 
 /** A key that waits for a restart, with both values as TOML. */
 export interface KeptKey {
-  readonly key: KeyPath;
+  /** Its path; in a table that repeats `listener[lab].bind_addr`, and `listener[lab]` for a whole one that came or went. */
+  readonly key: string;
   readonly inForce: string;
   readonly wanted: string;
 }
@@ -46,11 +47,86 @@ export function reconcile(inForce: Config, wanted: Config): Reconciled {
     else changed.push(path);
   }
   for (const path of listPaths) {
-    values.set(path, valueAt(wanted, path));
-    if (listText(inForce, path) !== listText(wanted, path)) changed.push(path);
+    const entries = hasStanding(path)
+      ? standingEntries(path, entriesOf(inForce, path), entriesOf(wanted, path), kept)
+      : entriesOf(wanted, path);
+    values.set(path, entries);
+    if (listText(path, entriesOf(inForce, path)) !== listText(path, entries)) changed.push(path);
   }
   return { config: makeConfig(values, sources), changed, kept };
 }
+
+/** An entry of any list, its values by their keys. */
+type AnyEntry = EntryPlaces & Readonly<Record<string, unknown>>;
+
+function entriesOf(config: Config, path: ListPath): readonly AnyEntry[] {
+  return valueAt(config, path) as readonly AnyEntry[];
+}
+
+/** Whether the entries of a list stand as long as the server runs, for something is made of each at the start. */
+function hasStanding(path: ListPath): boolean {
+  return Object.values<Key>(lists[path]).some(({ needsRestart }) => needsRestart === true);
+}
+
+/** The entries in force, with what `wanted` has for the keys that can change. They are known by their names. */
+function standingEntries(
+  path: ListPath,
+  inForce: readonly AnyEntry[],
+  wanted: readonly AnyEntry[],
+  kept: KeptKey[],
+): readonly AnyEntry[] {
+  const news = new Map(wanted.map((entry, index) => [entryName(entry, index), entry]));
+  const olds = new Set(inForce.map(entryName));
+  for (const [name, next] of news) {
+    if (olds.has(name)) continue;
+    kept.push({ key: `${path}[${name}]`, inForce: NO_ENTRY, wanted: entryText(path, next) });
+  }
+  return inForce.map((old, index) => {
+    const key = `${path}[${entryName(old, index)}]`;
+    const next = news.get(entryName(old, index));
+    if (next !== undefined) return standingEntry(path, old, next, key, kept);
+    kept.push({ key, inForce: entryText(path, old), wanted: NO_ENTRY });
+    return old;
+  });
+}
+
+function standingEntry(
+  path: ListPath,
+  old: AnyEntry,
+  next: AnyEntry,
+  key: string,
+  kept: KeptKey[],
+): AnyEntry {
+  const values: Record<string, unknown> = {};
+  const sources = new Map<string, Place>();
+  for (const [name, row] of Object.entries<Key>(lists[path])) {
+    const entry = row.needsRestart === true ? old : next;
+    values[name] = entry[name];
+    for (const [written, place] of entry.sources) {
+      if (written === name || written.startsWith(`${name}[`)) sources.set(written, place);
+    }
+    const [before, after] = [keyText(old, name), keyText(next, name)];
+    if (entry === next || before === after) continue;
+    kept.push({ key: `${key}.${name}`, inForce: before, wanted: after });
+  }
+  return { ...values, place: next.place, sources };
+}
+
+function entryName({ name }: AnyEntry, index: number): string {
+  return typeof name === "string" && name !== "" ? name : String(index + 1);
+}
+
+/** A value as TOML; of a key that was left out, and may count by another's value, that it was. */
+function keyText(entry: AnyEntry, name: string): string {
+  return entry.sources.has(name) ? toml(entry[name]) : NO_ENTRY;
+}
+
+function entryText(path: ListPath, entry: AnyEntry): string {
+  const written = Object.keys(lists[path]).filter((name) => entry.sources.has(name));
+  return `{ ${written.map((name) => `${name} = ${toml(entry[name])}`).join(", ")} }`;
+}
+
+const NO_ENTRY = "none";
 
 function keepPlace(sources: Map<KeyPath, Place>, path: KeyPath, place: Place | undefined): void {
   if (place === undefined) sources.delete(path);
@@ -58,8 +134,7 @@ function keepPlace(sources: Map<KeyPath, Place>, path: KeyPath, place: Place | u
 }
 
 /** The entries of a list without their places: where they stand changes nothing. */
-function listText(config: Config, path: ListPath): string {
-  const entries = valueAt(config, path) as readonly (EntryPlaces & Record<string, unknown>)[];
+function listText(path: ListPath, entries: readonly AnyEntry[]): string {
   const names = Object.keys(lists[path]);
   return JSON.stringify(
     entries.map((entry) => names.map((name) => [entry[name], entry.sources.has(name)])),

@@ -4,6 +4,7 @@
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
 import { limitKeys, rateClassKeys } from "./keys-limits.ts";
+import { listenerKeys } from "./keys-listeners.ts";
 import { performanceKeys } from "./keys-performance.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
@@ -23,6 +24,7 @@ type Rows = typeof serviceKeys &
 
 /** The tables that may stand in the file any number of times, `[[hook]]`, and the keys of each. */
 export const lists: Lists = {
+  listener: listenerKeys,
   "access.root": accessRootKeys,
   rule: ruleKeys,
   host: hostKeys,
@@ -33,6 +35,7 @@ export const lists: Lists = {
 };
 
 interface Lists {
+  readonly listener: typeof listenerKeys;
   readonly "access.root": typeof accessRootKeys;
   readonly rule: typeof ruleKeys;
   readonly host: typeof hostKeys;
@@ -110,6 +113,14 @@ export const sections: readonly Section[] = [
     about: ["What is served, and where."],
   },
   {
+    path: "listener",
+    title: "Listeners",
+    about: [
+      "Several places to listen at, each with folders and ports of its own. With any of these tables `bind_addr` does not count.",
+      "Rules tell listeners apart by `listener`. All of them share the workers, the file cache and all limits.",
+    ],
+  },
+  {
     path: "files",
     title: "Files",
     about: [
@@ -155,7 +166,7 @@ export const sections: readonly Section[] = [
     title: "Rules",
     about: [
       "Who gets what. Rules are asked in the order of the file, and each that holds does what it says; the next sees the name that it left.",
-      "A rule holds if all of its conditions do: `client`, `local`, `interface`, `mac`, `request`, `mode` and a pattern of names. Of several clients, addresses and so on one is enough.",
+      "A rule holds if all of its conditions do: `listener`, `client`, `local`, `interface`, `mac`, `request`, `mode` and a pattern of names. Of several clients, addresses and so on one is enough.",
       "`snow-owl-tftp check --explain` shows what the rules make of a request.",
     ],
   },

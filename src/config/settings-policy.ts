@@ -11,6 +11,7 @@ import type { UploadPlace } from "#policy/upload.ts";
 
 import type { Config } from "./config.ts";
 import type { Entry } from "./schema.ts";
+import { listenerName } from "./settings-listeners.ts";
 import { pathBelow, uploadRoot } from "./settings-uploads.ts";
 
 /** A policy, and what else depends on its folders. */
@@ -23,6 +24,9 @@ export interface PolicySettings extends PolicySpec {
 export function resolvePolicy(config: Config): PolicySettings {
   const folders = new Folders(config.root_dir);
   const roots = config.roots.length === 0 ? [rootFolder] : folders.specs(config.roots);
+  const listeners = config.listener.map((entry, index) => {
+    return { name: listenerName(entry, index), roots: folders.specs(entry.roots) };
+  });
   const rules = config.rule.map((rule, index) => ruleSpec(rule, index, folders));
   const uploadDir = uploadRoot(config);
   return {
@@ -37,6 +41,7 @@ export function resolvePolicy(config: Config): PolicySettings {
     }),
     foldsCase: config.files.case_insensitive,
     roots,
+    listeners,
     hosts: config.host.map(({ name, mac, ip, serial, group, vars }) => {
       return { name, mac, ip, serial, group, variables: vars };
     }),
@@ -70,6 +75,7 @@ function ruleSpec(rule: Entry<"rule">, index: number, folders: Folders): RuleSpe
   const { sources } = rule;
   return {
     label: rule.name === "" ? `rule ${index + 1}` : rule.name,
+    listener: rule.listener,
     client: rule.client,
     local: rule.local,
     interface: rule.interface,
@@ -85,6 +91,7 @@ function ruleSpec(rule: Entry<"rule">, index: number, folders: Folders): RuleSpe
     refusedOptions: rule.refuse_options,
     blockBytesMax: sources.has("max_block_size") ? rule.max_block_size : undefined,
     windowBlocksMax: sources.has("max_windowsize") ? rule.max_windowsize : undefined,
+    burstBlocksMax: sources.has("burst_blocks") ? rule.burst_blocks : undefined,
     rate: rule.rate_class,
     action: rule.action,
     goTo: rule.go_to,

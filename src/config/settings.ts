@@ -1,16 +1,10 @@
 // What the server runs with (config layer): the flat values that a configuration resolves to on one
 // machine. Plain data, so that it crosses between threads; every choice is explained in explain.ts.
 
-import {
-  isFault,
-  type ListenAddress,
-  parseListenAddress,
-  parsePortRange,
-  type PortRange,
-} from "./address.ts";
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
 import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
+import { type ListenerSettings, resolveListeners, workersByPorts } from "./settings-listeners.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
@@ -30,7 +24,8 @@ export interface Machine {
 export interface Settings {
   /** Absolute path of the served folder. */
   readonly rootDir: string;
-  readonly listen: ListenAddress;
+  /** Where requests come in; at least one. */
+  readonly listeners: readonly ListenerSettings[];
   readonly lookup: LookupSettings;
   /** The largest file that is served; 0 is unlimited. */
   readonly fileBytesMax: number;
@@ -39,9 +34,8 @@ export interface Settings {
   readonly workerAffinity: boolean;
   /** How long one turn of a shard may last; 0: for ever. */
   readonly stuckMs: number;
-  readonly singlePort: boolean;
-  /** The ports of the transfer sockets; undefined lets the kernel choose. */
-  readonly portRange: PortRange | undefined;
+  /** Whether addresses to listen on may be ones that come later. */
+  readonly isFreebind: boolean;
   /** The most that is granted to a client that asks (RFC 2348); never more than it asked for. */
   readonly blockBytesMax: number;
   /** Whether a block must also fit in one packet of the interface that the request came in by. */
@@ -55,11 +49,11 @@ export interface Settings {
   readonly timeoutMs: number;
   /** The silence after which a transfer is given up. */
   readonly patienceMs: number;
+  /** Whether windows that lose blocks are let go more slowly. */
+  readonly isPaced: boolean;
   readonly drainMs: number;
   /** Transfers per worker. */
   readonly transfersMax: number;
-  /** Transfer sockets per worker; 0 in single-port mode. */
-  readonly transferSockets: number;
   /** 0 keeps the kernel's default. */
   readonly receiveBufferBytes: number;
   /** 0 keeps the kernel's default. */
@@ -152,16 +146,16 @@ const CACHE_CHUNK_BYTES = 65_536;
 export function resolveSettings(config: Config, machine: Machine): Settings {
   const { transfer, performance, logging } = config;
   const { socket, file_io: fileIo, batch, worker_pool: workerPool } = performance.platform;
+  const workers = workerCount(config, machine).value;
   return {
     rootDir: config.root_dir,
-    listen: listenAddress(config),
+    listeners: resolveListeners(config, workers),
     lookup: resolveLookup(config),
     fileBytesMax: config.max_file_size_bytes,
-    workers: workerCount(config, machine).value,
+    workers,
     workerAffinity: workerPool.enable_cpu_affinity,
     stuckMs: workerPool.stuck_secs * 1000,
-    singlePort: transfer.single_port,
-    portRange: portRange(config),
+    isFreebind: transfer.freebind,
     blockBytesMax: blockBytesMax(config).value,
     clampsToMtu: transfer.mtu_clamp === "interface",
     windowBlocksMax: windowBlocksMax(config).value,
@@ -169,9 +163,9 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     refusedOptions: transfer.refuse_options,
     timeoutMs: transfer.retransmit_timeout_ms,
     patienceMs: transfer.patience_secs * 1000,
+    isPaced: transfer.pacing,
     drainMs: transfer.drain_secs * 1000,
     transfersMax: transfer.max_transfers,
-    transferSockets: transferSockets(config, machine).value,
     receiveBufferBytes: socket.recv_buffer_kb * 1024,
     sendBufferBytes: socket.send_buffer_kb * 1024,
     reusePort: socket.reuse_port,
@@ -237,19 +231,9 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   if (!socket.reuse_port && wanted.value > 1) {
     return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
   }
-  const ports = portCount(config);
+  const ports = workersByPorts(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;
-}
-
-/** Sockets per worker: as configured, or what an equal share of the port range allows. */
-export function transferSockets(config: Config, machine: Machine): Reasoned<number> {
-  const { transfer } = config;
-  if (transfer.single_port) return { value: 0, reason: "single_port" };
-  const share = Math.floor(portCount(config) / workerCount(config, machine).value);
-  return share < transfer.sockets_per_worker
-    ? { value: share, reason: "an equal share of port_range" }
-    : { value: transfer.sockets_per_worker, reason: "sockets_per_worker" };
 }
 
 /** The smaller of the two caps that a file may set. */
@@ -304,25 +288,4 @@ export function uploadBytesMax(config: Config, machine: Machine): Reasoned<numbe
   return own <= half
     ? { value: own, reason: "64 MiB for each worker" }
     : { value: half, reason: "half of what memory_mb leaves" };
-}
-
-/** The parsed `bind_addr`. A configuration that loaded holds a valid one. */
-export function listenAddress(config: Config): ListenAddress {
-  const listen = parseListenAddress(config.bind_addr);
-  if (isFault(listen)) throw new TypeError(`bind_addr ${listen.message}`);
-  return listen;
-}
-
-/** The parsed `port_range`. A configuration that loaded holds a valid one. */
-export function portRange(config: Config): PortRange | undefined {
-  const range = parsePortRange(config.transfer.port_range);
-  if (range !== undefined && isFault(range)) throw new TypeError(`port_range ${range.message}`);
-  return range;
-}
-
-/** How many ports the transfers may use; without bound where the kernel or the service port serves. */
-function portCount(config: Config): number {
-  const range = portRange(config);
-  if (range === undefined || config.transfer.single_port) return Number.POSITIVE_INFINITY;
-  return range.last - range.first + 1;
 }

@@ -15,6 +15,7 @@ import { type Place, placeInside } from "./problem.ts";
 import type { Entry, EntryPlaces } from "./schema.ts";
 import { patternKinds, type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import { pathBelow } from "./settings-uploads.ts";
+import { checkRuleListeners } from "./validate-listeners.ts";
 
 /** Every finding on the policy, hosts first. */
 export function checkPolicy(config: Config, files: Files): readonly Finding[] {
@@ -27,6 +28,7 @@ export function checkPolicy(config: Config, files: Files): readonly Finding[] {
     ...[...config.rule, ...config.template].flatMap(checkPatternKeys),
     ...config.template.flatMap(checkHasPattern),
     ...config.rule.flatMap(checkCode),
+    ...config.rule.flatMap((rule) => checkRuleListeners(rule, config)),
     ...(config.files.case_insensitive ? config.rule.flatMap(checkCase) : []),
     ...config.access.root.flatMap((entry, index) => checkAccess(entry, index, settings)),
     ...faults,
@@ -38,22 +40,20 @@ export function checkPolicy(config: Config, files: Files): readonly Finding[] {
 function placedFinding(fault: PlacedFault, config: Config): Finding {
   const { table, index, key, element, at, message, remedy } = fault;
   if (table === "roots") return error("roots", `\`roots\` ${message}`, remedy);
-  const entry: EntryPlaces | undefined = (
-    table === "access.root" ? config.access.root : config[table]
-  )[index];
+  const entry = (table === "access.root" ? config.access.root : config[table])[index];
   const place =
     placeOf(entry, element === undefined ? key : `${key}[${element}]`) ?? placeOf(entry, key);
   const text = `\`${table}.${key}\` ${message}`;
   if (place === undefined) return error("roots", text, remedy);
   // Of an absolute root only the part behind its folder was compiled: offsets count from there.
-  const isOffset =
-    key === "roots" && element !== undefined && isAbsolute(rootAt(config, index, element));
+  const isOffset = key === "roots" && element !== undefined && isAbsolute(rootAt(entry, element));
   const closest = at === undefined || isOffset ? place : placeInside(place, at.start, at.length);
   return error(closest, text, remedy);
 }
 
-function rootAt(config: Config, index: number, element: number): string {
-  return config.rule[index]?.roots[element] ?? "";
+function rootAt(entry: EntryPlaces | undefined, element: number): string {
+  const { roots = [] } = (entry ?? {}) as { readonly roots?: readonly string[] };
+  return roots[element] ?? "";
 }
 
 function placeOf(entry: EntryPlaces | undefined, key: string): Place | undefined {

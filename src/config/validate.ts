@@ -9,8 +9,10 @@ import type { Files } from "./files.ts";
 import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
-import { JOURNAL_SOCKET, listenAddress, logTarget, portRange } from "./settings.ts";
+import { type ListenerSettings, resolveListeners } from "./settings-listeners.ts";
+import { JOURNAL_SOCKET, logTarget } from "./settings.ts";
 import { checkLimits } from "./validate-limits.ts";
+import { checkListeners } from "./validate-listeners.ts";
 import { checkPolicy } from "./validate-policy.ts";
 import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
@@ -37,6 +39,7 @@ const rules: readonly Rule[] = [
 export function validateConfig(config: Config, files: Files, file: string): readonly Problem[] {
   const found = rules.map((rule) => rule(config, files)).filter((finding) => finding !== undefined);
   const more = [
+    ...checkListeners(config),
     ...checkPolicy(config, files),
     ...checkLimits(config),
     ...checkUploads(config, files),
@@ -94,9 +97,14 @@ function checkSymlinkTargets(config: Config, files: Files): Finding | undefined 
 }
 
 function checkPort(config: Config): Finding | undefined {
-  if (listenAddress(config).port !== 0) return undefined;
+  if (listenerOf(config)?.listen.port !== 0) return undefined;
   const remedy = "write the port that clients ask: 69 unless they are told another.";
   return error("bind_addr", "`bind_addr` cannot have port 0", remedy);
+}
+
+/** The only listener where there are no tables of them; their own checks are in validate-listeners.ts. */
+function listenerOf(config: Config): ListenerSettings | undefined {
+  return config.listener.length > 0 ? undefined : resolveListeners(config, 1)[0];
 }
 
 function checkMulticastPort(config: Config): Finding | undefined {
@@ -163,14 +171,14 @@ function checkMulticastVersion(config: Config): Finding | undefined {
 }
 
 function checkPortRange(config: Config): Finding | undefined {
-  const range = portRange(config);
-  if (range === undefined) return undefined;
+  const { listen, portRange: range, singlePort = false } = listenerOf(config) ?? {};
+  if (listen === undefined || range === undefined) return undefined;
   const path = "transfer.port_range";
-  if (config.transfer.single_port) {
+  if (singlePort) {
     const remedy = "remove one of the two.";
     return warning(path, "`port_range` has no effect while `single_port` is on", remedy);
   }
-  const { port } = listenAddress(config);
+  const { port } = listen;
   if (port < range.first || port > range.last) return undefined;
   const remedy = "move the range, or write single_port = true to use that port alone.";
   return error(path, `the range holds port ${port}, on which the server listens`, remedy);

@@ -3,7 +3,7 @@
 
 import { decodeSockaddr, formatIp, formatPeer } from "#ffi/address.ts";
 
-export { localAddress, localIfindex } from "#ffi/control.ts";
+export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */

@@ -1,6 +1,7 @@
 // What a shard asks of the kernel (io layer), beyond files: the time, datagrams, waiting, and what is known of links and
 // neighbours. A simulation answers instead of it, below all that batches, cuts into segments, addresses and waits.
 
+import { u32At } from "#base/bytes.ts";
 import { interfaceName } from "#ffi/address.ts";
 import { Epoll, type Poll } from "#ffi/epoll.ts";
 import { interfaceMtu } from "#ffi/interface.ts";
@@ -14,8 +15,8 @@ import { silenceDoorbell } from "./start.ts";
 export interface Kernel {
   /** See {@link monotonicUs}. */
   readonly nowUs: () => number;
-  /** Milliseconds since 1970. */
-  readonly dateMs: () => number;
+  /** Another number of 32 bits each time, for jitter. */
+  readonly randomSeed: () => number;
   readonly datagrams: DatagramCalls;
   readonly createPoll: () => Poll;
   /** See {@link silenceDoorbell}. */
@@ -27,10 +28,14 @@ export interface Kernel {
   readonly createNeighbourTable: () => Pick<NeighbourTable, "find" | "close">;
 }
 
+function randomSeed(): number {
+  return u32At(crypto.getRandomValues(new Uint32Array(1)), 0);
+}
+
 /** The kernel that this process runs on. */
 export const thisKernel: Kernel = {
   nowUs: monotonicUs,
-  dateMs: Date.now,
+  randomSeed,
   datagrams: datagramCalls,
   createPoll: () => new Epoll(),
   silenceDoorbell,

@@ -5,7 +5,7 @@ import { assert } from "#base/assert.ts";
 import { f64At, i32At, u8 } from "#base/bytes.ts";
 import { GSO_SEGMENTS_MAX, UDP_PAYLOAD_BYTES_MAX } from "#ffi/abi.ts";
 import { Arena } from "#ffi/arena.ts";
-import { Errno } from "#ffi/errno.ts";
+import { Errno, errnoName } from "#ffi/errno.ts";
 import { SendBatch } from "#ffi/message.ts";
 
 import { type Kernel, thisKernel } from "./kernel.ts";
@@ -22,9 +22,9 @@ export const Refusal = {
   lost: 3,
 } as const;
 
-/** Told of each message that was not sent: its owner (−1: a reply that nobody waits for) and first block. */
+/** Told of each message that was not sent: its owner (−1: a reply that nobody waits for), first block, and the kernel's −errno. */
 export interface RefusalListener {
-  handleRefusal(refusal: number, owner: number, firstBlock: number): void;
+  handleRefusal(refusal: number, owner: number, firstBlock: number, result: number): void;
 }
 
 // Enough to amortise the system call (165 ns) to 1 % of a window's cost; more only grows what a turn holds.
@@ -46,6 +46,8 @@ export class Outbox {
   messagesSent = 0;
   /** Whether the kernel said that the socket is full; cleared by {@link resume}. */
   isFull = false;
+  /** Whether the last message that was tried found no room, although the kernel had said that there was some. */
+  #isStarved = false;
   readonly #batch: SendBatch;
   readonly #replies: Arena = new Arena(MESSAGES_MAX * REPLY_BYTES_MAX);
   readonly #owners: Int32Array = new Int32Array(MESSAGES_MAX);
@@ -116,15 +118,16 @@ export class Outbox {
       if (sent > 0) {
         first += sent;
         this.messagesSent += sent;
+        this.#isStarved = false;
         continue;
       }
-      const refusal = refusalOf(sent, u8(this.#segmented, first) === 1);
+      const refusal = this.#refusalOf(sent, u8(this.#segmented, first) === 1);
       if (refusal === Refusal.full) {
         this.isFull = true;
-        for (; first < count; first += 1) this.#refuse(listener, refusal, first);
+        for (; first < count; first += 1) this.#refuse(listener, refusal, first, sent);
         break;
       }
-      this.#refuse(listener, refusal, first);
+      this.#refuse(listener, refusal, first, sent);
       first += 1;
     }
     this.#batch.clear();
@@ -140,8 +143,20 @@ export class Outbox {
     this.#replies.unmap();
   }
 
-  #refuse(listener: RefusalListener, refusal: number, index: number): void {
-    listener.handleRefusal(refusal, i32At(this.#owners, index), f64At(this.#firstBlocks, index));
+  /**
+   * A message that is fragmented may be larger than a send buffer whose kernel always says that there is room (ENOBUFS): it would
+   * be tried for ever. So the second time it counts as lost, and its transfer's patience as anybody's.
+   */
+  #refusalOf(result: number, isSegmented: boolean): number {
+    if (result !== -Errno.ENOBUFS) return refusalOf(result, isSegmented);
+    if (this.#isStarved) return Refusal.lost;
+    this.#isStarved = true;
+    return Refusal.full;
+  }
+
+  #refuse(listener: RefusalListener, refusal: number, index: number, result: number): void {
+    const owner = i32At(this.#owners, index);
+    listener.handleRefusal(refusal, owner, f64At(this.#firstBlocks, index), result);
   }
 }
 
@@ -149,7 +164,6 @@ export class Outbox {
 function refusalOf(result: number, isSegmented: boolean): number {
   switch (result) {
     case -Errno.EAGAIN:
-    case -Errno.ENOBUFS:
       return Refusal.full;
     case -Errno.EINVAL:
     case -Errno.EMSGSIZE:
@@ -157,6 +171,31 @@ function refusalOf(result: number, isSegmented: boolean): number {
     case -Errno.EIO:
       return isSegmented ? Refusal.segmentationOff : Refusal.lost;
     default:
+      assert(!isOurs(result), `sendmsg: ${errnoName(result)}`);
       return Refusal.lost;
   }
 }
+
+/** Whether an answer says that we have asked nonsense, instead of that the network cannot. */
+function isOurs(result: number): boolean {
+  return result === -Errno.EBADF || result === -Errno.EFAULT || result === -Errno.ENOTSOCK;
+}
+
+/** The name of −errno, and what it usually means where a message was lost on the way out; empty if that is anybody's guess. */
+export function errnoText(result: number): { readonly errno: string; readonly meaning: string } {
+  return { errno: errnoName(result), meaning: meanings.get(result) ?? "" };
+}
+
+const meanings: ReadonlyMap<number, string> = new Map([
+  [-Errno.EPERM, "a firewall of this machine forbids it"],
+  [-Errno.EACCES, "a route or a firewall of this machine prohibits it"],
+  [-Errno.ENETUNREACH, "no route leads there, as when an interface is down"],
+  [-Errno.EHOSTUNREACH, "the route that leads there does not work"],
+  [-Errno.ENETDOWN, "the interface is down"],
+  [-Errno.ENODEV, "the interface is gone"],
+  [-Errno.EADDRNOTAVAIL, "the address to answer from is gone"],
+  [-Errno.EINVAL, "the address to answer from is gone, or no route leads from it"],
+  [-Errno.ENOBUFS, "the datagram does not fit into the send buffer (send_buffer_kb)"],
+  [-Errno.ENOMEM, "the kernel has no memory"],
+  [-Errno.EMSGSIZE, "the datagram is too large for the way"],
+]);

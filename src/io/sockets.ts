@@ -5,6 +5,7 @@ import { formatIp, formatPeer, parseIp, type SocketAddress } from "#ffi/address.
 import { Errno, errnoName } from "#ffi/errno.ts";
 import {
   bindSocket,
+  bindToInterface,
   closeSocket,
   openSocket,
   type OptionName,
@@ -17,20 +18,30 @@ import type { StartFault } from "./start.ts";
 
 /** What the sockets shall be; the server's settings have all of it. */
 export interface SocketPlan {
-  /** An IP literal without brackets, a port, and the interface of a link-local address. */
-  readonly listen: { readonly address: string; readonly port: number; readonly scope?: string };
-  readonly singlePort: boolean;
-  /** The ports of transfer sockets, both included; undefined lets the kernel choose. */
-  readonly portRange: { readonly first: number; readonly last: number } | undefined;
-  /** Transfer sockets per shard. */
-  readonly transferSockets: number;
+  /** At least one. */
+  readonly listeners: readonly ListenerPlan[];
+  /** Whether addresses may be ones that this machine does not have yet. */
+  readonly isFreebind: boolean;
   /** 0 keeps the kernel's default, as below. */
   readonly receiveBufferBytes: number;
   readonly sendBufferBytes: number;
 }
 
-/** The sockets of one shard: descriptors of non-blocking, close-on-exec UDP sockets. */
-interface ShardSockets {
+/** One place to listen at. */
+export interface ListenerPlan {
+  /** An IP literal without brackets, a port, and the interface of a link-local address. */
+  readonly listen: { readonly address: string; readonly port: number; readonly scope?: string };
+  /** The interface that all of its sockets are tied to; undefined: to none. */
+  readonly interface: string | undefined;
+  readonly singlePort: boolean;
+  /** The ports of transfer sockets, both included; undefined lets the kernel choose. */
+  readonly portRange: { readonly first: number; readonly last: number } | undefined;
+  /** Transfer sockets per shard. */
+  readonly transferSockets: number;
+}
+
+/** The sockets that one shard has for one listener: descriptors of non-blocking, close-on-exec UDP sockets. */
+export interface ListenerSockets {
   readonly serviceFd: number;
   /** Empty in single-port mode. */
   readonly transferFds: readonly number[];
@@ -38,11 +49,30 @@ interface ShardSockets {
 
 /** The sockets of all shards, and where they listen. */
 export interface SocketSet {
-  readonly shards: readonly ShardSockets[];
+  /** In the order of the plan. */
+  readonly listeners: readonly BoundListener[];
+  /** For each shard those of every listener, in that order. */
+  readonly shards: readonly (readonly ListenerSockets[])[];
+}
+
+export interface BoundListener {
   /** `address:port` with IPv6 in brackets, as bound. */
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
   readonly isWildcard: boolean;
+  /** As planned. */
+  readonly interface: string | undefined;
+  /** Whether this machine does not have the address yet. */
+  readonly isAwaited: boolean;
+}
+
+/** A listener whose address was read. */
+interface Listener {
+  readonly plan: ListenerPlan;
+  readonly service: SocketAddress;
+  readonly isWildcard: boolean;
+  /** Whether other sockets of ours, another shard's or another listener's, may have its port too. */
+  readonly isShared: boolean;
 }
 
 /**
@@ -50,99 +80,120 @@ export interface SocketSet {
  * bound to: rules may ask for it, and a reload may bring rules. Source: socket(7), udp(7), ipv6(7).
  */
 export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSet | StartFault {
-  const { address, scope } = plan.listen;
-  const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
-  if ("fault" in ip) {
-    return { fault: ip.fault, remedy: "correct bind_addr, or give another address with --bind" };
+  const listeners: Listener[] = [];
+  for (const each of plan.listeners) {
+    const { address, port, scope } = each.listen;
+    const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
+    if ("fault" in ip) return { fault: ip.fault, remedy: ADDRESS_REMEDY };
+    const service: SocketAddress = { ...ip, port };
+    const isWildcard = service.bytes.every((byte) => byte === 0);
+    const sharers = plan.listeners.filter((other) => other.listen.port === port).length;
+    listeners.push({ plan: each, service, isWildcard, isShared: shardCount * sharers > 1 });
   }
-  const service: SocketAddress = { ...ip, port: plan.listen.port };
-  const busy = probePort(service);
-  if (busy !== undefined) return busy;
+  // All of them first: where two of ours overlap, the second would find the first.
+  const awaited = new Set<Listener>();
+  for (const listener of listeners) {
+    let probed = probePort(listener, false);
+    if (plan.isFreebind && probed === -Errno.EADDRNOTAVAIL) {
+      awaited.add(listener);
+      probed = probePort(listener, true);
+    }
+    if (typeof probed !== "number") return probed;
+    if (probed < 0) return bindFault(probed, listener.service);
+  }
   const opened: number[] = [];
-  const result = openAll(plan, service, shardCount, opened);
+  const result = openAll(plan, listeners, awaited, shardCount, opened);
   if ("fault" in result) for (const fd of opened) closeSocket(fd);
   return result;
 }
 
+const ADDRESS_REMEDY = "correct bind_addr, or give another address with --bind";
+
 /** Closes every socket of a set. */
-export function closeShardSockets(set: SocketSet): void {
-  for (const shard of set.shards) {
-    closeSocket(shard.serviceFd);
-    for (const fd of shard.transferFds) closeSocket(fd);
+export function closeShardSockets({ shards }: SocketSet): void {
+  for (const { serviceFd, transferFds } of shards.flat()) {
+    closeSocket(serviceFd);
+    for (const fd of transferFds) closeSocket(fd);
   }
 }
 
 /**
  * Binds once without SO_REUSEPORT. With it the kernel would let us share the port with another process of the same
- * user, a forgotten second server for instance, and clients would reach one or the other by chance.
+ * user, a forgotten second server for instance, and clients would reach one or the other by chance. Returns what bind(2) says.
  */
-function probePort(service: SocketAddress): StartFault | undefined {
+function probePort({ plan, service }: Listener, isFreebind: boolean): number | StartFault {
   const fd = openSocket(service.family);
   if (fd < 0) return openFault(fd, service);
+  if (isFreebind) setOption(fd, freebind(service.family), 1);
   if (service.family === 6) setOption(fd, "IPV6_V6ONLY", 0);
-  const bound = bindSocket(fd, service);
+  const tied = tie(fd, plan.interface);
+  const bound = tied === undefined ? bindSocket(fd, service) : 0;
   closeSocket(fd);
-  return bound < 0 ? bindFault(bound, service) : undefined;
+  return tied ?? bound;
 }
 
 function openAll(
   plan: SocketPlan,
-  service: SocketAddress,
+  listeners: readonly Listener[],
+  awaited: ReadonlySet<Listener>,
   shardCount: number,
   opened: number[],
 ): SocketSet | StartFault {
-  const isWildcard = service.bytes.every((byte) => byte === 0);
-  const serviceFds: number[] = [];
-  for (let shard = 0; shard < shardCount; shard++) {
-    const fd = openConfigured(plan, service, true, shardCount > 1, opened);
-    if (typeof fd !== "number") return fd;
-    serviceFds.push(fd);
+  const shards: ListenerSockets[][] = Array.from({ length: shardCount }, () => []);
+  const bound: BoundListener[] = [];
+  for (const listener of listeners) {
+    const { service, isWildcard } = listener;
+    const serviceFds: number[] = [];
+    for (let shard = 0; shard < shardCount; shard++) {
+      const fd = openConfigured(plan, listener, service, true, opened);
+      if (typeof fd !== "number") return fd;
+      serviceFds.push(fd);
+    }
+    const transferFds = openTransferSockets(plan, listener, shardCount, opened);
+    if ("fault" in transferFds) return transferFds;
+    for (const [shard, serviceFd] of serviceFds.entries()) {
+      shards[shard]?.push({ serviceFd, transferFds: transferFds[shard] ?? [] });
+    }
+    const [first] = serviceFds;
+    const name = first === undefined ? service : socketName(first);
+    const address = formatPeer(typeof name === "number" ? service : name);
+    const isAwaited = awaited.has(listener);
+    bound.push({ address, isWildcard, interface: listener.plan.interface, isAwaited });
   }
-  const transferFds = openTransferSockets(plan, service, isWildcard, shardCount, opened);
-  if ("fault" in transferFds) return transferFds;
-  const shards: ShardSockets[] = serviceFds.map((serviceFd, shard) => ({
-    serviceFd,
-    transferFds: transferFds[shard] ?? [],
-  }));
-  const [first] = serviceFds;
-  const name = first === undefined ? service : socketName(first);
-  const address = formatPeer(typeof name === "number" ? service : name);
-  return { shards, address, isWildcard };
+  return { listeners: bound, shards };
 }
 
 /** The transfer sockets, shard by shard: from the port range in turn, or on ports that the kernel chooses. */
 function openTransferSockets(
   plan: SocketPlan,
-  service: SocketAddress,
-  isWildcard: boolean,
+  listener: Listener,
   shardCount: number,
   opened: number[],
 ): number[][] | StartFault {
+  const { portRange: range, singlePort, transferSockets } = listener.plan;
   const perShard: number[][] = Array.from({ length: shardCount }, () => []);
-  if (plan.singlePort) return perShard;
-  const wanted = shardCount * plan.transferSockets;
+  if (singlePort) return perShard;
+  const wanted = shardCount * transferSockets;
   let count = 0;
-  for (const port of candidatePorts(plan, wanted)) {
+  for (const port of candidatePorts(range, wanted)) {
     if (count === wanted) break;
-    const local = { ...service, port };
-    const fd = openConfigured(plan, local, isWildcard, false, opened);
+    const local = { ...listener.service, port };
+    const fd = openConfigured(plan, listener, local, false, opened);
     if (typeof fd === "number") {
       perShard[count % shardCount]?.push(fd);
       count += 1;
-    } else if (plan.portRange === undefined || !fd.isBusy) {
+    } else if (range === undefined || !fd.isBusy) {
       return fd;
     }
   }
   if (count >= shardCount) return perShard;
-  const range = plan.portRange;
   return {
     fault: `port_range ${range?.first}-${range?.last} has ${count} free ports, and ${shardCount} workers need one each`,
     remedy: "widen [transfer] port_range, lower worker_count, or set single_port = true",
   };
 }
 
-function* candidatePorts(plan: SocketPlan, wanted: number): Generator<number> {
-  const range = plan.portRange;
+function* candidatePorts(range: ListenerPlan["portRange"], wanted: number): Generator<number> {
   if (range === undefined) {
     for (let socket = 0; socket < wanted; socket++) yield 0;
     return;
@@ -154,12 +205,12 @@ interface BindFault extends StartFault {
   readonly isBusy: boolean;
 }
 
-/** Opens one socket with every option and binds it; its fd is added to `opened`. */
+/** Opens one socket of `listener` with every option and binds it to `local`; its fd is added to `opened`. */
 function openConfigured(
   plan: SocketPlan,
+  listener: Listener,
   local: SocketAddress,
-  tellsLocal: boolean,
-  isShared: boolean,
+  isService: boolean,
   opened: number[],
 ): number | BindFault {
   const fd = openSocket(local.family);
@@ -167,19 +218,55 @@ function openConfigured(
   opened.push(fd);
   // SO_REUSEADDR is left alone whatever reuse_address says: on UDP it helps no restart, and lets
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
+  const isShared = isService && listener.isShared;
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
-  options.push(...familyOptions(local.family, tellsLocal));
+  options.push(...familyOptions(local.family, isService || listener.isWildcard));
+  if (plan.isFreebind) options.push([freebind(local.family), 1]);
   for (const [name, value] of options) {
     const set = setOption(fd, name, value);
     if (set < 0) return optionFault(name, set);
   }
   setBuffer(fd, "SO_RCVBUF", plan.receiveBufferBytes);
   setBuffer(fd, "SO_SNDBUF", plan.sendBufferBytes);
+  const tied = tie(fd, listener.plan.interface);
+  if (tied !== undefined) return tied;
   const bound = bindSocket(fd, local);
   if (bound >= 0) return fd;
   opened.pop();
   closeSocket(fd);
   return bindFault(bound, local);
+}
+
+function freebind(family: 4 | 6): OptionName {
+  return family === 4 ? "IP_FREEBIND" : "IPV6_FREEBIND";
+}
+
+/** Ties a socket to the interface `name`, if there is one to tie it to. */
+function tie(fd: number, name: string | undefined): BindFault | undefined {
+  const result = name === undefined ? 0 : bindToInterface(fd, name);
+  if (result >= 0) return undefined;
+  return {
+    fault: `cannot listen on the interface ${name}: ${tieCause(result)}`,
+    remedy: tieRemedy(result),
+    isBusy: false,
+  };
+}
+
+function tieCause(result: number): string {
+  switch (result) {
+    case -Errno.ENODEV:
+      return "there is none of that name (ENODEV)";
+    case -Errno.EPERM:
+      return "this kernel wants a privilege for it (EPERM)";
+    default:
+      return errnoName(result);
+  }
+}
+
+function tieRemedy(result: number): string {
+  return result === -Errno.EPERM
+    ? "run as root, or `setcap cap_net_raw=+ep` on the executable; from Linux 5.7 on it needs none"
+    : "`ip link` lists the interfaces; start after it is there, or leave `interface` out";
 }
 
 function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
@@ -264,7 +351,10 @@ function bindRemedy(result: number, local: SocketAddress): string {
         "or choose another address or port with --bind"
       );
     case -Errno.EADDRNOTAVAIL:
-      return "`ip address` lists the addresses of this machine; [::] listens on all of them";
+      return (
+        "`ip address` lists the addresses of this machine; [::] listens on all of them; " +
+        "`freebind = true` in [transfer] waits for one that comes later"
+      );
     case -Errno.EINVAL:
       return `write the interface behind the address, like [${formatIp(local)}%eth0]:${local.port}`;
     default:

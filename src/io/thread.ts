@@ -15,6 +15,7 @@ export function pinThread(index: number): void {
 
 /** What a thread that may die holds is noted, and given back by its successor. */
 export { createHoldings, giveBackLeft, holdAs, holderOf } from "#ffi/holdings.ts";
+export { descriptorsMax } from "#ffi/process.ts";
 
 /** The number of the calling thread, by which {@link threadState} knows it. */
 export { threadId } from "#ffi/process.ts";

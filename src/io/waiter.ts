@@ -47,10 +47,7 @@ export class Waiter {
     if (found > 0) return found;
     this.sleeps += 1;
     const sinceUs = this.#kernel.nowUs();
-    const restUs = untilUs - sinceUs;
-    // Rounded up: a timer must not find itself early and turn the shard in circles.
-    const ms = untilUs === Infinity ? -1 : Math.max(0, Math.ceil(restUs / 1000));
-    const woken = this.#epoll.wait(ms);
+    const woken = this.#epoll.wait(Math.max(0, untilUs - sinceUs));
     this.sleptUs += this.#kernel.nowUs() - sinceUs;
     return woken;
   }

@@ -42,8 +42,17 @@ export interface PolicySpec {
   readonly folders: readonly string[];
   /** Where names are looked up unless a rule says otherwise; not empty. */
   readonly roots: readonly RootSpec[];
+  /** The listeners, of which some look in folders of their own. */
+  readonly listeners: readonly ListenerSpec[];
   readonly hosts: readonly HostSpec[];
   readonly templates: readonly TemplateSpec[];
+}
+
+/** Where requests come in, as far as it matters to who gets what. */
+interface ListenerSpec {
+  readonly name: string;
+  /** Where names are looked up for its requests, in place of {@link PolicySpec.roots}; empty for those. */
+  readonly roots: readonly RootSpec[];
 }
 
 /** A request that may be answered. */
@@ -79,15 +88,16 @@ export interface PolicyTrace {
 
 /** A fault of a policy, and in which table and entry it is; `roots` is the list at the top of the file. */
 export interface PlacedFault extends PolicyFault {
-  readonly table: "roots" | "rule" | "template" | "access.root";
+  readonly table: "roots" | "listener" | "rule" | "template" | "access.root";
   readonly index: number;
 }
 
 /** Whether a policy looks at nothing but the name: no rules, templates or roots besides the root folder. */
 function isTrivialPolicy(spec: PolicySpec): boolean {
-  const { rules, templates, access, roots, isAllowedByDefault } = spec;
+  const { rules, templates, access, roots, listeners, isAllowedByDefault } = spec;
   const [first] = roots;
-  const isPlain = roots.length === 1 && first?.folder === 0 && first.path === "";
+  const isOne = roots.length === 1 && listeners.every((each) => each.roots.length === 0);
+  const isPlain = isOne && first?.folder === 0 && first.path === "";
   const isEmpty = rules.length === 0 && templates.length === 0 && access.length === 0;
   return isEmpty && isAllowedByDefault && isPlain;
 }
@@ -117,10 +127,24 @@ export function compilePolicy(spec: PolicySpec): Policy | readonly PlacedFault[]
   if (!(access instanceof Access)) {
     faults.push(...access.map((fault) => ({ ...fault, table: "access.root" as const })));
   }
-  const roots = compileChain(spec.roots, known);
-  if (isPolicyFault(roots)) return [...faults, { ...roots, table: "roots", index: 0 }];
+  const byListener = new Map<string, RootChain>();
+  for (const [index, each] of spec.listeners.entries()) {
+    if (each.roots.length === 0) continue;
+    const chain = compileChain(each.roots, known);
+    if (isPolicyFault(chain)) faults.push({ ...chain, table: "listener", index });
+    else byListener.set(each.name, chain);
+  }
+  const others = compileChain(spec.roots, known);
+  if (isPolicyFault(others)) return [...faults, { ...others, table: "roots", index: 0 }];
   if (faults.length > 0 || !(access instanceof Access)) return faults;
-  return new Policy(spec, rules, access, roots, templates);
+  return new Policy(spec, rules, access, { byListener, others }, templates);
+}
+
+/** Where names are looked up, unless a rule says otherwise. */
+interface Chains {
+  /** By the names of listeners that have folders of their own. */
+  readonly byListener: ReadonlyMap<string, RootChain>;
+  readonly others: RootChain;
 }
 
 /** Decides on requests. One at a time. */
@@ -131,7 +155,7 @@ export class Policy {
   readonly #uploadDir: ByteString;
   readonly #rules: RuleList;
   readonly #access: Access;
-  readonly #roots: RootChain;
+  readonly #chains: Chains;
   readonly #hosts: HostTable;
   readonly #templates: readonly Template[];
 
@@ -139,7 +163,7 @@ export class Policy {
     spec: PolicySpec,
     rules: readonly Rule[],
     access: Access,
-    roots: RootChain,
+    chains: Chains,
     templates: readonly Template[],
   ) {
     this.#spec = spec;
@@ -148,7 +172,7 @@ export class Policy {
     this.#uploadDir = byteStringOf(spec.uploadDir);
     this.#rules = new RuleList(rules);
     this.#access = access;
-    this.#roots = roots;
+    this.#chains = chains;
     this.#hosts = new HostTable(spec.hosts);
     this.#templates = templates;
   }
@@ -189,7 +213,9 @@ export class Policy {
       const other = cleanName(fallback, rootDir);
       if (other.isClean && !names.includes(other.path)) names.push(other.path);
     }
-    const all = candidatesOf(names, ruling.roots ?? this.#roots, valueOf);
+    const { byListener, others } = this.#chains;
+    const roots = ruling.roots ?? byListener.get(asking.listener) ?? others;
+    const all = candidatesOf(names, roots, valueOf);
     const candidates = all.filter(({ folder, path: each }) =>
       door.admits(at(this.#spec.folders, folder), each),
     );

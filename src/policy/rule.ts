@@ -15,6 +15,7 @@ import { isTextFault, NO_CAPTURES, parseText, type Text } from "./text.ts";
 export interface RuleSpec {
   /** Its name, or its place in the file. */
   readonly label: string;
+  readonly listener: readonly string[];
   readonly client: readonly string[];
   readonly local: readonly string[];
   readonly interface: readonly string[];
@@ -33,6 +34,7 @@ export interface RuleSpec {
   /** Undefined sets no limit. */
   readonly blockBytesMax: number | undefined;
   readonly windowBlocksMax: number | undefined;
+  readonly burstBlocksMax: number | undefined;
   readonly rate: string;
   readonly action: "next" | "stop" | "allow" | "deny";
   /** The label of the rule to go on with. */
@@ -47,6 +49,8 @@ export interface Asking {
   readonly name: ByteString;
   readonly isWrite: boolean;
   readonly mode: "octet" | "netascii";
+  /** The name of the listener that it came in by; empty where there is but one, which has none. */
+  readonly listener: string;
   readonly client: Address;
   /** The address that was asked; undefined where it is not known. */
   readonly local: Address | undefined;
@@ -70,7 +74,8 @@ export interface Rule {
 }
 
 /** The first condition that does not hold; undefined if all do. */
-export type Mismatch = "request" | "mode" | "client" | "local" | "interface" | "mac" | "name";
+export type Mismatch =
+  "request" | "mode" | "listener" | "client" | "local" | "interface" | "mac" | "name";
 
 /** Checks and compiles a rule; `known` are the variables that its texts may name. */
 export function compileRule(spec: RuleSpec, known: ReadonlySet<string>): Rule | PolicyFault {
@@ -115,6 +120,7 @@ export function mismatchOf(rule: Rule, asking: Asking, name: ByteString): Mismat
   const { spec } = rule;
   if (spec.request !== "any" && (spec.request === "write") !== asking.isWrite) return "request";
   if (spec.mode !== "any" && spec.mode !== asking.mode) return "mode";
+  if (spec.listener.length > 0 && !spec.listener.includes(asking.listener)) return "listener";
   if (rule.clients !== undefined && !rule.clients.has(asking.client)) return "client";
   if (rule.locals !== undefined && (asking.local === undefined || !rule.locals.has(asking.local))) {
     return "local";

@@ -28,6 +28,7 @@ export interface Ruling {
   /** Infinity sets no limit. */
   readonly blockBytesMax: number;
   readonly windowBlocksMax: number;
+  readonly burstBlocksMax: number;
   /** The class of rate limits; empty for none. */
   readonly rate: string;
 }
@@ -44,6 +45,7 @@ export function undisputed(name: ByteString): Ruling {
     refusedOptions: [],
     blockBytesMax: Infinity,
     windowBlocksMax: Infinity,
+    burstBlocksMax: Infinity,
     rate: "",
   };
 }
@@ -123,6 +125,7 @@ class Course {
   readonly #refusedOptions: string[] = [];
   #blockBytesMax = Infinity;
   #windowBlocksMax = Infinity;
+  #burstBlocksMax = Infinity;
   #rate = "";
 
   constructor(name: ByteString, valueOf: ValueOf, trace: Trace | undefined) {
@@ -154,6 +157,10 @@ class Course {
       this.#windowBlocksMax = Math.min(this.#windowBlocksMax, spec.windowBlocksMax);
       done.push(`windowsize up to ${spec.windowBlocksMax}`);
     }
+    if (spec.burstBlocksMax !== undefined) {
+      this.#burstBlocksMax = Math.min(this.#burstBlocksMax, spec.burstBlocksMax);
+      done.push(`bursts of up to ${spec.burstBlocksMax}`);
+    }
     if (spec.rate !== "") {
       this.#rate = spec.rate;
       done.push(`rate ${spec.rate}`);
@@ -175,6 +182,7 @@ class Course {
       refusedOptions: this.#refusedOptions,
       blockBytesMax: this.#blockBytesMax,
       windowBlocksMax: this.#windowBlocksMax,
+      burstBlocksMax: this.#burstBlocksMax,
       rate: this.#rate,
     };
   }
@@ -231,6 +239,8 @@ function explainMismatch(mismatch: Mismatch, rule: Rule, asking: Asking, name: B
       return `is for ${spec.request} requests`;
     case "mode":
       return `is for mode ${spec.mode}`;
+    case "listener":
+      return `it came in by ${asking.listener === "" ? "no listener that has a name" : asking.listener}, and this is for ${spec.listener.join(", ")}`;
     case "client":
       return `the client is in none of ${spec.client.join(", ")}`;
     case "local":

@@ -44,8 +44,8 @@ const MESSAGE_BYTES_MAX = 65_536;
  * of a client is not rounded to a whole one.
  */
 const MESSAGES_BOOKED = 4;
-/** The longest time that one worker books, so that a client of another one does not wait for long; 25 clients fit. */
-const BOOKED_US_MAX = 20_000;
+/** The longest time that one worker books, so that a client of another one does not wait for long; twelve clients fit. */
+const BOOKED_US_MAX = 10_000;
 /** The least share of a client in one worker, so that rounds stay few: its transfers may be in sixteen. */
 const SHARE_MIN = 1 / 16;
 

@@ -1,6 +1,8 @@
 // How a receiver is set up (protocol layer, pure): what was agreed with the peer, how the exchange opens, and
 // how patient we are. Made once per transfer; a plain record.
 
+import type { Random } from "#base/random.ts";
+
 import type { RolloverTo } from "./blocks.ts";
 
 /**
@@ -20,6 +22,8 @@ export interface ReceiverOptions {
   readonly timeoutUs: number | undefined;
   /** The first timeout where none is negotiated; 1 s when absent. */
   readonly firstTimeoutUs?: number;
+  /** Where the jitter of repetitions comes from; without it there is none. */
+  readonly random?: Random;
   /** Gives up when no new block came for so long. */
   readonly patienceUs: number;
   readonly firstReply: FirstReply;

@@ -81,7 +81,7 @@ export class Receiver {
     this.#dallyUs = options.dallyUs ?? 2 * (timeoutUs ?? timeoutUsMaxDefault);
     this.#firstReply = firstReply;
     this.#isMeasurable = firstReply !== "none";
-    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs);
+    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs, options.random);
   }
 
   /** The last block, absolute, that was accepted; 0 before any. */

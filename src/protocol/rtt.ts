@@ -2,6 +2,7 @@
 // retransmission timeout, in microseconds. Answers RFC 1123 §4.2.3.2: adaptive, with exponential back-off.
 
 import { mark } from "#base/mark.ts";
+import type { Random } from "#base/random.ts";
 
 /** The first timeout while nothing has been measured. RFC 6298 (2.1) says 1 s. */
 const firstTimeoutUsDefault = 1_000_000;
@@ -31,27 +32,42 @@ export const repetitionsMax = 5;
  */
 export const lastPatienceUs = 10_000_000;
 
-/** RFC 6298's G: the shard looks at its timers at least this often. */
-const granularityUs = 1_000;
+/**
+ * RFC 6298's G, the least that is allowed for variation: two ticks of the shard's timers, and a peer's usual
+ * lateness. On a path without any jitter the variation would shrink to nothing, and the first hiccup be a timeout.
+ */
+const granularityUs = 10_000;
+
+/**
+ * The most that chance adds to a doubled timeout, as a part of it. Transfers that lost their packets together, in a
+ * switch's queue or in a power cut, would otherwise repeat them together, and lose them again. A guess.
+ */
+const jitter = 0.25;
 
 /** The round-trip estimate of one transfer. */
 export class RoundTrip {
   readonly #timeoutUsMin: number;
   readonly #timeoutUsMax: number;
   readonly #firstTimeoutUs: number;
+  readonly #random: Random | undefined;
   #timeoutUs: number;
   #smoothedUs = 0;
   #variationUs = 0;
-  #leastUs = 0;
+  #leastUs = Infinity;
 
   /**
    * `negotiatedUs` is the timeout that the client set, if it did: the first timeout and the longest.
-   * Otherwise `firstUs` is the first one.
+   * Otherwise `firstUs` is the first one. Without `random` back-off has no jitter.
    */
-  constructor(negotiatedUs: number | undefined, firstUs: number = firstTimeoutUsDefault) {
+  constructor(
+    negotiatedUs: number | undefined,
+    firstUs: number = firstTimeoutUsDefault,
+    random?: Random,
+  ) {
     this.#timeoutUsMax = negotiatedUs ?? Math.max(timeoutUsMaxDefault, firstUs);
     this.#timeoutUsMin = Math.min(timeoutUsMin, this.#timeoutUsMax);
     this.#firstTimeoutUs = negotiatedUs ?? firstUs;
+    this.#random = random;
     this.#timeoutUs = this.#firstTimeoutUs;
   }
 
@@ -65,7 +81,7 @@ export class RoundTrip {
    * on the link. 0 before the first one.
    */
   get leastUs(): number {
-    return this.#leastUs;
+    return this.#leastUs === Infinity ? 0 : this.#leastUs;
   }
 
   /** How long to wait for an ACK, back-off included. */
@@ -82,17 +98,25 @@ export class RoundTrip {
     const sampleUs = Math.max(roundTripUs, 1);
     if (this.#smoothedUs === 0) {
       // RFC 6298 (2.2).
-      this.#smoothedUs = sampleUs;
-      this.#variationUs = sampleUs / 2;
-      this.#leastUs = sampleUs;
+      this.#begin(sampleUs);
     } else {
       // RFC 6298 (2.3), with its alpha of 1/8 and beta of 1/4. The order of the first two matters.
       const deviationUs = Math.abs(this.#smoothedUs - sampleUs);
       this.#variationUs += (deviationUs - this.#variationUs) / 4;
       this.#smoothedUs += (sampleUs - this.#smoothedUs) / 8;
-      this.#leastUs = Math.min(this.#leastUs, sampleUs);
     }
+    this.#leastUs = Math.min(this.#leastUs, sampleUs);
     this.endBackOff();
+  }
+
+  /**
+   * A round trip that was no longer than this: an ACK inside a window says when a gap was seen. Better than the second to
+   * begin with; and the first sample, of a peer that was slow to begin, may have been too long.
+   */
+  noteAtMost(roundTripUs: number): void {
+    const boundUs = Math.max(roundTripUs, 1);
+    if (this.#smoothedUs === 0) this.#begin(boundUs);
+    else if (this.#leastUs < Infinity) this.#leastUs = Math.min(this.#leastUs, boundUs);
   }
 
   /** Takes the timeout back to what was measured, or to the first one. */
@@ -105,10 +129,19 @@ export class RoundTrip {
           );
   }
 
-  /** Doubles the timeout, up to its bound: RFC 6298 (5.5). It stays so until {@link sample} or {@link endBackOff}. */
+  /**
+   * Doubles the timeout, and a little more by chance, up to its bound: RFC 6298 (5.5). It stays so until
+   * {@link sample} or {@link endBackOff}.
+   */
   backOff(): void {
     mark("timeout-backs-off");
-    this.#timeoutUs = this.#bounded(this.#timeoutUs * 2);
+    const chance = this.#random === undefined ? 0 : jitter * this.#random.fraction();
+    this.#timeoutUs = this.#bounded(this.#timeoutUs * 2 * (1 + chance));
+  }
+
+  #begin(sampleUs: number): void {
+    this.#smoothedUs = sampleUs;
+    this.#variationUs = sampleUs / 2;
   }
 
   #bounded(timeoutUs: number): number {

@@ -1,6 +1,8 @@
 // How a sender is set up (protocol layer, pure): what was granted to the client, and how patient the server is.
 // Made once per transfer; a plain record.
 
+import type { Random } from "#base/random.ts";
+
 import type { RolloverTo } from "./blocks.ts";
 
 export interface SenderOptions {
@@ -8,11 +10,17 @@ export interface SenderOptions {
   readonly blockBytes: number;
   /** Blocks sent before an ACK is awaited; above 1 only by negotiation, hence only with an OACK. */
   readonly windowBlocks: number;
+  /** Whether a window is let go more slowly where blocks are lost; so when absent. */
+  readonly isPaced?: boolean;
+  /** Most blocks of a window that go out in one burst; no limit when absent. */
+  readonly burstBlocksMax?: number;
   readonly rolloverTo: RolloverTo;
   /** The negotiated retransmission timeout, if there is one. */
   readonly timeoutUs: number | undefined;
   /** The first timeout where none is negotiated; 1 s when absent. */
   readonly firstTimeoutUs?: number;
+  /** Where the jitter of repetitions comes from; without it there is none. */
+  readonly random?: Random;
   /** Gives up when nothing new was acknowledged for so long. */
   readonly patienceUs: number;
   /** How often the first reply goes out again by itself, at most, until the peer has acknowledged something. */

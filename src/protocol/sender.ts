@@ -10,39 +10,29 @@ import { mark } from "#base/mark.ts";
 import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { type AbortOutcome, farewells, type Outcome } from "./outcome.ts";
+import { Pacer } from "./pacer.ts";
 import { lastPatienceUs, repetitionsMax, RoundTrip } from "./rtt.ts";
+import { SendWindow } from "./send-window.ts";
+import { SenderCounts, type SenderStatistics } from "./sender-counts.ts";
 import type { SenderOptions } from "./sender-options.ts";
 
 /** What {@link Sender.pollTransmit} asks to be sent. */
 export const Transmit = { none: 0, oack: 1, data: 2, error: 3 } as const;
 export type Transmit = (typeof Transmit)[keyof typeof Transmit];
 
-/** Counts for the log line of a transfer. The sender keeps writing to its own one. */
-export interface SenderStatistics {
-  /** DATA packets sent, repetitions included. */
-  readonly blocksSent: number;
-  /** DATA packets that had been sent before. */
-  readonly blocksResent: number;
-  /** Times the deadline passed while the peer was to answer. */
-  readonly timeouts: number;
-  /** ACKs that asked for blocks again. */
-  readonly nacks: number;
-  /** The smoothed round-trip time in microseconds; 0 when none could be measured. */
-  readonly rttUs: number;
-}
-
 /** One transfer to a peer: RFC 1350 with the windows of RFC 7440. */
 export class Sender {
-  readonly #windowBlocks: number;
+  readonly #window: SendWindow;
   readonly #rolloverTo: RolloverTo;
   readonly #patienceUs: number;
   readonly #unheardRepeatsMax: number;
   readonly #hasOack: boolean;
   readonly #isRequester: boolean;
   readonly #roundTrip: RoundTrip;
-  readonly #statistics = { blocksSent: 0, blocksResent: 0, timeouts: 0, nacks: 0, rttUs: 0 };
+  /** Undefined without windows, where each ACK lets go of one block. */
+  readonly #pacer: Pacer | undefined;
+  readonly #statistics = new SenderCounts();
 
-  #lastBlock: number;
   #lastIsEmpty: boolean;
   #outcome: Outcome = "running";
   #errorReply: ErrorReply | undefined;
@@ -53,14 +43,6 @@ export class Sender {
   #isOackDue = false;
   /** By Karn's rule an OACK that went out twice measures nothing. */
   #wasOackRepeated = false;
-
-  #ackedBlock = 0;
-  /** The next block to send. Blocks from `#ackedBlock + 1` up to here have gone out in this pass. */
-  #nextBlock = 1;
-  /** The highest block that had gone out when this pass began. What lies below is a repetition. */
-  #sentBefore = 0;
-  #firstBlock = 0;
-  #blockCount = 0;
 
   /** A repeated ACK may be taken as a request for the window. */
   #mayNack = true;
@@ -79,7 +61,7 @@ export class Sender {
     assert(windowBlocks === 1 || hasOack || isRequester, "a window is negotiated");
     assert(!hasOack || !isRequester, "who asks sends no OACK");
     assert(lastBlock >= 1, "every file has a last block");
-    this.#windowBlocks = windowBlocks;
+    this.#window = new SendWindow(windowBlocks, lastBlock);
     this.#rolloverTo = rolloverTo;
     // A client that asked for a longer timeout than our patience still gets one repetition.
     this.#patienceUs = Math.max(options.patienceUs, 2 * (timeoutUs ?? 0));
@@ -87,19 +69,19 @@ export class Sender {
     this.#hasOack = hasOack;
     this.#isRequester = isRequester;
     this.#hasHeard = isRequester;
-    this.#lastBlock = lastBlock;
     this.#lastIsEmpty = options.lastIsEmpty ?? false;
-    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs);
+    this.#roundTrip = new RoundTrip(timeoutUs, options.firstTimeoutUs, options.random);
+    this.#pacer = windowBlocks === 1 ? undefined : new Pacer(options);
   }
 
   /** First block, absolute, of the run that {@link pollTransmit} named last. */
   get firstBlock(): number {
-    return this.#firstBlock;
+    return this.#window.firstBlock;
   }
 
   /** Blocks in the run that {@link pollTransmit} named last. */
   get blockCount(): number {
-    return this.#blockCount;
+    return this.#window.blockCount;
   }
 
   /** When {@link handleTimeout} is due; Infinity once the transfer has ended. */
@@ -118,7 +100,7 @@ export class Sender {
 
   /** The last block, absolute, that the peer has; 0 before any. */
   get ackedBlock(): number {
-    return this.#ackedBlock;
+    return this.#window.ackedBlock;
   }
 
   /** When the peer last acknowledged something new; the start before that. */
@@ -131,7 +113,12 @@ export class Sender {
     return this.#hasHeard;
   }
 
-  /** Whether {@link pollTransmit} has something to name. */
+  /** Until when {@link pollTransmit} names no blocks, although some are due: a paced window waits. */
+  get releaseUs(): number {
+    return this.#pacer?.releaseUs ?? -Infinity;
+  }
+
+  /** Whether {@link pollTransmit} has something to name, now or at {@link releaseUs}. */
   get isTransmitDue(): boolean {
     if (this.#isErrorDue) return true;
     return this.#outcome === "running" && (this.#isOackDue || this.#blocksDue() > 0);
@@ -155,8 +142,9 @@ export class Sender {
       this.#handleOackAck(wire, nowUs);
       return;
     }
-    const inFlight = this.#highestSent() - this.#ackedBlock;
-    const blocks = blocksBeyond(this.#ackedBlock, wire, this.#rolloverTo, inFlight);
+    const { ackedBlock, highestSent } = this.#window;
+    const inFlight = highestSent - ackedBlock;
+    const blocks = blocksBeyond(ackedBlock, wire, this.#rolloverTo, inFlight);
     if (blocks > 0) this.#advance(blocks, nowUs);
     else if (blocks === 0) this.#handleRepeatedAck(nowUs);
     // A block that was never sent, or one from before the wrap: RFC 1350 gives it no meaning.
@@ -166,7 +154,8 @@ export class Sender {
   /** An ERROR came from the peer: RFC 1350 §7 ends the transfer, and no answer is sent. */
   handleError(code: number, _nowUs: number): void {
     if (this.#outcome !== "running") return;
-    const isLastMissing = this.#lastIsEmpty && this.#ackedBlock === this.#lastBlock - 1;
+    const { ackedBlock, lastBlock } = this.#window;
+    const isLastMissing = this.#lastIsEmpty && ackedBlock === lastBlock - 1;
     if (code === 0 && isLastMissing && !this.#isRequester) {
       // PXELINUX knows the size from `tsize` and does not wait for an empty last block.
       mark("client-skips-empty-last-block");
@@ -186,7 +175,7 @@ export class Sender {
     // The same sum as in `#armDeadline`: a difference rounds otherwise, and a deadline that is due but
     // never passes would send without end.
     const isSilent = nowUs >= this.#progressUs + this.#patienceUs;
-    const wasAllSent = this.#highestSent() >= this.#lastBlock;
+    const wasAllSent = this.#window.highestSent >= this.#window.lastBlock;
     const isLastOver = wasAllSent && nowUs >= this.#progressUs + lastPatienceUs;
     const isBounded = isLastOver || !this.#hasHeard;
     if (isSilent || (isBounded && this.#repetitions >= repetitionsMax)) {
@@ -203,7 +192,7 @@ export class Sender {
     if (this.#outcome !== "running" || this.#hasHeard || this.isTransmitDue) return;
     mark("first-reply-repeated");
     if (this.#awaitsOackAck()) this.#repeatOack();
-    else this.#rewind();
+    else this.#window.rewind();
   }
 
   /**
@@ -211,10 +200,10 @@ export class Sender {
    * were polled already do not exist, and count as not sent.
    */
   setLastBlock(block: number, isEmpty: boolean = false): void {
-    assert(block > this.#ackedBlock, "the last block lies ahead");
-    this.#lastBlock = block;
+    assert(block > this.#window.ackedBlock, "the last block lies ahead");
+    this.#window.lastBlock = block;
     this.#lastIsEmpty = isEmpty;
-    if (this.#nextBlock > block + 1) this.#takeBack(block + 1);
+    if (this.#window.nextBlock > block + 1) this.#takeBack(block + 1);
   }
 
   /** The server ends the transfer. What the peer is told, if anything, is polled once. */
@@ -240,13 +229,11 @@ export class Sender {
       this.#armDeadline(nowUs);
       return Transmit.oack;
     }
-    const blocks = Math.min(blocksMax, this.#blocksDue());
+    const blocks = this.#blocksReleased(blocksMax, nowUs);
     if (blocks <= 0) return Transmit.none;
-    this.#firstBlock = this.#nextBlock;
-    this.#blockCount = blocks;
+    this.#window.advance(blocks, nowUs);
     this.#statistics.blocksSent += blocks;
-    this.#statistics.blocksResent += this.#repetitionsIn(this.#nextBlock, blocks);
-    this.#nextBlock += blocks;
+    this.#statistics.blocksResent += this.#window.repetitionsIn(this.firstBlock, blocks);
     this.#transmitUs = nowUs;
     this.#armDeadline(nowUs);
     return Transmit.data;
@@ -256,9 +243,18 @@ export class Sender {
   handleUnsent(firstBlock: number): void {
     if (this.#outcome !== "running") return;
     if (firstBlock === 0) this.#isOackDue = this.#awaitsOackAck();
-    else if (firstBlock > this.#ackedBlock && firstBlock < this.#nextBlock) {
+    else if (firstBlock > this.#window.ackedBlock && firstBlock < this.#window.nextBlock) {
       this.#takeBack(firstBlock);
     }
+  }
+
+  /** Of the blocks that are due, at most `blocksMax`, those that may go out now. */
+  #blocksReleased(blocksMax: number, nowUs: number): number {
+    const blocks = Math.min(blocksMax, this.#blocksDue());
+    if (this.#pacer === undefined || blocks <= 0) return blocks;
+    const released = Math.min(blocks, this.#pacer.release(nowUs));
+    this.#pacer.noteSent(released);
+    return released;
   }
 
   #awaitsOackAck(): boolean {
@@ -281,25 +277,32 @@ export class Sender {
 
   /** The peer has `blocks` more blocks. RFC 7440 §4: the next window begins behind them, wherever that is. */
   #advance(blocks: number, nowUs: number): void {
-    const highest = this.#highestSent();
-    const acked = this.#ackedBlock + blocks;
+    const highest = this.#window.highestSent;
+    const acked = this.#window.ackedBlock + blocks;
     // Karn's rule: only a block that went out once tells how long its ACK took.
-    if (acked === this.#nextBlock - 1 && acked > this.#sentBefore) this.#measure(nowUs);
-    this.#ackedBlock = acked;
+    const isFirstCopy = acked > this.#window.sentBefore;
+    if (isFirstCopy) this.#measureUpTo(acked, nowUs);
+    if (isFirstCopy || !this.#wasWindowRepeated) this.#noteDelivery(acked, nowUs);
+    this.#window.ackedBlock = acked;
     this.#noteProgress(nowUs);
     // If the last window went out twice, its second copy may be acknowledged too, and late: taking that
     // for a request would double this window, and the next, for the rest of the transfer.
     this.#mayNack = !this.#wasWindowRepeated;
     this.#wasWindowRepeated = false;
-    if (acked === this.#lastBlock) {
+    if (acked === this.#window.lastBlock) {
       mark("last-block-acknowledged");
       this.#end("complete");
     } else if (acked < highest && this.#isEcho(acked, nowUs)) {
       mark("echo-of-repeated-blocks-moves-window");
+      this.#roundTrip.endBackOff();
     } else {
-      this.#rewindFrom(highest);
-      if (acked === highest) return;
+      this.#window.rewind(highest);
+      if (acked === highest) {
+        this.#pacer?.noteWindow();
+        return;
+      }
       mark("ack-inside-window-resumes-behind-it");
+      this.#pacer?.noteLoss();
       this.#statistics.nacks++;
       // The peer is there and asks, although Karn's rule lets nothing be measured: on a wire that loses
       // some of every window the timeout would never come down again.
@@ -309,7 +312,7 @@ export class Sender {
 
   /** The last ACK came again. It is an echo, or, in a window, a request for all of it. */
   #handleRepeatedAck(nowUs: number): void {
-    if (this.#windowBlocks === 1) {
+    if (this.#pacer === undefined) {
       // RFC 1123 §4.2.3.1, the Sorcerer's Apprentice: only the timer repeats.
       mark("repeated-ack-ignored");
       return;
@@ -319,10 +322,11 @@ export class Sender {
       return;
     }
     mark("window-request-answered-once");
+    this.#pacer.noteLoss();
     this.#mayNack = false;
     this.#wasWindowRepeated = true;
     this.#statistics.nacks++;
-    this.#rewind();
+    this.#window.rewind();
   }
 
   /**
@@ -333,16 +337,25 @@ export class Sender {
    * repetition, as EDK2 does. A wrong guess costs one round trip, or one timeout.
    */
   #isEcho(block: number, nowUs: number): boolean {
-    if (block > this.#sentBefore) return false;
-    return block === this.#sentBefore || !this.#mayBeAnswer(nowUs);
+    if (block > this.#window.sentBefore) return false;
+    return block === this.#window.sentBefore || !this.#mayBeAnswer(nowUs);
   }
 
   /**
-   * Whether an ACK that comes now can have been caused by what was sent last. One that comes sooner than
+   * Whether an ACK that comes now can have been caused by this pass. One that comes sooner than
    * half the shortest round trip was under way already: EDK2 sends one for every block out of order.
    */
   #mayBeAnswer(nowUs: number): boolean {
-    return nowUs - this.#transmitUs > this.#roundTrip.leastUs / 2;
+    return nowUs - this.#window.passUs > this.#roundTrip.leastUs / 2;
+  }
+
+  /** Tells the pacer how long this pass took up to block `acked`. */
+  #noteDelivery(acked: number, nowUs: number): void {
+    const { nextBlock, passBlock, passUs } = this.#window;
+    // A gap is reported by the block behind it: so that one, and the one that is missing, took their time too.
+    const isGap = acked < nextBlock - 1;
+    const blocks = acked - passBlock + (isGap ? 3 : 1);
+    this.#pacer?.noteDelivery(blocks, nowUs - passUs, this.#roundTrip.leastUs);
   }
 
   #noteProgress(nowUs: number): void {
@@ -350,6 +363,11 @@ export class Sender {
     this.#repetitions = 0;
     this.#progressUs = nowUs;
     this.#armDeadline(nowUs);
+  }
+
+  #measureUpTo(acked: number, nowUs: number): void {
+    if (acked === this.#window.nextBlock - 1) this.#measure(nowUs);
+    else this.#roundTrip.noteAtMost(nowUs - this.#window.passUs);
   }
 
   #measure(nowUs: number): void {
@@ -361,6 +379,7 @@ export class Sender {
   #repeat(): void {
     this.#statistics.timeouts++;
     this.#repetitions++;
+    const { timeoutUs } = this.#roundTrip;
     this.#roundTrip.backOff();
     if (!this.#hasHeard && this.#repetitions > this.#unheardRepeatsMax) {
       mark("no-more-repeats-to-a-silent-peer");
@@ -372,9 +391,10 @@ export class Sender {
       return;
     }
     mark("window-repeated-on-timeout");
+    this.#pacer?.noteSilence(timeoutUs);
     this.#mayNack = true;
     this.#wasWindowRepeated = true;
-    this.#rewind();
+    this.#window.rewind();
   }
 
   #repeatOack(): void {
@@ -382,38 +402,18 @@ export class Sender {
     this.#wasOackRepeated = true;
   }
 
-  /** Begins a pass at the first block that the peer does not have. */
-  #rewind(): void {
-    this.#rewindFrom(this.#highestSent());
-  }
-
-  #rewindFrom(highestSent: number): void {
-    this.#sentBefore = highestSent;
-    this.#nextBlock = this.#ackedBlock + 1;
-  }
-
   /** Makes the blocks from `block` on due again, as if they had not been polled. */
   #takeBack(block: number): void {
-    const blocks = this.#nextBlock - block;
+    const blocks = this.#window.nextBlock - block;
+    this.#pacer?.noteSent(-blocks);
     this.#statistics.blocksSent -= blocks;
-    this.#statistics.blocksResent -= this.#repetitionsIn(block, blocks);
-    this.#nextBlock = block;
+    this.#statistics.blocksResent -= this.#window.repetitionsIn(block, blocks);
+    this.#window.nextBlock = block;
   }
 
-  #highestSent(): number {
-    return Math.max(this.#sentBefore, this.#nextBlock - 1);
-  }
-
-  /** How many of `blocks` blocks from `firstBlock` had gone out before this pass. */
-  #repetitionsIn(firstBlock: number, blocks: number): number {
-    return Math.min(Math.max(this.#sentBefore - firstBlock + 1, 0), blocks);
-  }
-
-  /** Blocks of the window that are still to be sent. */
+  /** Blocks that are still to be sent. */
   #blocksDue(): number {
-    if (this.#awaitsOackAck()) return 0;
-    const windowEnd = Math.min(this.#ackedBlock + this.#windowBlocks, this.#lastBlock);
-    return windowEnd - this.#nextBlock + 1;
+    return this.#awaitsOackAck() ? 0 : this.#window.blocksDue;
   }
 
   #armDeadline(nowUs: number): void {

@@ -2,6 +2,7 @@
 // be refused is refused here, before the first reply (RFC 2347: no ERROR after an OACK for what was known before it).
 
 import { assert } from "#base/assert.ts";
+import { at } from "#base/bytes.ts";
 import type { Settings } from "#config/settings.ts";
 import { compilePolicy, Policy } from "#policy/policy.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
@@ -27,6 +28,8 @@ export interface AdmittedRead {
   readonly oack: Uint8Array | undefined;
   readonly fileBytes: number;
   readonly payload: Payload;
+  /** Most blocks of a window in one burst; Infinity for no limit. */
+  readonly burstBlocksMax: number;
   /** The class of bandwidth that a rule chose; empty for none. */
   readonly rateClass: string;
   /** What the log should say of how the file was found; empty for most. */
@@ -41,6 +44,7 @@ interface Source {
   readonly bytes: number;
   readonly text: Uint8Array | undefined;
   /** As in {@link AdmittedRead}. */
+  readonly burstBlocksMax: number;
   readonly rateClass: string;
   readonly remark: string;
 }
@@ -92,7 +96,8 @@ export class Admission {
       const reason = "writes disabled in configuration";
       return refused(request, errorReplies.accessViolation, "write-disabled", reason);
     }
-    const decision = this.#policy.decide(new Question(request, arrival, this.#lookups));
+    const { name } = at(this.#settings.listeners, arrival.listener);
+    const decision = this.#policy.decide(new Question(request, arrival, name, this.#lookups));
     if (!decision.isAllowed) return refuseByPolicy(request, decision);
     const linkBytesMax = this.#link.blockBytesMax(arrival.name, arrival.local);
     if (isWrite && this.#writes !== undefined) {
@@ -101,15 +106,16 @@ export class Admission {
     const { ruling, virtual: text, candidates } = decision;
     const limits = request.mode === "octet" ? this.#limits : this.#netasciiLimits;
     const narrowed = limitsUnder(limits, ruling, linkBytesMax);
-    const { rate: rateClass } = ruling;
+    const { burstBlocksMax, rate: rateClass } = ruling;
     if (text !== undefined) {
-      const source = { fd: NO_FD, bytes: text.length, text, rateClass, remark: "" };
+      const made = { fd: NO_FD, bytes: text.length, text, remark: "" };
+      const source = { ...made, burstBlocksMax, rateClass };
       return this.#serve(request, narrowed, source);
     }
     const fd = this.#finder.open(candidates);
     if (fd >= 0) {
       const { stat, remark } = this.#finder;
-      const source = { fd, bytes: stat.bytes, text, rateClass, remark };
+      const source = { fd, bytes: stat.bytes, text, burstBlocksMax, rateClass, remark };
       return this.#serve(request, narrowed, source);
     }
     if (fd !== UNREADABLE) return refuseOpen(request, fd);
@@ -118,7 +124,7 @@ export class Admission {
   }
 
   #serve(request: Request, limits: GrantLimits, source: Source): AdmittedRead | Refused {
-    const { bytes: fileBytes, remark, rateClass } = source;
+    const { bytes: fileBytes, remark, burstBlocksMax, rateClass } = source;
     const { fileBytesMax } = this.#settings;
     if (fileBytesMax > 0 && fileBytes > fileBytesMax) {
       this.#drop(source);
@@ -132,7 +138,17 @@ export class Admission {
     if (request.mode === "octet") {
       const framing = Framing.packets(chunkBytes, grant.blockBytes, grant.rolloverTo);
       const payload = new OctetPayload(this.#cache, this.#hold(source, framing));
-      return { kind: "read", request, grant, oack, fileBytes, payload, rateClass, remark };
+      return {
+        kind: "read",
+        request,
+        grant,
+        oack,
+        fileBytes,
+        payload,
+        burstBlocksMax,
+        rateClass,
+        remark,
+      };
     }
     const ring = this.#cache.reserve();
     if (ring < 0) {
@@ -141,7 +157,17 @@ export class Admission {
     }
     const file = this.#hold(source, Framing.raw(chunkBytes));
     const payload = new NetasciiPayload(this.#cache, file, ring, grant);
-    return { kind: "read", request, grant, oack, fileBytes, payload, rateClass, remark };
+    return {
+      kind: "read",
+      request,
+      grant,
+      oack,
+      fileBytes,
+      payload,
+      burstBlocksMax,
+      rateClass,
+      remark,
+    };
   }
 
   #hold({ fd, text }: Source, framing: Framing): CachedFile {

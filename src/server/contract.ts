@@ -4,6 +4,7 @@
 import type { MessagePort } from "node:worker_threads";
 
 import type { Settings } from "#config/settings.ts";
+import type { ListenerSockets } from "#io/sockets.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
 import type { LimitMemory } from "./limit-memory.ts";
@@ -15,6 +16,8 @@ export interface WorkerStart {
   readonly orders: MessagePort;
   /** No other thread of the process has this number, and earlier ones have lower ones. */
   readonly life: number;
+  /** What an earlier thread has found out about this kernel; undefined where that is still to be tried. */
+  readonly fastPaths: FastPaths | undefined;
 }
 
 /** Everything a shard needs to start. */
@@ -22,10 +25,8 @@ export interface ShardInit {
   readonly shardIndex: number;
   /** What it begins with. A reload brings others. */
   readonly terms: ShardTerms;
-  /** A non-blocking UDP socket bound to the service port. */
-  readonly serviceFd: number;
-  /** Non-blocking UDP sockets for transfers; empty in single-port mode. */
-  readonly transferFds: readonly number[];
+  /** The sockets of each listener, in the order of `settings.listeners`. */
+  readonly listeners: readonly ListenerSockets[];
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
   /** The rings of this shard's disk threads. */
@@ -295,8 +296,26 @@ export interface LimitRecord {
   readonly refused: number;
 }
 
+/** Messages that the kernel would not send. Their transfers repeat them, as what is lost on the wire. */
+export interface SendFaultRecord {
+  readonly kind: "send-fault";
+  readonly timeMs: number;
+  /** The kernel's answer by its C name. */
+  readonly errno: string;
+  /** What that usually means; may be empty. */
+  readonly meaning: string;
+  /** How many since the last record. */
+  readonly messages: number;
+}
+
 export type ShardRecord =
-  LimitRecord | TransferRecord | RequestRecord | UploadRecord | UploadRequestRecord | RefusalRecord;
+  | LimitRecord
+  | TransferRecord
+  | RequestRecord
+  | UploadRecord
+  | UploadRequestRecord
+  | RefusalRecord
+  | SendFaultRecord;
 
 /** A message from a shard to the supervisor. */
 export type ShardMessage =

@@ -11,7 +11,10 @@ const AF_INET = 2;
 /** Of the 32-bit Fowler–Noll–Vo hash. */
 export const FNV_PRIME = 0x01000193;
 
-/** Maps up to `capacity` keys to slots 0 … capacity − 1. A key is a socket's number and a raw 32-byte sockaddr. */
+/**
+ * Maps up to `capacity` keys to slots 0 … capacity − 1. A key is a socket's number and a raw 32-byte sockaddr. Several slots may have
+ * the same key.
+ */
 export class PeerTable {
   readonly #mask: number;
   readonly #slots: Int32Array;
@@ -30,7 +33,7 @@ export class PeerTable {
     this.#hashes = new Int32Array(capacity);
   }
 
-  /** The slot of the key, or −1. The sockaddr begins at `offset` of `bytes`. */
+  /** A slot of the key, or −1. The sockaddr begins at `offset` of `bytes`. */
   find(socket: number, bytes: Uint8Array, offset: number): number {
     const hash = hashOf(socket, bytes, offset);
     for (let index = hash & this.#mask; ; index = (index + 1) & this.#mask) {
@@ -41,7 +44,23 @@ export class PeerTable {
     }
   }
 
-  /** Adds the key, which is not in the table, for `slot`, which has no key. */
+  /** As {@link find}, the first slot that `isWanted`. */
+  findWanted(
+    socket: number,
+    bytes: Uint8Array,
+    offset: number,
+    isWanted: (slot: number) => boolean,
+  ): number {
+    const hash = hashOf(socket, bytes, offset);
+    for (let index = hash & this.#mask; ; index = (index + 1) & this.#mask) {
+      const slot = i32At(this.#slots, index);
+      if (slot === EMPTY) return EMPTY;
+      if (i32At(this.#hashes, slot) !== hash || !this.#isKey(slot, socket, bytes, offset)) continue;
+      if (isWanted(slot)) return slot;
+    }
+  }
+
+  /** Adds the key for `slot`, which has none. */
   insert(slot: number, socket: number, bytes: Uint8Array, offset: number): void {
     const hash = hashOf(socket, bytes, offset);
     let index = hash & this.#mask;

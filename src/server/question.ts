@@ -13,6 +13,8 @@ import type { Request } from "#protocol/request.ts";
 export interface Arrival {
   readonly name: Uint8Array;
   readonly local: Uint8Array;
+  /** The number of the listener, which is that of its service socket: requests are refused from there. */
+  readonly listener: number;
   readonly nowUs: number;
 }
 
@@ -26,18 +28,21 @@ export class Question implements Asking {
   readonly name: ByteString;
   readonly isWrite: boolean;
   readonly mode: Asking["mode"];
+  readonly listener: string;
   readonly #arrival: Arrival;
   readonly #lookups: Lookups;
   #client: Address | undefined;
   #mac: string | undefined;
   #isMacKnown = false;
 
-  constructor(request: Request, arrival: Arrival, lookups: Lookups) {
+  /** `listener` is the name of the one that the request came in by. */
+  constructor(request: Request, arrival: Arrival, listener: string, lookups: Lookups) {
     const { name, nameBytes } = request;
     // As long as its bytes, it is ASCII or was read byte by byte: a byte string either way, which costs nothing.
     this.name = name.length === nameBytes.length ? name : byteString(nameBytes);
     this.isWrite = request.kind === "write";
     this.mode = request.mode;
+    this.listener = listener;
     this.#arrival = arrival;
     this.#lookups = lookups;
   }

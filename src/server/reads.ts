@@ -1,6 +1,7 @@
 // From what was admitted to a running transfer (server layer): how the grant and the settings make a sender.
 // Pure assembly; the shard starts it.
 
+import type { Random } from "#base/random.ts";
 import type { Settings } from "#config/settings.ts";
 import { dataHeaderBytes } from "#protocol/packet.ts";
 import { Sender } from "#protocol/sender.ts";
@@ -14,6 +15,8 @@ export interface ReadTerms {
   /** Whether the very same request was served in full a moment ago. */
   readonly isRepetition: boolean;
   readonly blocksPerMessage: number;
+  /** Where jitter comes from. */
+  readonly random: Random;
 }
 
 /** What a transfer of either kind begins with. */
@@ -29,15 +32,18 @@ export function exchangeOf(
 export function readTransfer(
   admitted: AdmittedRead,
   exchange: Exchange,
-  { settings, isRepetition, blocksPerMessage }: ReadTerms,
+  { settings, isRepetition, blocksPerMessage, random }: ReadTerms,
 ): ReadTransfer {
-  const { request, grant, oack, fileBytes, payload } = admitted;
+  const { request, grant, oack, fileBytes, payload, burstBlocksMax } = admitted;
   const sender = new Sender({
     blockBytes: grant.blockBytes,
     windowBlocks: grant.windowBlocks,
+    isPaced: settings.isPaced,
+    burstBlocksMax,
     rolloverTo: grant.rolloverTo,
     timeoutUs: grant.timeoutUs,
     firstTimeoutUs: settings.timeoutMs * 1000,
+    random,
     patienceUs: settings.patienceMs * 1000,
     hasOack: oack !== undefined,
     unheardRepeatsMax: unheardRepeats(admitted, settings.limits.unansweredBytesMax),
@@ -52,6 +58,7 @@ export function readTransfer(
     sender,
     isRepetition,
     blocksPerMessage,
+    wasRefused: false,
     isEndKnown: payload.lastBlock !== Infinity,
   };
 }

@@ -198,8 +198,11 @@ function uploadOutcome({ receiver, intake }: WriteTransfer): string {
  * request that comes late, after it was served, looks like that too: it is served once more, because a client may well ask twice
  * from one port, and only the silence tells that nobody wanted it.
  */
-function outcomeOf({ sender, isRepetition }: ReadTransfer): string {
-  const { outcome, hasHeard } = sender;
+function outcomeOf({ sender, isRepetition, wasRefused }: ReadTransfer): string {
+  const { hasHeard } = sender;
+  // A last block that never left this machine is not one whose ACK was lost.
+  const isUnsent = sender.outcome === "complete-unacknowledged" && wasRefused;
+  const outcome = isUnsent ? "gave-up" : sender.outcome;
   const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
   if (isSilent && !hasHeard && isRepetition) return "late-repetition";
   return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;

@@ -2,6 +2,7 @@
 // recorded, and what is granted gets a slot, a socket and its state machine.
 
 import { assert } from "#base/assert.ts";
+import type { Random } from "#base/random.ts";
 import type { Garbage } from "#io/garbage.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 
@@ -35,12 +36,11 @@ export interface RequestScope {
   readonly bandwidth: Bandwidth;
   readonly garbage: Garbage;
   readonly ids: TransferIds;
+  /** Where the jitter of transfers comes from. */
+  readonly random: Random;
   /** Told of the end of a transfer that a request has replaced. */
   readonly listener: Pick<TransmitListener, "handleEnd">;
 }
-
-/** Requests come in by the service socket, and are refused from it. */
-const SERVICE = 0;
 
 export class Requests {
   readonly #scope: RequestScope;
@@ -55,13 +55,13 @@ export class Requests {
    */
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
     const { transfers, transmitter, listener, garbage, reception, counters, limits } = this.#scope;
-    const { name, local, nowUs } = arrival;
+    const { name, local, listener: service, nowUs } = arrival;
     garbage.noteRequest();
     if (!limits.mayAsk(arrival, reception.settings)) {
       this.#turnAway("requests", arrival);
       return;
     }
-    const previous = transfers.findAnywhere(name);
+    const previous = transfers.findAnywhere(arrival);
     if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
@@ -73,7 +73,7 @@ export class Requests {
       listener.handleEnd(previous);
     }
     if (isDraining) {
-      transmitter.reply(SERVICE, name, local, errorReplies.shuttingDown.datagram);
+      transmitter.reply(service, name, local, errorReplies.shuttingDown.datagram);
       return;
     }
     const limit = limits.reached(arrival, reception.settings);
@@ -90,7 +90,8 @@ export class Requests {
   #turnAway(limit: LimitName, arrival: Arrival): void {
     const { limits, reception, transmitter } = this.#scope;
     if (!limits.turnAway(limit, arrival, reception.settings)) return;
-    transmitter.reply(SERVICE, arrival.name, arrival.local, errorReplies.busy.datagram);
+    const { name, local, listener: service } = arrival;
+    transmitter.reply(service, name, local, errorReplies.busy.datagram);
   }
 
   #refuse(refused: Refused, arrival: Arrival): void {
@@ -99,7 +100,8 @@ export class Requests {
     countRefusal(counters, refused.cause);
     records.add(refusalRecord(arrival, refused));
     if (refused.reply === undefined) return;
-    transmitter.reply(SERVICE, arrival.name, arrival.local, refused.reply.datagram);
+    const { name, local, listener: service } = arrival;
+    transmitter.reply(service, name, local, refused.reply.datagram);
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
@@ -109,7 +111,7 @@ export class Requests {
     const exchange = exchangeOf(admitted, {
       id: ids.next(),
       slot,
-      socket: transfers.socketFor(arrival.name),
+      socket: transfers.socketFor(arrival.name, arrival.listener),
       name: arrival.name.slice(),
       local: arrival.local.slice(),
       requestBytes,
@@ -133,13 +135,14 @@ export class Requests {
   }
 
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
-    const { records, reception, transfers, transmitter } = this.#scope;
+    const { records, reception, transfers, transmitter, random } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
     records.add(requestRecord(exchange, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),
       blocksPerMessage: transmitter.blocksPerMessage(admitted.grant.blockBytes),
+      random,
     });
     transfer.sender.start(startUs);
     return transfer;

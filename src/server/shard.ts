@@ -2,7 +2,8 @@
 // expire timers, send. Nothing on the packet path allocates, logs or waits for a disk.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { at, i32At } from "#base/bytes.ts";
+import { Random } from "#base/random.ts";
 import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
@@ -36,6 +37,7 @@ import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { Requests } from "./requests.ts";
+import { Sockets } from "./sockets.ts";
 import { Timers } from "./timers.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
@@ -51,8 +53,6 @@ const DATA_BYTES = 65_536;
 /** How long cut-off uploads may take to be removed: less than a stop is given (supervisor.ts). */
 const CLEAN_UP_US = 300_000;
 
-const SERVICE = 0;
-
 const { bounds: receiveBounds = [] } = measures.receiveBatch;
 
 /** See above. `run` returns when the shard was told to end. */
@@ -63,6 +63,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #pulse: Pulse;
   readonly #counters: Counters;
   readonly #waiter: Waiter;
+  readonly #sockets: Sockets;
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
@@ -84,6 +85,8 @@ export class Shard implements TransmitListener, WritesListener {
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
   readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
+  /** Listeners with requests that this turn has not read yet. */
+  readonly #asked: Int32Array;
   #inbox: Inbox;
   #datagramBytes: number;
   #isDraining = false;
@@ -114,7 +117,9 @@ export class Shard implements TransmitListener, WritesListener {
     this.#isBatching = fastPaths.recvmmsg.isOn;
     this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
     this.#inbox = this.#createInbox();
-    const fds = [init.serviceFd, ...init.transferFds];
+    this.#sockets = new Sockets(init.listeners);
+    const { fds } = this.#sockets;
+    this.#asked = new Int32Array(this.#sockets.listeners);
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn, kernel));
     this.#waiter = new Waiter(settings.spinUs, kernel);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
@@ -133,7 +138,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#reception = new Reception(
       {
         shardIndex: init.shardIndex,
-        serviceFd: init.serviceFd,
+        serviceFd: at(fds, 0),
         kernel,
         lookups: { interfaces: new Interfaces(kernel), neighbours: new Neighbours(kernel) },
         cache: this.#cache,
@@ -142,15 +147,13 @@ export class Shard implements TransmitListener, WritesListener {
       },
       init.terms,
     );
-    this.#transfers = new Transfers(settings.transfersMax, init.transferFds.length);
+    this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
     this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
     const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
-    this.#limits = new RequestLimits({
-      counts,
-      transfers: this.#transfers,
-      counters: this.#counters,
-      records: this.#records,
-    });
+    const counters = this.#counters;
+    const records = this.#records;
+    const transfers = this.#transfers;
+    this.#limits = new RequestLimits({ counts, transfers, counters, records });
     this.#bandwidth = new Bandwidth(shaper, counts, settings.limits);
     this.#transmitter = new Transmitter(
       this.#outboxes,
@@ -164,7 +167,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#gauges = new Gauges(
       this.#counters,
       {
-        transfers: this.#transfers,
+        transfers,
         transmitter: this.#transmitter,
         cache: this.#cache,
         waiter: this.#waiter,
@@ -173,22 +176,23 @@ export class Shard implements TransmitListener, WritesListener {
       this.#nowUs,
     );
     this.#ends = new Ends({
-      counters: this.#counters,
-      records: this.#records,
+      counters,
+      records,
       hashes: new FileHashes(this.#disk, this.#cache),
       reception: this.#reception,
     });
     this.#orders = new Orders(owner, this.#control, this.#transfers.bySlot, this.#wake);
     this.#requests = new Requests({
       reception: this.#reception,
-      transfers: this.#transfers,
+      transfers,
       transmitter: this.#transmitter,
-      records: this.#records,
-      counters: this.#counters,
+      records,
+      counters,
       limits: this.#limits,
       bandwidth: this.#bandwidth,
       garbage: this.#garbage,
       ids: new TransferIds(this.#control, init.shardIndex, settings.workers),
+      random: new Random(kernel.randomSeed()),
       listener: this,
     });
   }
@@ -268,7 +272,7 @@ export class Shard implements TransmitListener, WritesListener {
     const ready = this.#waiter.wait(this.#nowUs, untilUs);
     this.#pulse.work();
     this.#nowUs = this.#platform.kernel.nowUs();
-    let isAsked = false;
+    let asked = 0;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
       if (socket === this.#outboxes.length) {
@@ -280,11 +284,11 @@ export class Shard implements TransmitListener, WritesListener {
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
       if (!this.#waiter.isReadable(index)) continue;
-      if (socket === SERVICE) isAsked = true;
+      if (this.#sockets.isService(socket)) this.#asked[asked++] = socket;
       else this.#receive(socket);
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
-    if (isAsked) this.#receive(SERVICE);
+    for (let index = 0; index < asked; index += 1) this.#receive(i32At(this.#asked, index));
     const { writes } = this.#reception;
     if (writes === undefined) this.#disk.reap();
     else writes.reap();
@@ -356,11 +360,12 @@ export class Shard implements TransmitListener, WritesListener {
     const start = inbox.start(index);
     const { u8 } = inbox;
     const kind = packetKind(u8, length, start);
-    if (socket === SERVICE && (kind === Opcode.rrq || kind === Opcode.wrq)) {
-      this.#handleRequest(index, u8.subarray(start, start + length));
+    if ((kind === Opcode.rrq || kind === Opcode.wrq) && this.#sockets.isService(socket)) {
+      this.#handleRequest(socket, index, u8.subarray(start, start + length));
       return;
     }
-    const transfer = this.#transfers.find(socket, u8, inbox.name(index));
+    if (this.#transfers.hasTwins) this.#readAddresses(index);
+    const transfer = this.#transfers.find(socket, u8, inbox.name(index), this.#local);
     if (transfer === undefined) {
       this.#handleStray(socket, index, kind);
       return;
@@ -389,10 +394,10 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transmitter.reply(socket, this.#name, this.#local, reply.datagram);
   }
 
-  #handleRequest(index: number, bytes: Uint8Array): void {
+  #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
-    const arrival = { name: this.#name, local: this.#local, nowUs: this.#nowUs };
+    const arrival = { name: this.#name, local: this.#local, listener, nowUs: this.#nowUs };
     this.#requests.handle(bytes, length, arrival, this.#isDraining);
   }
 
@@ -438,6 +443,7 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #report(): void {
+    for (const fault of this.#transmitter.sendFaults.untold(this.#nowUs)) this.#records.add(fault);
     this.#records.flush();
     this.#gauges.publish(this.#nowUs);
   }

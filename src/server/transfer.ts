@@ -14,7 +14,7 @@ export interface Exchange {
   /** Its number in records; see TransferIds in progress.ts. */
   readonly id: number;
   readonly slot: number;
-  /** Which socket it speaks from: 0 is the service socket. */
+  /** Which socket it speaks from: its number in sockets.ts. */
   readonly socket: number;
   /** The client's raw sockaddr. */
   readonly name: Uint8Array;
@@ -46,6 +46,8 @@ export interface ReadTransfer extends Exchange {
   readonly isRepetition: boolean;
   /** Most blocks in one message; 1 where the kernel does not segment for this peer. */
   blocksPerMessage: number;
+  /** Whether the kernel would not send the last message of blocks. */
+  wasRefused: boolean;
   /** Whether the sender has been told of {@link Payload.lastBlock}. */
   isEndKnown: boolean;
 }

@@ -2,8 +2,9 @@
 // that no peer starves; and gives back to its sender what the kernel or the disk would not have.
 
 import { assert } from "#base/assert.ts";
-import { at } from "#base/bytes.ts";
+import { at, i32At } from "#base/bytes.ts";
 import { IntRing } from "#base/ring.ts";
+import { TimerWheel } from "#base/timer-wheel.ts";
 import { type Outbox, Refusal, type RefusalListener, segmentsPerMessage } from "#io/outbox.ts";
 import type { Shaper } from "#policy/shaper.ts";
 import { wireBlock } from "#protocol/blocks.ts";
@@ -15,10 +16,13 @@ import { isTemporary } from "#storage/payload.ts";
 
 import type { Counters } from "./counters.ts";
 import { Counter, measures } from "./measures.ts";
+import { SendFaults } from "./send-faults.ts";
 import type { ReadTransfer, Transfer, WriteTransfer } from "./transfer.ts";
 
 /** Most messages that one turn sends before it looks for datagrams again: four full batches. */
 const MESSAGES_PER_TURN = 256;
+/** The ticks of paced windows: half of the 100 µs or so that separate two bursts of eight blocks on 1 Gbit/s. */
+const RELEASE_TICK_US = 64;
 
 const { bounds: sendBounds = [] } = measures.sendBatch;
 
@@ -44,8 +48,13 @@ export class Transmitter implements RefusalListener {
   readonly #ready: IntRing;
   readonly #blocked: IntRing;
   readonly #disk: IntRing;
+  /** When paced windows go on, by slot; and the slots that are due. */
+  readonly #releases: TimerWheel;
+  readonly #released: Int32Array = new Int32Array(MESSAGES_PER_TURN);
   /** The ACK in hand; copied when it is queued. */
   readonly #ack: Uint8Array = new Uint8Array(ackBytes);
+  /** What the kernel would not send. */
+  readonly sendFaults: SendFaults = new SendFaults();
   #canSegment: boolean;
   #isShaperFirst = false;
   #nowUs = 0;
@@ -70,6 +79,7 @@ export class Transmitter implements RefusalListener {
     this.#ready = new IntRing(transfers.length);
     this.#blocked = new IntRing(transfers.length);
     this.#disk = new IntRing(transfers.length);
+    this.#releases = new TimerWheel(transfers.length, 0, RELEASE_TICK_US);
   }
 
   /** Whether {@link turn} has work at once. */
@@ -77,9 +87,9 @@ export class Transmitter implements RefusalListener {
     return this.#ready.length > 0 || this.#shaper.nextUs <= this.#nowUs;
   }
 
-  /** When {@link turn} has work for whoever waits for bandwidth; Infinity if nobody does. */
+  /** When {@link turn} has work for whoever waits for bandwidth, or whose paced window goes on; Infinity if nobody does. */
   get nextUs(): number {
-    return this.#shaper.nextUs;
+    return Math.min(this.#shaper.nextUs, this.#releases.nextUs());
   }
 
   /** Transfers that may have something to send. */
@@ -127,6 +137,7 @@ export class Transmitter implements RefusalListener {
 
   /** `transfer` ends: no queue names it any more. */
   forget(transfer: Transfer): void {
+    this.#releases.cancel(transfer.slot);
     if (transfer.isShaped) this.#shaper.detach(transfer.slot);
     if (!transfer.isQueued) return;
     for (const queue of [this.#ready, this.#blocked, this.#disk]) queue.remove(transfer.slot);
@@ -145,6 +156,7 @@ export class Transmitter implements RefusalListener {
   /** Sends up to {@link MESSAGES_PER_TURN} messages, and lets go of the turn's cache addresses. */
   turn(nowUs: number): void {
     this.#nowUs = nowUs;
+    this.#release();
     for (let left = this.#disk.length; left > 0; left -= 1) this.#ready.push(this.#disk.shift());
     for (let budget = MESSAGES_PER_TURN; budget > 0; budget -= 1) {
       const slot = this.#nextSlot();
@@ -171,12 +183,17 @@ export class Transmitter implements RefusalListener {
   }
 
   /** A message was not sent: each cause has one fate. Called by {@link Outbox.flush}. */
-  handleRefusal(refusal: number, owner: number, firstBlock: number): void {
+  handleRefusal(refusal: number, owner: number, firstBlock: number, result: number): void {
     const transfer = owner < 0 ? undefined : this.#transfers[owner];
     if (refusal === Refusal.segmentationOff) this.#canSegment = false;
-    if (refusal === Refusal.lost) this.#counters.add(Counter.sendsLost, 1);
-    // What was lost on the way out is repeated by the timer, like what is lost on the wire.
-    if (transfer === undefined || refusal === Refusal.lost) return;
+    if (refusal === Refusal.lost) {
+      // The timer repeats it, like what is lost on the wire.
+      this.#counters.add(Counter.sendsLost, 1);
+      this.sendFaults.note(result);
+      if (transfer?.kind === "read") transfer.wasRefused = true;
+      return;
+    }
+    if (transfer === undefined) return;
     if (transfer.kind === "write") {
       transfer.receiver.handleUnsent();
       this.enqueue(transfer);
@@ -218,8 +235,7 @@ export class Transmitter implements RefusalListener {
     switch (sender.pollTransmit(transfer.blocksPerMessage, this.#nowUs)) {
       case Transmit.data:
         if (!this.#gather(transfer, outbox)) return;
-        if (sender.isTransmitDue) this.enqueue(transfer);
-        else this.#listener.handleIdle(transfer);
+        this.#goOn(transfer);
         return;
       case Transmit.oack:
         this.#sendWhole(transfer, outbox, transfer.oack, transfer.slot);
@@ -228,8 +244,30 @@ export class Transmitter implements RefusalListener {
         this.#sendWhole(transfer, outbox, sender.errorReply?.datagram, -1);
         return;
       case Transmit.none:
-        if (sender.outcome === "running") this.#listener.handleIdle(transfer);
+        if (sender.outcome === "running") this.#goOn(transfer);
         else this.#listener.handleEnd(transfer);
+    }
+  }
+
+  /** Queues `transfer` again if it has more to send now, or later if that is a paced window, or lets it be. */
+  #goOn(transfer: ReadTransfer): void {
+    const { sender, slot } = transfer;
+    const isDue = sender.isTransmitDue;
+    if (isDue && sender.releaseUs <= this.#nowUs) {
+      this.enqueue(transfer);
+      return;
+    }
+    if (isDue) this.#releases.arm(slot, sender.releaseUs);
+    this.#listener.handleIdle(transfer);
+  }
+
+  /** Queues the transfers whose paced windows go on by now. */
+  #release(): void {
+    const count = this.#releases.expire(this.#nowUs, this.#released, MESSAGES_PER_TURN);
+    for (let index = 0; index < count; index += 1) {
+      const transfer = this.#transfers[i32At(this.#released, index)];
+      assert(transfer !== undefined, "a release is cancelled with its transfer");
+      this.enqueue(transfer);
     }
   }
 
@@ -294,6 +332,7 @@ export class Transmitter implements RefusalListener {
     const { firstBlock, blockCount } = sender;
     const segmentBytes = blockCount > 1 ? grant.blockBytes + dataHeaderBytes : 0;
     outbox.begin(transfer.name, transfer.local, segmentBytes, slot, firstBlock);
+    transfer.wasRefused = false;
     const gathered = payload.gather(outbox, firstBlock, blockCount);
     this.#counters.add(Counter.datagramsSent, gathered);
     this.#counters.add(Counter.bytesSent, outbox.messageBytes);

@@ -19,13 +19,13 @@ import { Shard } from "./shard.ts";
 assert(parentPort !== null, "this file runs as a worker");
 parentPort.once("message", serve);
 
-function serve({ init, terms, orders, life }: WorkerStart): void {
+function serve({ init, terms, orders, life, fastPaths: known }: WorkerStart): void {
   const { shardIndex, control } = init;
   holdAs(init.holdings, holderOf(shardIndex, life));
   const { settings } = init.terms;
   Atomics.store(new Int32Array(control), ControlWord.threadId, threadId());
   if (settings.workerAffinity) pinThread(shardIndex);
-  const paths = fastPaths(settings);
+  const paths = known ?? fastPaths(settings);
   const shard = new Shard(init, paths, {
     deliver: (records) => say({ kind: "records", shardIndex, records }),
     newestTerms: () => (received(terms) as readonly ShardTerms[]).at(-1),

@@ -1,6 +1,7 @@
 // The uploads of one shard (server layer): decides write requests, ties each upload to its receiver, and reports its end when
 // the disk has said what became of it. Everything that can be refused is refused before the first reply.
 
+import { Random } from "#base/random.ts";
 import type { Settings } from "#config/settings.ts";
 import { peerAddressText } from "#io/inbox.ts";
 import type { Kernel } from "#io/kernel.ts";
@@ -58,6 +59,7 @@ const DALLY_US = 10_000_000;
 export class Writes implements UploadListener {
   readonly #uploads: Uploads;
   readonly #listener: WritesListener;
+  readonly #random: Random;
   readonly #transfers: Map<Upload, WriteTransfer> = new Map();
   #settings: Settings;
   #policy: UploadPolicy;
@@ -78,12 +80,13 @@ export class Writes implements UploadListener {
     this.#policy = new UploadPolicy(settings.uploads);
     this.#limits = writeLimits(settings);
     this.#listener = listener;
+    this.#random = new Random(kernel.randomSeed());
     this.#uploads = new Uploads(
       {
         rootFd,
         rules: uploadLookupRules(settings, terms.linkTargetFds),
         disk,
-        ledger: new UploadLedger(ledger, shard, quotasOf(settings), kernel.dateMs),
+        ledger: new UploadLedger(ledger, shard, quotasOf(settings), () => kernel.nowUs() / 1000),
         bufferBytesMax: settings.uploadBytesMax / settings.workers,
       },
       this,
@@ -144,6 +147,7 @@ export class Writes implements UploadListener {
       rolloverTo: grant.rolloverTo,
       timeoutUs: grant.timeoutUs,
       firstTimeoutUs: this.#settings.timeoutMs * 1000,
+      random: this.#random,
       patienceUs: this.#settings.uploads.patienceMs * 1000,
       firstReply: admitted.oack === undefined ? "ack-0" : "oack",
       dallyUs: DALLY_US,

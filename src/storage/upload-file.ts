@@ -74,10 +74,10 @@ export class UploadFile {
   readonly hidden: string;
   /** The hidden name of its predecessor on its way to being a version. */
   readonly kept: string = createHiddenName();
-  /** Whether nothing had the name at the beginning. */
-  readonly isNew: boolean;
+  /** Whether nothing had the name, as far as is known: see {@link measureReplaced}. */
+  isNew: boolean;
   /** Bytes of the file that goes when this one comes: the present one, or its oldest version. */
-  readonly replacedBytes: number;
+  replacedBytes: number;
   /** What has a hidden name on the disk now: the file itself, its predecessor. */
   isHidden: boolean;
   isKept = false;
@@ -194,6 +194,21 @@ function admit(folderFd: number, leaf: ByteString, plan: UploadPlan, previous: F
   if (previous.isLink) return UploadRefusal.outside;
   if (!previous.isRegular) return UploadRefusal.denied;
   return plan.mayOverwrite ? spaceRefusal(folderFd, plan) : UploadRefusal.exists;
+}
+
+/**
+ * Looks once more at what the file is about to replace: where several may write one name at a time, another one has perhaps been
+ * published since this one began. Two that are published at one moment may still both miss each other.
+ */
+export function measureReplaced(file: UploadFile): void {
+  const { folderFd, versionsFd, leaf, plan } = file;
+  const fd = openEntry(folderFd, leaf);
+  if (fd < 0) return;
+  const present = new FileStat();
+  statFd(fd, present);
+  closeFd(fd);
+  file.isNew = false;
+  file.replacedBytes = replacedBytesOf(versionsFd, leaf, plan, present.bytes);
 }
 
 /** Bytes of what goes when a file of `bytes` is replaced. */

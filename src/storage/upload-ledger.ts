@@ -2,6 +2,7 @@
 // bytes are in use. Every entry is made under one lock, held for microseconds; what a dead shard held is given back.
 
 import { f64At, i32At } from "#base/bytes.ts";
+import { monotonicClockUs } from "#ffi/process.ts";
 
 import { HIDDEN_WORDS } from "./upload-name.ts";
 
@@ -90,7 +91,7 @@ export class UploadLedger {
     memory: SharedArrayBuffer,
     shard: number,
     quotas: UploadQuotas,
-    nowMs: () => number = Date.now,
+    nowMs: () => number = () => monotonicClockUs() / 1000,
   ) {
     this.#words = new Int32Array(memory);
     this.#floats = new Float64Array(memory);

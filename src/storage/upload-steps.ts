@@ -10,7 +10,7 @@ import { Errno } from "#ffi/errno.ts";
 import { Advice } from "#ffi/file.ts";
 
 import { DIGEST_BYTES, HashCall } from "./disk-job.ts";
-import type { UploadFile } from "./upload-file.ts";
+import { measureReplaced, type UploadFile } from "./upload-file.ts";
 import { UploadRefusal, uploadRefusalOf } from "./upload-refusal.ts";
 
 /** A job for a disk thread: the call, and its arguments. */
@@ -95,6 +95,7 @@ function* replaceSteps(file: UploadFile): Steps {
     if (linked < 0) return uploadRefusalOf(linked);
     file.isHidden = true;
   }
+  if (file.plan.isShared) measureReplaced(file);
   if (file.plan.versionsMax > 0) {
     const kept = yield* versionSteps(file);
     if (kept < 0) return kept;

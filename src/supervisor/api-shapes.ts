@@ -126,7 +126,7 @@ const table = {
     uptime_ms: { is: "integer" },
     state: { is: "word", of: ["starting", "serving", "impaired", "draining"] },
     because: { is: "string", about: "Why it is not serving; empty if it is." },
-    address: { is: "string" },
+    address: { is: "string", about: "Where it listens; several are separated by commas." },
     root_dir: { is: "string" },
     workers: { is: "integer" },
     workers_replaced: { is: "integer" },

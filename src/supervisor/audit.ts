@@ -6,6 +6,7 @@ import { printable } from "#base/printable.ts";
 import type {
   RefusalRecord,
   RequestRecord,
+  SendFaultRecord,
   ShardRecord,
   TransferRecord,
   UploadRecord,
@@ -59,7 +60,8 @@ export function auditEvents(
 ): readonly AuditEvent[] {
   const events = recordEvents(record);
   if (boot === undefined) return events;
-  const all = isFirst ? [connectionEvent(record), ...events] : events;
+  const isConnection = isFirst && record.kind !== "send-fault";
+  const all = isConnection ? [connectionEvent(record), ...events] : events;
   return all.map((event) => eventOf(boot, event));
 }
 
@@ -84,6 +86,8 @@ function recordEvents(record: ShardRecord): readonly AuditEvent[] {
       return [uploadEvent(record)];
     case "refusal":
       return [refusalEvent(record)];
+    case "send-fault":
+      return [sendFaultEvent(record)];
     case "limit":
       return [limitEvent(record)];
     default:
@@ -91,7 +95,18 @@ function recordEvents(record: ShardRecord): readonly AuditEvent[] {
   }
 }
 
-function connectionEvent(record: ShardRecord): AuditEvent {
+/** The kernel would not send: the clients wait, and an administrator can help. */
+export function sendFaultEvent(record: SendFaultRecord): AuditEvent {
+  const { timeMs, errno, meaning, messages } = record;
+  return {
+    eventType: "send_refused",
+    severity: "warn",
+    timeMs,
+    fields: { errno, meaning, messages },
+  };
+}
+
+function connectionEvent(record: Exclude<ShardRecord, SendFaultRecord>): AuditEvent {
   const isWrite = record.kind === "refusal" ? record.isWrite : record.kind.startsWith("upload");
   const fields = { client_addr: record.peer, opcode: isWrite ? "WRQ" : "RRQ" };
   return { eventType: "connection_initiated", severity: "info", timeMs: record.timeMs, fields };

@@ -4,15 +4,15 @@
 import { opendirSync } from "node:fs";
 
 import { printable } from "#base/printable.ts";
+import type { BoundListener } from "#io/sockets.ts";
 import type { FastPaths } from "#server/contract.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {
   readonly version: string;
   readonly rootDir: string;
-  /** `address:port`, IPv6 in brackets, as bound. */
-  readonly address: string;
-  readonly isWildcard: boolean;
+  /** Where it listens, at least one place. */
+  readonly listeners: readonly BoundListener[];
   readonly workers: number;
   readonly fastPaths: FastPaths;
   /** Which names may be uploaded, and the folder that they go to; undefined where none may. */
@@ -26,7 +26,7 @@ export interface BannerFacts {
 export function bannerText(facts: BannerFacts): string {
   const workers = facts.workers === 1 ? "1 worker" : `${facts.workers} workers`;
   const lines = [
-    `snow-owl-tftp ${facts.version} serving ${facts.rootDir} on ${facts.address} (UDP)`,
+    `snow-owl-tftp ${facts.version} serving ${facts.rootDir} on ${placesText(facts)} (UDP)`,
     `${workers}; ${fastPathText(facts.fastPaths)}`,
   ];
   if (facts.uploads !== undefined) {
@@ -65,6 +65,13 @@ export function exampleFileOf(rootDir: string): string | undefined {
 /** A guess: enough for any tidy root, quick in one with a million files. */
 const ENTRIES_SEEN_MAX = 1000;
 
+function placesText({ listeners }: BannerFacts): string {
+  const places = listeners.map(({ address, interface: device }) =>
+    device === undefined ? address : `${address} by ${device}`,
+  );
+  return places.join(", ");
+}
+
 function fastPathText(paths: FastPaths): string {
   const entries = Object.entries(paths);
   const on = entries.filter(([, path]) => path.isOn).map(([name]) => name);
@@ -75,10 +82,13 @@ function fastPathText(paths: FastPaths): string {
   return [...parts, ...off].join("; ");
 }
 
-function exampleUrl(facts: BannerFacts, name: string): string {
-  const colon = facts.address.lastIndexOf(":");
-  const port = facts.address.slice(colon);
-  const host = facts.isWildcard ? "127.0.0.1" : facts.address.slice(0, colon);
+/** Of the first listener that a client on this machine reaches: one that is tied to an interface may not hear it. */
+function exampleUrl({ listeners }: BannerFacts, name: string): string {
+  const reachable = listeners.find((each) => each.interface === undefined) ?? listeners[0];
+  const { address, isWildcard } = reachable ?? { address: "", isWildcard: true };
+  const colon = address.lastIndexOf(":");
+  const port = address.slice(colon);
+  const host = isWildcard ? "127.0.0.1" : address.slice(0, colon);
   // A scope's percent sign is written %25 in a URL (RFC 6874 §2).
   return `tftp://${host.replace("%", "%25")}${port}/${encodeURIComponent(name)}`;
 }

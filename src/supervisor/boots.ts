@@ -1,7 +1,7 @@
 // Which events belong together (supervisor layer): the requests of one client that follow each other without a long silence are
 // one boot, with an id of their own. Also what the kernel knows of the client, asked here so that no shard waits for it.
 
-import type { LimitRecord, ShardRecord } from "#server/contract.ts";
+import type { LimitRecord, SendFaultRecord, ShardRecord } from "#server/contract.ts";
 
 /** One boot, as its events show it. */
 export interface Boot {
@@ -51,8 +51,9 @@ export class Boots {
     record: ShardRecord,
     terms: BootTerms,
   ): { readonly boot: Boot | undefined; isFirst: boolean } {
-    // What a limit has turned away begins no boot.
-    if (record.kind === "limit") return { boot: undefined, isFirst: false };
+    // What a limit has turned away begins no boot, and what the kernel would not send has one already.
+    if (record.kind === "limit" || record.kind === "send-fault")
+      return { boot: undefined, isFirst: false };
     const { peer, timeMs } = record;
     const client = peer.slice(0, peer.lastIndexOf(":"));
     const known = this.#clients.get(client);
@@ -88,7 +89,7 @@ export class Boots {
 
   #macOf(
     client: string,
-    { interfaceIndex }: Exclude<ShardRecord, LimitRecord>,
+    { interfaceIndex }: Exclude<ShardRecord, LimitRecord | SendFaultRecord>,
   ): string | undefined {
     return this.#lookup.macOf(client.replaceAll(/[[\]]|%.*/g, ""), interfaceIndex);
   }

@@ -3,7 +3,7 @@
 
 import type { AuditEvent } from "./audit.ts";
 import type { Sample } from "./exposition.ts";
-import { addressOf } from "./peer.ts";
+import { peerAddress } from "./format.ts";
 
 /** Where clients are counted together that came too late for a name of their own. */
 const OTHERS = "other";
@@ -39,7 +39,7 @@ export class EventCounts {
 
   /** The address without the port, or {@link OTHERS}. */
   #clientOf(peer: string, clientsMax: number): string {
-    const address = addressOf(peer);
+    const address = peerAddress(peer);
     if (this.#clients.has(address)) return address;
     if (this.#clients.size >= clientsMax) return OTHERS;
     this.#clients.add(address);

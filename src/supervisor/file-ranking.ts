@@ -22,7 +22,7 @@ export class FileRanking {
   readonly #files = new Map<string, Counts>();
 
   note(record: ShardRecord): void {
-    if (record.kind === "limit") return;
+    if (record.kind === "limit" || record.kind === "send-fault") return;
     if (record.kind === "refusal" && record.cause === "malformed") return;
     const counts = this.#countsOf(record.name);
     counts.lastMs = record.timeMs;

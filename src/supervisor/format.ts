@@ -43,3 +43,8 @@ function threeDigits(value: number): string {
   if (value >= 9.95) return value.toFixed(0);
   return value >= 0.0995 ? value.toFixed(1) : value.toFixed(3);
 }
+
+/** The address of a peer as records have it, `address:port`: without the port, and of IPv6 without brackets. */
+export function peerAddress(peer: string): string {
+  return peer.slice(0, peer.lastIndexOf(":")).replaceAll(/[[\]]/g, "");
+}

@@ -5,8 +5,7 @@ import { join } from "node:path";
 
 import type { UploadRecord } from "#server/contract.ts";
 
-import { formatTimestamp } from "./format.ts";
-import { addressOf } from "./peer.ts";
+import { formatTimestamp, peerAddress } from "./format.ts";
 
 /** One completed upload. */
 export interface HookEvent {
@@ -48,7 +47,7 @@ export function environmentOf(event: HookEvent): Record<string, string> {
     SNOW_OWL_EVENT: event.event,
     SNOW_OWL_TIME: formatTimestamp(event.timeMs),
     SNOW_OWL_PEER: event.peer,
-    SNOW_OWL_ADDRESS: addressOf(event.peer),
+    SNOW_OWL_ADDRESS: peerAddress(event.peer),
     SNOW_OWL_FILE: event.file,
     SNOW_OWL_PATH: event.path,
     SNOW_OWL_SIZE: String(event.bytes),
@@ -63,7 +62,7 @@ export function jsonOf(event: HookEvent): string {
     event: event.event,
     time: formatTimestamp(event.timeMs),
     peer: event.peer,
-    address: addressOf(event.peer),
+    address: peerAddress(event.peer),
     file: event.file,
     path: event.path,
     size: event.bytes,

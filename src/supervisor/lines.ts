@@ -13,13 +13,14 @@ import type {
   UploadRequestRecord,
 } from "#server/contract.ts";
 
-import type { AuditEvent } from "./audit.ts";
+import { type AuditEvent, sendFaultEvent } from "./audit.ts";
 import { formatBytes, formatDuration, formatRate, formatSeconds } from "./format.ts";
 import { limitReason } from "./limits-text.ts";
 import { endSeverity } from "./severity.ts";
 
 /** The line of a shard's record, without its newline. */
 export function recordLine(record: ShardRecord): string {
+  if (record.kind === "send-fault") return eventLine(sendFaultEvent(record));
   const head = `${formatSeconds(record.timeMs)} ${record.peer}`;
   switch (record.kind) {
     case "request":

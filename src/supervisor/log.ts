@@ -9,6 +9,7 @@ import { type AuditEvent, auditEvents, auditLine } from "./audit.ts";
 import { type Boot, Boots, type ClientLookup } from "./boots.ts";
 import { eventLine, recordLine } from "./lines.ts";
 import { endSeverity, type Severity } from "./severity.ts";
+import { Storms } from "./storms.ts";
 
 /** What takes lines; see {@link LogSink}. */
 interface LineSink {
@@ -41,6 +42,7 @@ export interface LogParts {
 export class Log {
   readonly #hostname: string;
   readonly #boots: Boots;
+  readonly #storms: Storms;
   readonly #witness: LogWitness | undefined;
   readonly #sinks: LogSinks;
   #settings: LogSettings;
@@ -50,6 +52,10 @@ export class Log {
     this.#sinks = sinks;
     this.#hostname = parts.hostname;
     this.#boots = new Boots(parts.lookup);
+    this.#storms = new Storms(({ client, cause, count, name }) => {
+      const fields = { client_addr: client, cause, count, last: name };
+      this.event("refusals_not_logged", "warn", fields);
+    });
     this.#witness = parts.witness;
   }
 
@@ -79,10 +85,17 @@ export class Log {
     const events = auditEvents(record, boot, isFirst);
     this.#witness?.record(record, boot, events);
     if (!isOn) return;
+    // The audit file has all of them: it is bounded by its rotation.
+    const isTold = record.kind !== "refusal" || this.#storms.admits(record);
     const isSampled = boot?.isSampled ?? true;
     const written = isSampled ? events : events.filter(isTrouble);
-    if (format === "text") this.#recordLine(record, isSampled, events);
-    for (const event of written) this.#write(event, format === "json");
+    if (format === "text" && isTold) this.#recordLine(record, isSampled, events);
+    for (const event of written) this.#write(event, format === "json" && isTold);
+  }
+
+  /** Tells what a storm of refusals has left out until now. */
+  settle(): void {
+    this.#storms.settle();
   }
 
   #recordLine(record: ShardRecord, isSampled: boolean, events: readonly AuditEvent[]): void {
@@ -126,6 +139,7 @@ function textSeverity(record: ShardRecord): Severity {
     case "upload":
       return endSeverity(record);
     case "refusal":
+    case "send-fault":
     case "limit":
       return "warn";
     default:

@@ -60,8 +60,13 @@ export class ShardThread {
   #stuck: StuckTurn | undefined;
   #endingMs = 0;
 
-  /** Has `worker`, which waits for its first message, be the shard of `init`, as the `life`-th thread that is. */
-  constructor(init: ShardInit, life: number, worker: Worker, events: ShardThreadEvents) {
+  /** Has `worker`, which waits for its first message, begin as `start` says. */
+  constructor(
+    start: Omit<WorkerStart, "terms" | "orders">,
+    worker: Worker,
+    events: ShardThreadEvents,
+  ) {
+    const { init } = start;
     this.#init = init;
     this.#worker = worker;
     this.#events = events;
@@ -78,8 +83,8 @@ export class ShardThread {
     worker.on("error", (error: unknown) => this.#note(describeError(error), stackOf(error)));
     // Every end passes here, a fault's after its error event, and only when nothing of the thread runs any more.
     worker.on("exit", () => this.#end());
-    const start: WorkerStart = { init, terms, orders, life };
-    worker.postMessage(start, [terms, orders]);
+    const message: WorkerStart = { ...start, terms, orders };
+    worker.postMessage(message, [terms, orders]);
   }
 
   /** Has the shard go by `terms`. */

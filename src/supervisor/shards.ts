@@ -58,6 +58,8 @@ export class Shards {
   /** The newest terms; undefined until a reload brings others than the shards began with. */
   #terms: ShardTerms | undefined;
   #command: number = ShardCommand.run;
+  /** What the first thread to be ready has found; to try the kernel again takes milliseconds that clients wait. */
+  #fastPaths: FastPaths | undefined;
   /** Threads that were started. */
   #lives = 0;
   #replacements = 0;
@@ -151,7 +153,8 @@ export class Shards {
     const newest: ShardInit = { ...init, terms: this.#terms ?? init.terms };
     const life = this.#lives;
     this.#lives += 1;
-    const thread = new ShardThread(newest, life, this.#spare.take(), {
+    const start = { init: newest, life, fastPaths: this.#fastPaths };
+    const thread = new ShardThread(start, this.#spare.take(), {
       said: (message) => this.#hear(message),
       stuck: (turn) => this.#events.stuck(shardIndex, turn),
       unending: (turn) => this.#events.unending(shardIndex, turn),
@@ -179,6 +182,7 @@ export class Shards {
       if (this.#drained.size === this.#inits.length) this.stop();
     } else if (kind === "ready") {
       this.#ready.add(shardIndex);
+      this.#fastPaths = message.fastPaths;
       if (this.#ready.size < this.#inits.length) return;
       this.#spare.prepare();
       if (this.#isReady) return;

@@ -6,9 +6,10 @@ import { hostname } from "node:os";
 
 import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
+import { OUT_OF_MEMORY } from "#io/memory.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
-import { createHoldings } from "#io/thread.ts";
+import { createHoldings, descriptorsMax } from "#io/thread.ts";
 import {
   CONTROL_BYTES,
   type FastPaths,
@@ -108,11 +109,11 @@ function openEverything(settings: Settings): Opened | StartFault {
     closeTerms(terms);
     return sockets;
   }
-  const holdings = createHoldings();
+  const holdings = createHoldings(descriptorsMax());
   const crowd = { shards: settings.workers, transfersPerShard: settings.transfersMax };
   const limits = createLimitMemory(crowd, randomInt(2 ** 32));
   const inits: ShardInit[] = [];
-  for (const [shardIndex, { serviceFd, transferFds }] of sockets.shards.entries()) {
+  for (const [shardIndex, listeners] of sockets.shards.entries()) {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") {
       closeTerms(terms);
@@ -122,8 +123,7 @@ function openEverything(settings: Settings): Opened | StartFault {
     inits.push({
       shardIndex,
       terms,
-      serviceFd,
-      transferFds,
+      listeners,
       doorbellFd,
       disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
       limits,
@@ -162,6 +162,7 @@ function run(
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
     await hooks.idle();
+    log.settle();
     const fields = {
       reason: ending.isFailure ? ending.fault : reason,
       ...totals((index) => shards.total(index)),
@@ -257,7 +258,7 @@ function run(
     process: {
       version: host.version,
       configFile,
-      address: opened.sockets.address,
+      address: opened.sockets.listeners.map(({ address }) => address).join(", "),
       settings: () => reload.settings,
       explain: () => host.explain(reload.config),
       reload: askReload,
@@ -283,13 +284,15 @@ function announce(
   fastPaths: FastPaths,
   log: Log,
 ): void {
+  for (const { address, isAwaited } of sockets.listeners) {
+    if (isAwaited) log.event("address_awaited", "warn", { bind_addr: address });
+  }
   if (settings.log.format === "text") {
     host.show(
       bannerText({
         version: host.version,
         rootDir: settings.rootDir,
-        address: sockets.address,
-        isWildcard: sockets.isWildcard,
+        listeners: sockets.listeners,
         workers: settings.workers,
         fastPaths,
         uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
@@ -301,7 +304,7 @@ function announce(
   }
   log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
   log.event("server_started", "info", {
-    bind_addr: sockets.address,
+    bind_addr: sockets.listeners.map(({ address }) => address).join(", "),
     root_dir: settings.rootDir,
     multicast_enabled: host.isMulticastAsked,
     version: host.version,
@@ -321,6 +324,15 @@ function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
   };
 }
 function hopelessEnding(error: string): Ending {
+  if (error.includes(OUT_OF_MEMORY)) {
+    return {
+      isFailure: true,
+      fault: `a worker has no memory: ${error}`,
+      remedy:
+        "lower cache.size_mb or worker_count, or raise the limit (ulimit -v, LimitAS= in the unit); " +
+        "with vm.overcommit_memory = 2 raise vm.overcommit_ratio",
+    };
+  }
   return {
     isFailure: true,
     fault: `workers die again and again, the last of: ${error}`,

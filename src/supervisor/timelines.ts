@@ -6,9 +6,8 @@ import type { ShardRecord } from "#server/contract.ts";
 import type { ClientView, StepView, TimelineView } from "./api-shapes.ts";
 import type { Boot } from "./boots.ts";
 import { diagnose, type Diagnosis } from "./diagnosis.ts";
-import { formatTimestamp } from "./format.ts";
+import { formatTimestamp, peerAddress } from "./format.ts";
 import type { Live } from "./live.ts";
-import { addressOf } from "./peer.ts";
 import { type Client, noteBegin, noteEnd, noteRefusal, type Step } from "./steps.ts";
 
 export class Timelines {
@@ -22,8 +21,8 @@ export class Timelines {
 
   /** Notes what a shard reports of `boot`; of `clientsMax` clients at most. */
   note(record: ShardRecord, boot: Boot, clientsMax: number): void {
-    if (record.kind === "limit") return;
-    const client = this.#clientOf(addressOf(record.peer), boot, record.timeMs);
+    if (record.kind === "limit" || record.kind === "send-fault") return;
+    const client = this.#clientOf(peerAddress(record.peer), boot, record.timeMs);
     client.lastMs = Math.max(client.lastMs, record.timeMs);
     this.#touch(client, clientsMax);
     if (record.kind === "refusal") noteRefusal(client, record);
@@ -33,7 +32,7 @@ export class Timelines {
 
   /** A transfer ended without a record: its shard died. */
   cutOff(peer: string, transferId: number, timeMs: number): void {
-    const client = this.#clients.get(addressOf(peer));
+    const client = this.#clients.get(peerAddress(peer));
     const step = client?.steps.find((each) => each.transferId === transferId);
     if (client === undefined || step === undefined) return;
     client.lastMs = timeMs;

@@ -6,9 +6,8 @@ import type { LimitRecord, ShardRecord } from "#server/contract.ts";
 import { adviceFor, eventRemedy, limitRemedies } from "./advice.ts";
 import type { TroubleView } from "./api-shapes.ts";
 import type { AuditEvent } from "./audit.ts";
-import { formatTimestamp } from "./format.ts";
+import { formatTimestamp, peerAddress } from "./format.ts";
 import { limitReason } from "./limits-text.ts";
-import { addressOf } from "./peer.ts";
 
 /** What a person reads through. A guess. */
 const TROUBLES_MAX = 100;
@@ -56,6 +55,12 @@ type Said = Pick<Trouble, "sentence" | "remedy">;
 
 function ofRecord(record: ShardRecord): Said {
   if (record.kind === "limit") return ofLimit(record);
+  if (record.kind === "send-fault") {
+    const { messages, errno, meaning } = record;
+    const why = meaning === "" ? "" : `: ${meaning}`;
+    const sentence = `the kernel refused ${messages} messages (${errno})${why}`;
+    return { sentence, remedy: "look at routes, firewall rules and interfaces of this machine" };
+  }
   if (record.kind === "request" || record.kind === "upload-request") {
     const remark = record.kind === "request" ? (record.remark ?? "") : "";
     return {
@@ -92,5 +97,5 @@ function ofProcess(eventType: string, fields: AuditEvent["fields"]): Said {
 
 /** An event of the web server names an address without a port. */
 function peerName(peer: string): string {
-  return /^[\d.]+$|^[^[\]]*:[^[\]]*:/.test(peer) ? peer : addressOf(peer);
+  return /^[\d.]+$|^[^[\]]*:[^[\]]*:/.test(peer) ? peer : peerAddress(peer);
 }

@@ -7,7 +7,7 @@ import { bytesOf, compare } from "./bytes.ts";
 import { clientFolder } from "./client-rig.ts";
 import { atftp, type Client, clients, curl, run, skipBecause, testWith } from "./clients.ts";
 import { freePort, type Server, startServer, until } from "./server.ts";
-import { ack, errorPacket, openPeer, readRequest, takeRest } from "./wire.ts";
+import { ack, type Datagram, errorPacket, openPeer, readRequest, takeRest } from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
 setDefaultTimeout(30_000);
@@ -77,6 +77,8 @@ describe("on one IPv6 address", () => {
   }
 });
 
+const fourWorkers = ["[performance.platform.worker_pool]", "worker_count = 4"];
+
 describe("with a single port", () => {
   let server: Server;
   beforeAll(async () => {
@@ -112,9 +114,73 @@ describe("with a single port", () => {
     }
   });
 
+  test("every packet of a client reaches the worker that has its transfer", async () => {
+    const tables = ["[transfer]", "single_port = true", ...fourWorkers];
+    await using four = await startServer({ bind: "0.0.0.0", tables });
+    four.put("file", content);
+    const peers = await Promise.all(Array.from({ length: 24 }, () => openPeer()));
+    try {
+      for (const peer of peers) peer.send(readRequest("file"), four.port);
+      const firsts = await Promise.all(peers.map((peer) => peer.next()));
+      const rests = await Promise.all(
+        peers.map((peer, at) => takeRest(peer, firsts[at] as Datagram, 512)),
+      );
+      for (const rest of rests) {
+        expect(typeof rest === "string" ? rest : compare(rest, content)).toBe("identical");
+      }
+    } finally {
+      for (const peer of peers) peer.close();
+    }
+    await until(() => four.log().split(" sent file ").length > peers.length, "a line for each");
+    expect(four.log()).not.toContain("never-answered");
+  });
+
   testWith(clients, "twenty clients at once", async () => {
     const twenty = Array.from({ length: 5 }, () => clients).flat();
     await Promise.all(twenty.map((client) => fetches(client, server, "127.0.0.1")));
+  });
+});
+
+describe("two clients that a NAT has given one port, for they ask two addresses,", () => {
+  test.each([
+    ["a single port", "single_port = true"],
+    ["one transfer socket", "sockets_per_worker = 1"],
+    ["several", "sockets_per_worker = 4"],
+  ])("are two: %s", async (_, line) => {
+    const tables = ["[transfer]", line, "[performance.platform.worker_pool]", "worker_count = 1"];
+    await using server = await startServer({ bind: "0.0.0.0", tables });
+    server.put("one", "1".repeat(600));
+    server.put("two", "2".repeat(600));
+    using nat = await openPeer();
+    const asked = [
+      ["127.0.0.1", "one", 88],
+      ["127.0.0.2", "two", 88],
+    ] as const;
+    const ports = new Map<string, number>();
+    // The second time each asks again, as a client does whose DATA was lost: that is no third transfer.
+    for (const round of [1, 2]) {
+      for (const [address, name] of asked) {
+        nat.send(readRequest(name), server.port, address);
+        const first = await nat.next();
+        expect([round, first.address, first.text]).toEqual([round, address, "DATA 1 512"]);
+        expect(ports.get(address) ?? first.port).toBe(first.port);
+        ports.set(address, first.port);
+      }
+    }
+    // The later one first, which no look-up finds by chance.
+    for (const [address, name, bytes] of asked.toReversed()) {
+      nat.send(ack(1), ports.get(address) ?? 0, address);
+      const last = await nat.next();
+      expect([last.address, last.text]).toEqual([address, `DATA 2 ${bytes}`]);
+      expect(new Set(last.bytes.subarray(4))).toEqual(
+        new Set(Buffer.from(name === "one" ? "1" : "2")),
+      );
+      nat.send(ack(2), last.port, address);
+    }
+    await until(() => server.log().split(" sent ").length === 3, "two lines of the log");
+    // One alone again: socket and peer tell it.
+    nat.send(readRequest("one"), server.port, "127.0.0.2");
+    expect((await nat.next()).text).toBe("DATA 1 512");
   });
 });
 
@@ -136,6 +202,58 @@ describe("with a range of ports", () => {
     }
   });
 });
+
+describe("when a range of ports, or what may run on them, is used up", () => {
+  const oneWorker = ["[performance.platform.worker_pool]", "worker_count = 1"];
+
+  test("many clients share one port; whoever comes after the last transfer hears ERROR 0, and the log says so", async () => {
+    const port = 20_000 + ((await freePort()) % 10_000);
+    const limits = [`port_range = "${port}"`, "max_transfers = 3"];
+    await using server = await startServer({ tables: ["[transfer]", ...limits, ...oneWorker] });
+    server.put("file", content);
+    const peers = await Promise.all(Array.from({ length: 4 }, () => openPeer()));
+    const [, , , last] = peers;
+    if (last === undefined) throw new Error("there are four");
+    try {
+      for (const peer of peers.slice(0, 3)) {
+        peer.send(readRequest("file"), server.port);
+        expect(await peer.next()).toMatchObject({ text: "DATA 1 512", port });
+      }
+      last.send(readRequest("file"), server.port);
+      expect((await last.next()).text).toStartWith("ERROR 0 ");
+      await until(() => /all 3 transfers of (?:this|a) worker/.test(server.log()), "a line of it");
+      for (const peer of peers.slice(0, 3)) peer.send(errorPacket(0, "done"), port);
+      // The transfers end before the request is read, or it is asked again.
+      for (let attempt = 0; ; attempt += 1) {
+        last.send(readRequest("file"), server.port);
+        const { text } = await last.next();
+        if (text === "DATA 1 512") break;
+        expect([attempt < 20, text.slice(0, 8)]).toEqual([true, "ERROR 0 "]);
+      }
+    } finally {
+      for (const peer of peers) peer.close();
+    }
+  });
+
+  test("a range without a free port for every worker stops the start, with a remedy", async () => {
+    const port = 20_000 + ((await freePort()) % 10_000);
+    using taken = await holdPort(port);
+    const server = await startServer({
+      readyHost: undefined,
+      tables: ["[transfer]", `port_range = "${taken.port}"`, ...oneWorker],
+    });
+    expect(await server.exited).toBe(71);
+    expect(server.log()).toContain(`port_range ${port}-${port} has 0 free ports, and 1 workers`);
+    expect(server.log()).toContain("widen [transfer] port_range");
+    await server.stop();
+  });
+});
+
+/** Keeps a port from the server. */
+async function holdPort(port: number): Promise<Disposable & { readonly port: number }> {
+  const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port });
+  return { port, [Symbol.dispose]: () => socket.close() };
+}
 
 describe("on a link-local address", () => {
   const name = "curl and atftp fetch with the scope of the interface";

@@ -5,7 +5,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import { bytesOf, compare } from "./bytes.ts";
 import { deathsOf, startMortal } from "./mortal.ts";
-import type { Server } from "./server.ts";
+import type { Server, ServerOptions } from "./server.ts";
 import { ack, openPeer, payload, type Peer, readRequest, takeRest } from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
@@ -14,8 +14,16 @@ setDefaultTimeout(300_000);
 const small = bytesOf(400, 21);
 const large = bytesOf(40 * 512 + 7, 22);
 
-test("a worker that throws is replaced on its sockets, and the transfers of another one go on", async () => {
-  await using server = await startServing(2);
+test.each([
+  [
+    "a worker that throws is replaced on its sockets, and the transfers of another one go on",
+    false,
+  ],
+  ["with a single port, too, those of another worker go on", true],
+])("%s", async (_, isSinglePort) => {
+  await using server = await startServing(2, {
+    tables: ["[transfer]", `single_port = ${isSinglePort}`],
+  });
   const peers = await Promise.all(Array.from({ length: 24 }, () => openPeer()));
   const firsts = await Promise.all(
     peers.map((peer) => {
@@ -43,6 +51,28 @@ test("a worker that throws is replaced on its sockets, and the transfers of anot
   expect(death["stack"]).toMatch(/at decide \(.*; at handle \(.*; at run \(/);
   expect(death["transfers"]).toBe(ends.filter((end) => end !== "identical").length);
   for (let round = 0; round < 10; round += 1) expect(await fetchSmall(server)).toBe("identical");
+});
+
+test("a worker that never comes back is ended and replaced, while another one serves", async () => {
+  await using server = await startServing(2, { tables: ["stuck_secs = 3"] });
+  using peer = await openPeer();
+  peer.send(readRequest("die-looping"), server.port);
+  await soon(() => server.log().includes('"worker_stuck"'));
+  await soon(() => deathsOf(server).length === 1);
+  expect(deathsOf(server)[0]?.["error"]).toMatch(
+    /^stuck in one turn for [\d.]+ s \(state R, [1-9]\d{3} ms of processor time\)$/,
+  );
+  // Of both workers, and so of the new one.
+  for (let round = 0; round < 16; round += 1) expect(await fetchSmall(server)).toBe("identical");
+});
+
+test("a worker that waits for a kernel that never answers ends the server, with a message", async () => {
+  await using server = await startServing(1, { tables: ["stuck_secs = 1"] });
+  using peer = await openPeer();
+  peer.send(readRequest("die-waiting"), server.port);
+  expect(await server.exited).toBe(70);
+  expect(server.log()).toMatch(/worker 0 was stuck in one turn for [\d.]+ s \(state S, /);
+  expect(server.log()).toContain("does not answer is the usual cause");
 });
 
 test("200 deaths during 64 running and 1,000 new transfers: every new one completes", async () => {
@@ -80,8 +110,8 @@ test("200 deaths during 64 running and 1,000 new transfers: every new one comple
 });
 
 /** One with the files that are fetched here. */
-async function startServing(workers: number): Promise<Server> {
-  const server = await startMortal(workers);
+async function startServing(workers: number, options: ServerOptions = {}): Promise<Server> {
+  const server = await startMortal(workers, options);
   server.put("small", small);
   server.put("large", large);
   return server;

@@ -251,6 +251,7 @@ function asking(name: string): Asking {
     name,
     isWrite: false,
     mode: "octet",
+    listener: "",
     client: parseAddress("127.0.0.1") ?? "",
     local: undefined,
     interface: undefined,

@@ -34,6 +34,32 @@ describe("SIGTERM", () => {
     });
   }
 
+  test("as long as a transfer runs, everybody else is told that the server is shutting down", async () => {
+    await using server = await startServer({
+      tables: [
+        "[transfer]",
+        "drain_secs = 600",
+        "[performance.platform.worker_pool]",
+        "worker_count = 3",
+      ],
+    });
+    server.put("file", content);
+    using peer = await openPeer();
+    peer.send(readRequest("file"), server.port);
+    const first = await peer.next();
+    server.kill("SIGTERM");
+    expect(await refuses(server.port)).toBe(true);
+    // Two workers have nothing left to do; the kernel sends clients to them all the same.
+    for (let client = 0; client < 16; client += 1) {
+      using other = await openPeer();
+      other.send(readRequest("file"), server.port);
+      expect((await other.next()).text).toBe("ERROR 0 Server is shutting down");
+    }
+    const rest = await takeRest(peer, first, 512);
+    expect(typeof rest === "string" ? rest : compare(rest, content)).toBe("identical");
+    expect(await server.exited).toBe(0);
+  });
+
   test("without transfers it ends at once", async () => {
     await using server = await startServer({ tables: ["[transfer]", "drain_secs = 600"] });
     server.kill("SIGTERM");

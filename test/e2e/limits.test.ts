@@ -188,7 +188,7 @@ describe("bandwidth", () => {
     );
     server.kill("SIGHUP");
     expect((await answer).bytes).toEqual(bytes);
-    expect(server.log()).toContain("configuration_reloaded");
+    await until(() => server.log().includes("configuration_loaded"), "the line of the reload");
   });
 
   testWith([curl], "of an upload is not exceeded either", async () => {

@@ -9,7 +9,7 @@ import { type Server, type ServerOptions, startServer } from "./server.ts";
 
 const here: string = import.meta.dir;
 
-/** Starts one with `workers` workers, whose log is events as JSON. Its workers' deaths are no failure of the test. */
+/** Starts one with `workers` workers, whose log is events as JSON; `tables` begin in [performance.platform.worker_pool]. Its workers' deaths are no failure of the test. */
 export async function startMortal(workers: number, options: ServerOptions = {}): Promise<Server> {
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-mortal-"));
   const { success } = await Bun.build({
@@ -24,10 +24,10 @@ export async function startMortal(workers: number, options: ServerOptions = {}):
   });
   if (!success) throw new Error("bundling mortal-server.ts failed");
   const tables = [
-    "[performance.platform.worker_pool]",
-    `worker_count = ${workers}`,
     "[logging]",
     'format = "json"',
+    "[performance.platform.worker_pool]",
+    `worker_count = ${workers}`,
     ...(options.tables ?? []),
   ];
   const program = [process.execPath, join(folder, "mortal-server.js")];

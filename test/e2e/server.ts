@@ -11,11 +11,13 @@ import { openPeer, readRequest } from "./wire.ts";
 export interface ServerOptions {
   /** The address part of `bind_addr`, IPv6 in brackets. Default `127.0.0.1`. */
   readonly bind?: string;
+  /** Its port; without it one that is free. */
+  readonly port?: number;
   /** TOML lines before the first table. */
   readonly top?: readonly string[];
   /** TOML lines from the first table on. */
   readonly tables?: readonly string[];
-  /** A whole configuration, such as one of the examples; its root and its address are replaced, and nothing else. */
+  /** A whole configuration, such as one of the examples; its root and its first address are replaced, and nothing else. */
   readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
@@ -66,7 +68,7 @@ const defaultAddress = "127.0.0.1";
 
 async function launchServer(options: ServerOptions): Promise<Server> {
   const bind = options.bind ?? defaultAddress;
-  const port = await freePort();
+  const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
   // Outside the working folder, so that this stays as empty as an administrator's would be.
   const ownRoot = options.root === undefined ? temporaryFolder() : undefined;
@@ -136,12 +138,13 @@ export async function freePort(): Promise<number> {
 
 /** Waits until `isSo` holds, for things that only show outside the protocol, such as log lines. */
 export async function until(isSo: () => boolean, what: string): Promise<void> {
-  // 10 s is far beyond anything that happens here, and short of a test's own limit.
-  for (let waitedMs = 0; waitedMs < 10_000; waitedMs += 20) {
+  // Far beyond anything that happens here, on a busy machine too, and short of a test's own limit.
+  const untilMs = performance.now() + 30_000;
+  while (performance.now() < untilMs) {
     if (isSo()) return;
     await Bun.sleep(20);
   }
-  throw new Error(`this did not happen within 10 s: ${what}`);
+  throw new Error(`this did not happen within 30 s: ${what}`);
 }
 
 function configurationText(root: string, bindAddress: string, options: ServerOptions): string {

@@ -13,6 +13,8 @@ import {
   Iovec,
   IP_PKTINFO,
   IPPROTO_IP,
+  IPPROTO_IPV6,
+  IPV6_PKTINFO,
   Mmsghdr,
   MSG_TRUNC,
   Msghdr,
@@ -20,9 +22,10 @@ import {
   UDP_SEGMENT,
 } from "#ffi/abi.ts";
 import { Errno } from "#ffi/errno.ts";
-import { memoryAt } from "#ffi/libc.ts";
 import type { DatagramCalls } from "#ffi/message.ts";
 import type { Kernel } from "#io/kernel.ts";
+
+import { bytesAt } from "./world/memory.ts";
 
 /** A datagram under way, on either side of the kernel. */
 export interface Datagram {
@@ -36,10 +39,13 @@ export interface Datagram {
 type Poll = ReturnType<Kernel["createPoll"]>;
 type NeighbourTable = ReturnType<Kernel["createNeighbourTable"]>;
 
-/** Where every datagram was sent to: 192.0.2.1, by interface 1. */
+/** Where every datagram was sent to: 192.0.2.1 or 2001:db8::1, by interface 1. */
 const INTERFACE = 1;
 const MTU = 1500;
 const LOCAL: Uint8Array = Uint8Array.of(192, 0, 2, 1);
+const LOCAL6: Uint8Array = Uint8Array.of(0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+/** AF_INET6 of Linux, in the first byte of a sockaddr. */
+const AF_INET6 = 10;
 
 export class SimulatedKernel implements Kernel {
   /** The time; whoever drives the shard moves it. */
@@ -48,6 +54,10 @@ export class SimulatedKernel implements Kernel {
   wakeUs: number = -Infinity;
   /** Asked about each message before it is sent: −errno, or 0 to take it. */
   refusal: (datagram: Datagram, segments: number) => number = () => 0;
+  /** How many datagrams a socket keeps for the server; what comes then is lost. */
+  receiveMax: number = Infinity;
+  /** Whether a socket has room, for who waits for it after −EAGAIN. */
+  isWritable: (fd: number) => boolean = () => true;
   readonly #arrived: Map<number, Datagram[]> = new Map();
   readonly #send: (datagram: Datagram) => void;
   readonly #rung: Set<number> = new Set();
@@ -58,7 +68,7 @@ export class SimulatedKernel implements Kernel {
   }
 
   readonly nowUs = (): number => this.clockUs;
-  readonly dateMs = (): number => this.clockUs / 1000;
+  readonly randomSeed = (): number => 1;
   readonly silenceDoorbell = (fd: number): void => {
     this.#rung.delete(fd);
   };
@@ -87,11 +97,13 @@ export class SimulatedKernel implements Kernel {
     sendmsg: (fd, headers) => this.#transmit(fd, headers),
   };
 
-  /** Puts a datagram into the receive queue of its socket. */
-  arrive(datagram: Datagram): void {
+  /** Puts a datagram into the receive queue of its socket. False: the queue is full. */
+  arrive(datagram: Datagram): boolean {
     const queue = this.#arrived.get(datagram.fd);
     if (queue === undefined) this.#arrived.set(datagram.fd, [datagram]);
+    else if (queue.length >= this.receiveMax) return false;
     else queue.push(datagram);
+    return true;
   }
 
   ring(doorbellFd: number): void {
@@ -110,11 +122,15 @@ export class SimulatedKernel implements Kernel {
     const length = Math.min(datagram.bytes.length, u64(iovec + Iovec.length));
     bytesAt(u64(iovec + Iovec.base), length).set(datagram.bytes.subarray(0, length));
     bytesAt(u64(header + Msghdr.name), datagram.name.length).set(datagram.name);
-    const words = new Uint32Array(memoryAt(header, Mmsghdr.size));
-    words[Msghdr.nameLength >>> 2] = datagram.name.length;
-    words[Msghdr.controlLength >>> 2] = writeControl(u64(header + Msghdr.control));
-    words[Msghdr.flags >>> 2] = length < datagram.bytes.length ? MSG_TRUNC : 0;
-    words[Mmsghdr.length >>> 2] = length;
+    const words = bytesAt(header, Mmsghdr.size);
+    setWord(words, Msghdr.nameLength, datagram.name.length);
+    setWord(
+      words,
+      Msghdr.controlLength,
+      writeControl(u64(header + Msghdr.control), isV6(datagram)),
+    );
+    setWord(words, Msghdr.flags, length < datagram.bytes.length ? MSG_TRUNC : 0);
+    setWord(words, Mmsghdr.length, length);
     return length;
   }
 
@@ -122,16 +138,24 @@ export class SimulatedKernel implements Kernel {
   #transmit(fd: number, header: number): number {
     const iovecs = u64(header + Msghdr.iov);
     const pieces: Uint8Array[] = [];
+    let length = 0;
     for (let index = 0; index < u64(header + Msghdr.iovLength); index += 1) {
       const iovec = iovecs + index * Iovec.size;
       pieces.push(bytesAt(u64(iovec + Iovec.base), u64(iovec + Iovec.length)));
+      length += u64(iovec + Iovec.length);
     }
     // A copy: the memory is another's as soon as the call has returned.
-    const bytes = Uint8Array.from(Buffer.concat(pieces));
+    const bytes = new Uint8Array(length);
+    let filled = 0;
+    for (const piece of pieces) {
+      bytes.set(piece, filled);
+      filled += piece.length;
+    }
     const name = bytesAt(u64(header + Msghdr.name), read.u32(header + Msghdr.nameLength)).slice();
     const control = u64(header + Msghdr.control);
     const segmentBytes = segmentOf(control, u64(header + Msghdr.controlLength)) || bytes.length;
     const segments = Math.max(1, Math.ceil(bytes.length / segmentBytes));
+    requireLocal(control, u64(header + Msghdr.controlLength), name[0] === AF_INET6);
     const refusal = this.refusal({ fd, name, bytes }, segments);
     if (refusal < 0) return refusal;
     for (let index = 0; index < segments; index += 1) {
@@ -160,16 +184,16 @@ class SimulatedPoll implements Poll {
     this.#watched.set(fd, { token, events });
   }
 
-  wait(timeoutMs: number): number {
+  wait(timeoutUs: number): number {
     this.#ready = [];
     for (const [fd, { token, events }] of this.#watched) {
       const isReadable = this.#kernel.isReadable(fd);
-      const found = (isReadable ? EPOLLIN : 0) | (events & EPOLLOUT);
+      const isWritable = (events & EPOLLOUT) !== 0 && this.#kernel.isWritable(fd);
+      const found = (isReadable ? EPOLLIN : 0) | (isWritable ? EPOLLOUT : 0);
       if (found !== 0) this.#ready.push({ token, events: found });
     }
-    const isIdle = this.#ready.length === 0 && timeoutMs !== 0;
-    const untilUs = timeoutMs < 0 ? Infinity : this.#kernel.clockUs + timeoutMs * 1000;
-    this.#kernel.wakeUs = isIdle ? untilUs : -Infinity;
+    const isIdle = this.#ready.length === 0 && timeoutUs !== 0;
+    this.#kernel.wakeUs = isIdle ? this.#kernel.clockUs + timeoutUs : -Infinity;
     return this.#ready.length;
   }
 
@@ -186,16 +210,29 @@ class SimulatedPoll implements Poll {
   }
 }
 
-/** IP_PKTINFO, as the kernel leaves it. Returns its bytes. */
-function writeControl(address: number): number {
+function isV6({ name }: Datagram): boolean {
+  return name[0] === AF_INET6;
+}
+
+/** IP_PKTINFO or IPV6_PKTINFO, as the kernel leaves it. Returns its bytes. */
+function writeControl(address: number, isInet6: boolean): number {
   const bytes = Cmsghdr.size + aligned(In6Pktinfo.size, 8);
-  const view = new DataView(memoryAt(address, bytes));
-  view.setUint32(Cmsghdr.length, Cmsghdr.size + InPktinfo.size, true);
-  view.setUint32(Cmsghdr.length + 4, 0, true);
-  view.setUint32(Cmsghdr.level, IPPROTO_IP, true);
-  view.setUint32(Cmsghdr.type, IP_PKTINFO, true);
-  view.setUint32(Cmsghdr.data + InPktinfo.ifindex, INTERFACE, true);
-  bytesAt(address + Cmsghdr.data + InPktinfo.specDst, LOCAL.length).set(LOCAL);
+  const control = bytesAt(address, bytes);
+  if (isInet6) {
+    setWord(control, Cmsghdr.length, Cmsghdr.size + In6Pktinfo.size);
+    setWord(control, Cmsghdr.length + 4, 0);
+    setWord(control, Cmsghdr.level, IPPROTO_IPV6);
+    setWord(control, Cmsghdr.type, IPV6_PKTINFO);
+    control.set(LOCAL6, Cmsghdr.data + In6Pktinfo.address);
+    setWord(control, Cmsghdr.data + In6Pktinfo.ifindex, INTERFACE);
+    return bytes;
+  }
+  setWord(control, Cmsghdr.length, Cmsghdr.size + InPktinfo.size);
+  setWord(control, Cmsghdr.length + 4, 0);
+  setWord(control, Cmsghdr.level, IPPROTO_IP);
+  setWord(control, Cmsghdr.type, IP_PKTINFO);
+  setWord(control, Cmsghdr.data + InPktinfo.ifindex, INTERFACE);
+  control.set(LOCAL, Cmsghdr.data + InPktinfo.specDst);
   return Cmsghdr.size + aligned(InPktinfo.size, 8);
 }
 
@@ -211,8 +248,21 @@ function segmentOf(address: number, length: number): number {
   return 0;
 }
 
-function bytesAt(address: number, length: number): Uint8Array {
-  return length === 0 ? new Uint8Array(0) : new Uint8Array(memoryAt(address, length));
+/** The address that was asked is the one that answers. */
+function requireLocal(address: number, length: number, isInet6: boolean): void {
+  const type = isInet6 ? IPV6_PKTINFO : IP_PKTINFO;
+  const [place, local] = isInet6 ? [In6Pktinfo.address, LOCAL6] : [InPktinfo.specDst, LOCAL];
+  let entry = address;
+  while (entry + Cmsghdr.size <= address + length) {
+    const from = bytesAt(entry + Cmsghdr.data + place, local.length);
+    if (read.u32(entry + Cmsghdr.type) === type && Buffer.compare(from, local) === 0) return;
+    entry += aligned(u64(entry + Cmsghdr.length), 8);
+  }
+  throw new Error("the answer leaves from another address than the one that was asked");
+}
+
+function setWord(bytes: Uint8Array, offset: number, value: number): void {
+  for (let index = 0; index < 4; index += 1) bytes[offset + index] = (value >>> (8 * index)) & 255;
 }
 
 /** A pointer or a size: below 2^53. */

@@ -3,7 +3,7 @@
 
 import { Random } from "#base/random.ts";
 import { type Outcome } from "#protocol/outcome.ts";
-import { type SenderStatistics } from "#protocol/sender.ts";
+import { type SenderStatistics } from "#protocol/sender-counts.ts";
 
 import { Receiver } from "./receiver.ts";
 import { note, run } from "./run.ts";

@@ -43,6 +43,7 @@ export class Receiver {
   readonly #chunks: Uint8Array[] = [];
   #agreed: Agreed = agreedWithoutOptions;
   #hasAnswer = false;
+  #byteCount = 0;
   #expected = 1;
   /** The wire number of the last block in order, which every ACK names. */
   #last = 0;
@@ -63,6 +64,11 @@ export class Receiver {
   /** What has come, in order, so far. */
   get bytes(): Uint8Array {
     return Buffer.concat(this.#chunks);
+  }
+
+  /** How much has come, in order, so far. */
+  get byteCount(): number {
+    return this.#byteCount;
   }
 
   get blockBytes(): number {
@@ -123,6 +129,7 @@ export class Receiver {
     const payload = datagram.slice(4);
     if (payload.length > this.#agreed.blockBytes) throw new Error("a block longer than negotiated");
     this.#chunks.push(payload);
+    this.#byteCount += payload.length;
     this.#last = wire;
     this.#expected = wire === 65_535 ? this.#agreed.rolloverTo : wire + 1;
     this.#sinceAck++;

@@ -13,13 +13,17 @@ export interface Timed {
 /** More happens at one time only if an end sends without end; a window of 64 blocks is some hundred events. */
 const eventsAtOneTimeMax = 5_000;
 
-/** Whatever happens next, happens, until nothing is left that could. */
-export function run(wire: Wire, ends: readonly Timed[]): number {
+/** Whatever happens next, happens, until nothing is left that could, or `isOver`. */
+export function run(
+  wire: Wire,
+  ends: readonly Timed[],
+  isOver: (nowUs: number) => boolean = () => false,
+): number {
   let nowUs = 0;
   let eventsNow = 0;
   for (;;) {
     const nextUs = Math.min(wire.nextUs, ...ends.map(({ deadlineUs }) => deadlineUs));
-    if (nextUs === Infinity) return nowUs;
+    if (nextUs === Infinity || isOver(nowUs)) return nowUs;
     eventsNow = nextUs > nowUs ? 0 : eventsNow + 1;
     if (eventsNow > eventsAtOneTimeMax) throw new Error(`time stands still at ${nowUs} µs`);
     nowUs = Math.max(nowUs, nextUs);

@@ -1,7 +1,7 @@
 // The seeds of random tests: where they come from, and the one command that runs a failing one again.
 
 /** The first seed: `SEED`, or else the commit, so that every commit tries others and a rerun tries the same. */
-function firstSeed(): number {
+export function firstSeed(): number {
   const given = process.env["SEED"];
   if (given !== undefined) return Number(given) >>> 0;
   const commit = Bun.spawnSync(["git", "rev-parse", "--short=8", "HEAD"], { stderr: "ignore" });

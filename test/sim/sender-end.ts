@@ -10,6 +10,8 @@ import { Sender, Transmit } from "#protocol/sender.ts";
 export interface SenderEndOptions {
   readonly file: Uint8Array;
   readonly patienceUs?: number;
+  readonly isPaced?: boolean;
+  readonly burstBlocksMax?: number;
   /** As in SenderOptions. */
   readonly unheardRepeatsMax?: number;
   /** Whether the kernel takes the next datagram; when it does not, the rest waits for `retryUs`. */
@@ -36,9 +38,11 @@ export class SenderEnd {
   readonly #agreement: SenderAgreement;
   readonly #blocks: BlockSource;
   #retryAtUs = Infinity;
+  /** When a paced window goes on. */
+  #releaseAtUs = Infinity;
 
   constructor(options: SenderEndOptions, agreement: SenderAgreement, nowUs: number) {
-    const { file, patienceUs = 30_000_000, unheardRepeatsMax } = options;
+    const { file, patienceUs = 30_000_000, isPaced, burstBlocksMax, unheardRepeatsMax } = options;
     const { mode, grant, oack, isRequester } = agreement;
     const { blockBytes, windowBlocks, rolloverTo, timeoutUs } = grant;
     this.#options = options;
@@ -53,6 +57,8 @@ export class SenderEnd {
       ...(unheardRepeatsMax === undefined ? {} : { unheardRepeatsMax }),
       hasOack: oack !== undefined,
       isRequester,
+      ...(isPaced !== undefined && { isPaced }),
+      ...(burstBlocksMax !== undefined && { burstBlocksMax }),
       lastBlock: mode === "octet" ? Math.floor(file.length / blockBytes) + 1 : Infinity,
       lastIsEmpty: mode === "octet" && file.length % blockBytes === 0,
     });
@@ -60,7 +66,7 @@ export class SenderEnd {
   }
 
   get deadlineUs(): number {
-    return Math.min(this.sender.deadlineUs, this.#retryAtUs);
+    return Math.min(this.sender.deadlineUs, this.#retryAtUs, this.#releaseAtUs);
   }
 
   handleAck(datagram: Uint8Array, nowUs: number): void {
@@ -79,6 +85,15 @@ export class SenderEnd {
 
   /** Sends what is due, until nothing is or the kernel takes no more. */
   flush(nowUs: number): void {
+    const { sender } = this;
+    this.#send(nowUs);
+    const { releaseUs } = sender;
+    // The shard's timers of releases have ticks of 64 µs.
+    this.#releaseAtUs =
+      sender.isTransmitDue && releaseUs > nowUs ? Math.ceil(releaseUs / 64) * 64 : Infinity;
+  }
+
+  #send(nowUs: number): void {
     const { sender } = this;
     while (this.#retryAtUs === Infinity) {
       switch (sender.pollTransmit(blocksPerPoll, nowUs)) {

@@ -25,6 +25,8 @@ export type SenderDialect = (typeof senderDialects)[number];
 export interface SenderOptions {
   readonly dialect: SenderDialect;
   readonly random: Random;
+  /** What the file is to be called; `f` unless it matters. */
+  readonly name?: string;
   readonly mode: "octet" | "netascii";
   /** The file as it goes over the wire. */
   readonly encoded: Uint8Array;
@@ -57,7 +59,7 @@ export class Sender {
   #outcome: "running" | "complete" | "failed" = "running";
   #thinksUntilUs = -1;
   #waitsFromUs = 0;
-  #progressUs = 0;
+  #progressUs = -1;
   #blocks = 0;
   #repetitions = 0;
 
@@ -84,7 +86,9 @@ export class Sender {
   request(nowUs: number): void {
     const asked = Object.entries(this.#options.asks).map(([name, value]) => ({ name, value }));
     this.#waitsFromUs = nowUs;
-    this.#options.send(requestPacket(2, "f", this.#options.mode, asked), nowUs);
+    if (this.#progressUs < 0) this.#progressUs = nowUs;
+    const { name = "f", mode, send } = this.#options;
+    send(requestPacket(2, name, mode, asked), nowUs);
   }
 
   handleTimeout(nowUs: number): void {

@@ -32,6 +32,8 @@ export interface ShardRigOptions {
   /** Whether several datagrams go in one call, and several blocks in one message. */
   readonly isBatching: boolean;
   readonly isSegmenting: boolean;
+  /** What the configuration has besides `root_dir`. */
+  readonly config?: string;
   readonly readNow?: Platform["readNow"];
 }
 
@@ -43,6 +45,8 @@ export class ShardRig {
   canSegment = true;
   /** How the transfers ended, in order. */
   readonly outcomes: string[] = [];
+  /** What the kernel would not send, as it was reported: its answer, and how many messages. */
+  readonly faults: string[] = [];
   readonly #queue: HeldQueue = new HeldQueue();
   readonly #shard: Shard;
   readonly #control: Int32Array;
@@ -56,7 +60,7 @@ export class ShardRig {
       this.messages += 1;
       return 0;
     };
-    const init = initOf(rootFd);
+    const init = initOf(rootFd, options.config ?? "");
     this.#control = new Int32Array(init.control);
     this.#shard = new Shard(
       init,
@@ -71,6 +75,8 @@ export class ShardRig {
         deliver: (records) => {
           for (const record of records) {
             if (record.kind === "transfer") this.outcomes.push(record.outcome);
+            if (record.kind === "send-fault")
+              this.faults.push(`${record.errno} ${record.messages}`);
           }
         },
         newestTerms: () => undefined,
@@ -138,8 +144,8 @@ function path(isOn: boolean): FastPath {
   return { isOn, because: "" };
 }
 
-function initOf(rootFd: number): ShardInit {
-  const { config } = loadConfig('root_dir = "/"\n', "sim.toml");
+function initOf(rootFd: number, extra: string): ShardInit {
+  const { config } = loadConfig(`root_dir = "/"\n${extra}`, "sim.toml");
   if (config === undefined) throw new Error("the configuration is wrong");
   // The clock stands still during a turn: a spin would not end.
   const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
@@ -149,8 +155,7 @@ function initOf(rootFd: number): ShardInit {
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    serviceFd: SERVICE_FD,
-    transferFds: [TRANSFER_FD],
+    listeners: [{ serviceFd: SERVICE_FD, transferFds: [TRANSFER_FD] }],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],

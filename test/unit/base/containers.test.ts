@@ -55,19 +55,20 @@ describe("ring", () => {
 });
 
 describe("timer wheel", () => {
-  const TICK_US = 4096;
-
-  test("fires no earlier than asked and at most one tick late, in any order of calls", () => {
+  test.each([
+    [4096, undefined],
+    [64, 64],
+  ])("of ticks of %i µs fires no earlier than asked and at most one tick late", (TICK_US, tick) => {
     const step = fc.record({
       timer: fc.nat(7),
-      afterUs: fc.oneof({ weight: 7, arbitrary: fc.nat(12_000_000) }, fc.constant(Infinity)),
-      aheadUs: fc.nat(3_000_000),
+      afterUs: fc.oneof({ weight: 7, arbitrary: fc.nat(3000 * TICK_US) }, fc.constant(Infinity)),
+      aheadUs: fc.nat(700 * TICK_US),
       isCancel: fc.boolean(),
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
         let nowUs = 1_000_000;
-        const wheel = new TimerWheel(8, nowUs);
+        const wheel = new TimerWheel(8, nowUs, tick);
         const model = new Map<number, number>();
         const due = new Int32Array(8);
         for (const { timer, afterUs, aheadUs, isCancel } of steps) {

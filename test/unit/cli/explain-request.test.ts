@@ -46,8 +46,8 @@ function explained(given: Partial<TypedRequest>, files = ""): readonly string[] 
   const { config, problems } = loadConfig(text, "f");
   expect(problems).toEqual([]);
   const settings = resolveSettings(config ?? defaults, { cores: 1, memoryBytes: 2 ** 30 });
-  const nothing = { mac: undefined, interface: undefined, local: undefined, mode: undefined };
-  const plain = { ...nothing, options: undefined, isWrite: false };
+  const nowhere = { listener: undefined, interface: undefined, local: undefined };
+  const plain = { ...nowhere, mac: undefined, mode: undefined, options: undefined, isWrite: false };
   const typed = { name: "a", client: "10.0.0.7", ...plain, ...given };
   const lines = explainRequest(settings, typed);
   return "fault" in lines
@@ -128,6 +128,41 @@ test("where the request came in, and its mode", () => {
     "port     holds: does nothing",
     "text     holds: does nothing",
   ]);
+});
+
+test("a listener has its own folders, rules and interface", () => {
+  const files = `
+    [[listener]]
+    name = "main"
+    bind_addr = "0.0.0.0:69"
+    [[listener]]
+    name = "lab"
+    bind_addr = "0.0.0.0:69"
+    interface = "eth9"
+    roots = ["common/Boot"]
+    [[rule]]
+    name = "here"
+    listener = ["lab"]`;
+  const told = (listener?: string): readonly string[] =>
+    [explained({ name: "BCD", listener }, files)]
+      .flat()
+      .filter((line) => /^(?:request|here|file|answer|--)/.test(line))
+      .map((line) => line.replaceAll(/ +/g, " "));
+  expect(told("lab")).toEqual([
+    'request read "BCD" from 10.0.0.7 at lab by eth9',
+    "here holds: does nothing",
+    "file ROOT/common/Boot/BCD: found",
+    "answer 5 bytes",
+  ]);
+  expect(told()).toEqual([
+    'request read "BCD" from 10.0.0.7 at main',
+    "here no: it came in by main, and this is for lab",
+    "file ROOT/hosts/10.0.0.7/BCD: missing",
+    "file ROOT/common/BCD: missing",
+    "file ROOT/BCD: missing",
+    "answer ERROR 1 File not found",
+  ]);
+  expect(told("office")).toEqual(["--listener office is none; there are main, lab"]);
 });
 
 describe("options", () => {

@@ -96,7 +96,7 @@ describe("the examples", () => {
     expect(warnings).toEqual([]);
     const findings = validateConfig(config, provided, name);
     expect(findings.filter(({ severity }) => severity !== "note")).toEqual([]);
-    expect(resolveSettings(config, MACHINE).listen.address).toBe("::");
+    expect(resolveSettings(config, MACHINE).listeners[0]?.listen.address).toBe("::");
   });
 
   test.each(["uploads.toml", "dropbox.toml"])("%s: what is commented out is right, too", (name) => {

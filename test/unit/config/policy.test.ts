@@ -137,6 +137,7 @@ describe("a policy", () => {
       name: "\\BOOT\\BCD",
       isWrite: false,
       mode: "octet",
+      listener: "",
       client: parseAddress("10.0.0.8") ?? "",
       local: undefined,
       interface: undefined,

@@ -8,6 +8,8 @@ import { parseLevel } from "#config/level.ts";
 import { loadConfig } from "#config/load.ts";
 import { type Machine, resolveSettings, type Settings } from "#config/settings.ts";
 
+import { listenerAt } from "../../listener.ts";
+
 const GIB = 1024 ** 3;
 const machine: Machine = { cores: 8, memoryBytes: 32 * GIB };
 
@@ -23,20 +25,19 @@ function resolve(text: string, on: Machine = machine): Settings {
 
 /** Workers, and sockets per worker, with a range of ports on eight cores. */
 function share(range: string): [number, number] {
-  const { workers, transferSockets } = resolve(`transfer.port_range = "${range}"`);
-  return [workers, transferSockets];
+  const { workers, listeners } = resolve(`transfer.port_range = "${range}"`);
+  return [workers, listeners[0]?.transferSockets ?? Number.NaN];
 }
 
 test("the defaults", () => {
   expect(resolveSettings(defaults, machine)).toEqual({
     rootDir: "/var/lib/snow-owl/tftp",
-    listen: { address: "::", port: 69 },
+    listeners: [listenerAt({ address: "::", port: 69 })],
     fileBytesMax: 0,
     workers: 8,
     workerAffinity: false,
     stuckMs: 30_000,
-    singlePort: false,
-    portRange: undefined,
+    isFreebind: false,
     lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },
     blockBytesMax: 65_464,
     clampsToMtu: false,
@@ -45,9 +46,9 @@ test("the defaults", () => {
     refusedOptions: [],
     timeoutMs: 1000,
     patienceMs: 30_000,
+    isPaced: true,
     drainMs: 10_000,
     transfersMax: 4096,
-    transferSockets: 4,
     receiveBufferBytes: 2 * 1024 ** 2,
     sendBufferBytes: 2 * 1024 ** 2,
     reusePort: true,
@@ -100,6 +101,7 @@ test("the defaults", () => {
       access: [],
       foldsCase: false,
       roots: [{ folder: 0, path: "" }],
+      listeners: [],
       hosts: [],
       templates: [],
     },
@@ -187,7 +189,7 @@ test("every plain key reaches its setting", () => {
   `);
   expect(settings).toMatchObject({
     rootDir: "/srv",
-    listen: { address: "fe80::1", port: 6969, scope: "eth0" },
+    listeners: [{ listen: { address: "fe80::1", port: 6969, scope: "eth0" }, singlePort: true }],
     fileBytesMax: 5,
     log: {
       level: "warn",
@@ -200,7 +202,6 @@ test("every plain key reaches its setting", () => {
       bootWindowMs: 6000,
       isHashing: true,
     },
-    singlePort: true,
     windowBytesMax: 1024,
     refusedOptions: ["tsize"],
     timeoutMs: 20,
@@ -263,7 +264,7 @@ describe("workers and ports", () => {
 
   test("single-port mode has no transfer sockets and heeds no range", () => {
     const settings = resolve('[transfer]\nsingle_port = true\nport_range = "40000-40001"');
-    expect([settings.transferSockets, settings.workers]).toEqual([0, 8]);
+    expect([settings.listeners[0]?.transferSockets, settings.workers]).toEqual([0, 8]);
   });
 });
 

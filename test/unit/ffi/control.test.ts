@@ -18,7 +18,13 @@ import {
 } from "#ffi/abi.ts";
 import { formatPeer } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
-import { CONTROL_BYTES, readPktinfo, writePktinfo, writeSegment } from "#ffi/control.ts";
+import {
+  CONTROL_BYTES,
+  isSameLocal,
+  readPktinfo,
+  writePktinfo,
+  writeSegment,
+} from "#ffi/control.ts";
 import { LOCAL_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
 
 import {
@@ -52,6 +58,22 @@ function send(fd: number, to: Uint8Array, local: Uint8Array, text: string): void
   batch.push(memory.address, bytes.byteLength);
   expect(batch.send(fd, 0)).toBe(1);
 }
+
+/** 127.0.0.`last` as it is kept, by the interface `ifindex`. */
+function localOf(ifindex: number, family: number, last: number): Uint8Array {
+  const local = new Uint8Array(LOCAL_BYTES);
+  local.set([ifindex, 0, 0, 0, family, 0, 0, 0, 127, 0, 0, last]);
+  return local;
+}
+
+test("local addresses are the same by whichever interface, and one that is unknown is any", () => {
+  const four = localOf(1, AF_INET, 1);
+  expect(isSameLocal(four, localOf(2, AF_INET, 1))).toBe(true);
+  expect(isSameLocal(four, localOf(1, AF_INET, 2))).toBe(false);
+  expect(isSameLocal(four, localOf(1, AF_INET6, 1))).toBe(false);
+  expect(isSameLocal(four, ANY_LOCAL)).toBe(true);
+  expect(isSameLocal(ANY_LOCAL, four)).toBe(true);
+});
 
 function inbox(): ReceiveBatch {
   const batch = new ReceiveBatch(4, 512, true);

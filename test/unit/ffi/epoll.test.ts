@@ -93,6 +93,21 @@ describe("epoll", () => {
     expect([epoll.token(0), epoll.events(0)]).toEqual([7, EPOLLIN]);
   });
 
+  test("waits as long as it was told to, in microseconds, and for what comes meanwhile", () => {
+    const epoll = epollOf();
+    for (const us of [1, 250, 1500]) {
+      const startNs = Bun.nanoseconds();
+      expect(epoll.wait(us)).toBe(0);
+      expect(Bun.nanoseconds() - startNs).toBeGreaterThanOrEqual(us * 1000);
+    }
+    const bell = opened(createEventfd());
+    epoll.add(bell, EPOLLIN, 3);
+    signalEventfd(bell);
+    expect(epoll.wait(Infinity)).toBe(1);
+    expect(epoll.wait(60_000_000)).toBe(1);
+    expect([epoll.token(0), epoll.events(0)]).toEqual([3, EPOLLIN]);
+  });
+
   test("a descriptor that cannot be watched is our own bug, named", () => {
     const epoll = epollOf();
     expect(() => epoll.add(-1, EPOLLIN, 0)).toThrow("epoll_ctl on fd -1: EBADF");

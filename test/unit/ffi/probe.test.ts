@@ -48,6 +48,8 @@ interface Degraded {
   readonly capabilities: readonly Capability[];
   /** What openBeneath, statFd and preadNowait returned, twice each. */
   readonly opened: readonly (readonly number[])[];
+  /** Whether waits of 300 and 1,700 µs were as long as that. */
+  readonly waits: readonly boolean[];
 }
 
 describe("a kernel that refuses", () => {
@@ -70,7 +72,9 @@ describe("a kernel that refuses", () => {
         `preadv2:error=${errno}`,
         `sendmmsg:error=${errno}`,
         `io_uring_setup:error=${errno}`,
+        `epoll_pwait2:error=${errno}`,
       ]);
+      expect(result?.waits).toEqual([true, true]);
       // A file opens and is described; its symlink is refused by the walk (ELOOP); reading without waiting is not supported.
       expect(result?.opened).toEqual([
         [0, 0, -40, -95],

@@ -117,7 +117,7 @@ export function receive(batch: ReceiveBatch, fd: number, count: number): Arrived
   epoll.add(fd, EPOLLIN, 0);
   const arrived: Arrived[] = [];
   while (arrived.length < count) {
-    expect(epoll.wait(PATIENCE_MS)).toBe(1);
+    expect(epoll.wait(PATIENCE_MS * 1000)).toBe(1);
     const received = batch.receive(fd);
     expect(received).toBeGreaterThan(0);
     for (let index = 0; index < received; index++) arrived.push(copyOf(batch, index));

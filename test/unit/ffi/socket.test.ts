@@ -14,6 +14,7 @@ import { SendBatch } from "#ffi/message.ts";
 import { askForErrors, takeSocketError } from "#ffi/socket-error.ts";
 import {
   bindSocket,
+  bindToInterface,
   closeSocket,
   connectSocket,
   openSocket,
@@ -112,6 +113,15 @@ describe("binding", () => {
     expect(bindSocket(free, elsewhere)).toBe(0);
   });
 
+  test("an interface is one that is there, by the whole of its name", () => {
+    const fd = opened(openSocket(4));
+    expect(bindToInterface(fd, "no-such-if")).toBe(-Errno.ENODEV);
+    expect(bindToInterface(fd, "lo\0")).toBe(-Errno.EINVAL);
+    expect(bindToInterface(fd, "l")).toBe(-Errno.ENODEV);
+    expect(bindToInterface(fd, "lo")).toBe(0);
+    expect(bindSocket(fd, addressOf("127.0.0.1:0"))).toBe(0);
+  });
+
   test("a link-local address without its interface is refused", () => {
     expect(bindSocket(opened(openSocket(6)), addressOf("[fe80::1]:0"))).toBe(-Errno.EINVAL);
   });
@@ -163,7 +173,7 @@ describe("errors by ICMP", () => {
     sendByte(fd, address);
     const epoll = new Epoll();
     epoll.add(fd, EPOLLIN, 7);
-    expect(epoll.wait(5000)).toBe(1);
+    expect(epoll.wait(5_000_000)).toBe(1);
     expect(takeSocketError(fd)).toBe(-Errno.ECONNREFUSED);
     expect(takeSocketError(fd)).toBe(0);
     // What the socket remembers besides is told by the next call, and forgotten.

@@ -58,6 +58,9 @@ describe("a policy without rules", () => {
 describe("conditions", () => {
   const local = parseAddress("192.0.2.1");
   test.each<[Partial<RuleSpec>, Partial<Asking>, boolean]>([
+    [{ listener: ["lab", "office"] }, { listener: "office" }, true],
+    [{ listener: ["lab"] }, { listener: "office" }, false],
+    [{ listener: ["lab"] }, {}, false],
     [{ client: ["10.0.0.0/8"] }, {}, true],
     [{ client: ["192.0.2.0/24", "10.0.0.7"] }, {}, true],
     [{ client: ["192.0.2.0/24"] }, {}, false],
@@ -197,6 +200,8 @@ describe("limits", () => {
       rules: [
         ruleSpec({ blockBytesMax: 1428, refusedOptions: ["tsize"], rate: "slow" }),
         ruleSpec({ blockBytesMax: 8192, windowBlocksMax: 4, refusedOptions: ["tsize", "blksize"] }),
+        ruleSpec({ burstBlocksMax: 30 }),
+        ruleSpec({ burstBlocksMax: 40 }),
         ruleSpec({ pattern: glob("x"), rate: "fast" }),
       ],
     });
@@ -204,6 +209,7 @@ describe("limits", () => {
       verdict: "undecided",
       blockBytesMax: 1428,
       windowBlocksMax: 4,
+      burstBlocksMax: 30,
       refusedOptions: ["tsize", "blksize"],
       rate: "slow",
     });

@@ -9,6 +9,7 @@ import type { Asking, RuleSpec } from "#policy/rule.ts";
 export function ruleSpec(given: Partial<RuleSpec>): RuleSpec {
   return {
     label: "rule",
+    listener: [],
     client: [],
     local: [],
     interface: [],
@@ -24,6 +25,7 @@ export function ruleSpec(given: Partial<RuleSpec>): RuleSpec {
     refusedOptions: [],
     blockBytesMax: undefined,
     windowBlocksMax: undefined,
+    burstBlocksMax: undefined,
     rate: "",
     action: "next",
     goTo: "",
@@ -58,6 +60,7 @@ export function policySpec(given: Partial<PolicySpec>): PolicySpec {
     foldsCase: false,
     folders: ["/srv/tftp", "/srv/lab"],
     roots: [{ folder: 0, path: "" }],
+    listeners: [],
     hosts: [],
     templates: [],
     ...given,
@@ -79,6 +82,7 @@ export function asking(name: string, given: Partial<Asking> = {}): Asking {
     name,
     isWrite: false,
     mode: "octet",
+    listener: "",
     client: parseAddress("10.0.0.7") ?? "",
     local: undefined,
     interface: undefined,

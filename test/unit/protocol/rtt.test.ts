@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
+import { Random } from "#base/random.ts";
 import { RoundTrip } from "#protocol/rtt.ts";
 
 import { expectMark } from "../../marks.ts";
@@ -39,6 +40,35 @@ test("RFC 1123 §4.2.3.2, RFC 6298 (5.5): each timeout doubles the next, up to a
   expect(roundTrip.timeoutUs).toBe(300_000);
 });
 
+test("back-off has jitter: two transfers that lose together do not repeat together", () => {
+  const waits = [1, 2, 3, 4].map((seed) => {
+    const roundTrip = new RoundTrip(undefined, undefined, new Random(seed));
+    roundTrip.backOff();
+    return roundTrip.timeoutUs;
+  });
+  expect(new Set(waits).size).toBe(waits.length);
+  for (const wait of waits) {
+    // RFC 6298 (5.5) doubles; never less, and here up to a quarter more.
+    expect(wait).toBeGreaterThanOrEqual(2_000_000);
+    expect(wait).toBeLessThan(2_500_000);
+  }
+});
+
+test("jitter never exceeds a negotiated timeout, nor the usual bound", () => {
+  const negotiated = new RoundTrip(3_000_000, undefined, new Random(1));
+  negotiated.backOff();
+  expect(negotiated.timeoutUs).toBe(3_000_000);
+  const usual = new RoundTrip(undefined, undefined, new Random(1));
+  for (let round = 0; round < 9; round++) usual.backOff();
+  expect(usual.timeoutUs).toBe(5_000_000);
+});
+
+test("a path without any jitter still leaves 10 ms for a hiccup", () => {
+  const roundTrip = new RoundTrip(undefined);
+  for (let round = 0; round < 200; round++) roundTrip.sample(100_000);
+  expect(roundTrip.timeoutUs).toBe(110_000);
+});
+
 test("a sign of life ends the back-off, without a sample too", () => {
   const unmeasured = new RoundTrip(undefined);
   unmeasured.backOff();
@@ -56,6 +86,19 @@ test("the shortest sample is kept", () => {
   expect(roundTrip.leastUs).toBe(0);
   for (const sample of [300_000, 100_000, 200_000]) roundTrip.sample(sample);
   expect(roundTrip.leastUs).toBe(100_000);
+});
+
+test("an upper bound begins the estimate, and corrects a shortest sample that was too long", () => {
+  const bounded = new RoundTrip(undefined);
+  bounded.noteAtMost(20_000);
+  bounded.endBackOff();
+  expect([bounded.smoothedUs, bounded.timeoutUs, bounded.leastUs]).toEqual([20_000, 60_000, 0]);
+  bounded.sample(10_000);
+  expect(bounded.leastUs).toBe(10_000);
+  const slow = new RoundTrip(undefined);
+  slow.sample(163_000);
+  slow.noteAtMost(4_000);
+  expect([slow.smoothedUs, slow.leastUs]).toEqual([163_000, 4_000]);
 });
 
 test("a negotiated timeout is never exceeded, even one below the usual least", () => {

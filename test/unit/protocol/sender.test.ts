@@ -398,7 +398,8 @@ describe("RFC 7440", () => {
   });
 
   test("a request for part of a window ends the back-off", () => {
-    const exchange = new Exchange({ file: 9000, options }).wait(10).ack(0).wait(360).ack(1);
+    const exchange = new Exchange({ file: 9000, options, isPaced: false });
+    exchange.wait(10).ack(0).wait(360).ack(1);
     const { blocksSent } = exchange.sender.statistics;
     expect(exchange.wait(49).sender.statistics.blocksSent).toBe(blocksSent);
     expect(exchange.wait(1).sender.statistics.blocksSent).toBe(blocksSent + 4);
@@ -430,5 +431,18 @@ describe("RFC 7440", () => {
       0.080 → DATA 8 512 bytes
       running"
     `);
+  });
+});
+
+describe("a client that was slow to begin", () => {
+  test("and loses its windows then is not taken for one that answers too soon", () => {
+    const exchange = new Exchange({ file: 9000, options: { windowsize: "8" }, isPaced: false });
+    // The ACK of the OACK takes 163 ms, every other answer 4 ms.
+    exchange.wait(163).ack(0).wait(4).ack(2);
+    const { blocksSent } = exchange.sender.statistics;
+    exchange.wait(600).wait(4).ack(4);
+    // The window went out again after the timeout, and goes on behind the second gap at once.
+    expect(exchange.sender.statistics.nacks).toBe(2);
+    expect(exchange.sender.statistics.blocksSent).toBeGreaterThanOrEqual(blocksSent + 16);
   });
 });

@@ -48,6 +48,20 @@ test("finds what a Map finds", () => {
   );
 });
 
+test("finds each of several that have one key", () => {
+  const table = new PeerTable(CAPACITY);
+  for (const slot of [4, 1, 6]) table.insert(slot, 0, nameOf(9), 0);
+  table.insert(2, 1, nameOf(9), 0);
+  const found = (): readonly number[] =>
+    [0, 1, 2, 3, 4, 5, 6, 7].filter(
+      (slot) => table.findWanted(0, nameOf(9), 0, (each) => each === slot) === slot,
+    );
+  expect(found()).toEqual([1, 4, 6]);
+  table.remove(4);
+  expect(found()).toEqual([1, 6]);
+  expect(table.findWanted(0, nameOf(9), 0, () => false)).toBe(-1);
+});
+
 test("recent peers are remembered for as long as asked", () => {
   const recent = new RecentPeers();
   expect(recent.socketOf(7)).toBe(-1);

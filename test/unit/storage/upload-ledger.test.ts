@@ -1,6 +1,6 @@
 // The ledger that shards share: claims of names, bytes in use, clients over time, and what a dead shard leaves.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setSystemTime, test } from "bun:test";
 import { Worker } from "node:worker_threads";
 
 import {
@@ -245,4 +245,26 @@ test("quotas that are adjusted hold for what is in use, and for claims that were
   expect(one.reserve(claim, 1000)).toBe(true);
   one.adjust({ ...unlimited, rootBytesMax: 1080 });
   expect(one.reserve(claim, 1)).toBe(false);
+});
+
+test("a date that jumps gives no quota back, and takes none", () => {
+  const quotas = { rootBytesMax: 0, clientBytesMax: 100, clientWindowMs: 3_600_000 };
+  const ledger = new UploadLedger(createUploadLedger(4), 0, quotas);
+  const upload = (bytes: number): boolean => {
+    const claim = ledger.claim("a", "x", false);
+    const isReserved = ledger.reserve(claim, bytes);
+    if (isReserved) ledger.settle(claim, bytes, 0);
+    else ledger.release(claim);
+    return isReserved;
+  };
+  try {
+    expect(upload(60)).toBe(true);
+    setSystemTime(new Date(Date.now() + 1e10));
+    expect(upload(60)).toBe(false);
+    setSystemTime(new Date(0));
+    expect(upload(60)).toBe(false);
+    expect(upload(40)).toBe(true);
+  } finally {
+    setSystemTime();
+  }
 });

@@ -214,6 +214,9 @@ describe("the name", () => {
     first.finish();
     rig.settle();
     expect(rig.tree()).toEqual({ file: textOf(pattern(500, 1)) });
+    // Both found the name free, and yet one has taken the place of the other.
+    expect(rig.ledger.rootBytes).toBe(500);
+    expect([second.file.isNew, first.file.isNew]).toEqual([true, false]);
   });
 
   test("is free at once when its writer gives up, while the disk still has to remove what there is", () => {

@@ -11,8 +11,7 @@ const on = { isOn: true, because: "" };
 const facts: BannerFacts = {
   version: "0.1.0",
   rootDir: "/srv/tftp",
-  address: "[::]:6969",
-  isWildcard: true,
+  listeners: [{ address: "[::]:6969", isWildcard: true, interface: undefined, isAwaited: false }],
   workers: 2,
   fastPaths: { recvmmsg: on, sendmmsg: on, gso: on, openat2: on, spin: on },
   uploads: undefined,
@@ -39,6 +38,16 @@ test("uploads are told where they are allowed", () => {
   );
 });
 
+test("every listener is told, and the example is for one that this machine reaches", () => {
+  const listeners = [
+    { address: "0.0.0.0:69", isWildcard: true, interface: "eth1", isAwaited: false },
+    { address: "192.0.2.1:6969", isWildcard: false, interface: undefined, isAwaited: false },
+  ];
+  const [first, , example] = bannerText({ ...facts, listeners }).split("\n");
+  expect(first).toEndWith("serving /srv/tftp on 0.0.0.0:69 by eth1, 192.0.2.1:6969 (UDP)");
+  expect(example).toEndWith("tftp://192.0.2.1:6969/hello.txt");
+});
+
 test("what is off says why", () => {
   const off = { isOn: false, because: "ENOPROTOOPT" };
   const text = bannerText({ ...facts, workers: 1, fastPaths: { ...facts.fastPaths, gso: off } });
@@ -55,7 +64,8 @@ test.each([
     String.raw`try:  curl -o 'it'\''s' 'tftp://[fe80::1%25eth0]:69/it'\''s'`,
   ],
 ])("the example on %s of %s can be pasted", (address, exampleFile, line) => {
-  const text = bannerText({ ...facts, address, isWildcard: false, exampleFile });
+  const listeners = [{ address, isWildcard: false, interface: undefined, isAwaited: false }];
+  const text = bannerText({ ...facts, listeners, exampleFile });
   expect(text.split("\n").at(-1)).toBe(line);
 });
 

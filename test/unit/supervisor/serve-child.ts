@@ -5,6 +5,8 @@ import { defaults } from "#config/config.ts";
 import { resolveSettings, type Settings } from "#config/settings.ts";
 import { serve } from "#supervisor/supervisor.ts";
 
+import { listenerAt } from "../../listener.ts";
+
 const [rootDir = "", port = "0", drainMs = "0", format = "text", script] = process.argv.slice(2);
 const settings = resolveSettings(defaults, { cores: 2, memoryBytes: 1e9 });
 const adjusted: Settings = {
@@ -23,7 +25,7 @@ const adjusted: Settings = {
             retries: 0,
           },
         ],
-  listen: { address: "127.0.0.1", port: Number(port) },
+  listeners: [listenerAt({ address: "127.0.0.1", port: Number(port) })],
   log: { ...settings.log, format: format === "json" ? "json" : "text" },
 };
 const ending = await serve(

@@ -18,6 +18,8 @@ import { diskInits, DiskThreads } from "#supervisor/disk-threads.ts";
 import { Shards } from "#supervisor/shards.ts";
 import { closeTerms, openTerms } from "#supervisor/terms.ts";
 
+import { listenerAt } from "../../listener.ts";
+
 const port = 17_320;
 const workerUrl = new URL("../../../src/server/worker.ts", import.meta.url);
 const diskWorkerUrl = new URL("../../../src/storage/disk-worker.ts", import.meta.url);
@@ -111,7 +113,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   expect(died).toEqual([]);
   closeTerms(terms);
   closeShardSockets(sockets);
-});
+}, 60_000);
 
 /** Serves `folder`, and those of `roots` below it; uploads go to the folder `uploads` below it, if there is one. */
 function settingsFor(
@@ -124,7 +126,7 @@ function settingsFor(
     ...settings,
     rootDir: folder,
     policy: { ...settings.policy, folders: [folder, ...roots.map((root) => join(folder, root))] },
-    listen: { address: "127.0.0.1", port },
+    listeners: [listenerAt({ address: "127.0.0.1", port })],
     uploads: {
       ...settings.uploads,
       isEnabled: uploads !== undefined,
@@ -148,14 +150,13 @@ function initsOf(
     { shards: 2, transfersPerShard: terms.settings.transfersMax },
     1,
   );
-  return sockets.shards.map(({ serviceFd, transferFds }, shardIndex) => {
+  return sockets.shards.map((listeners, shardIndex) => {
     const doorbellFd = createDoorbell();
     if (typeof doorbellFd !== "number") throw new Error(doorbellFd.fault);
     return {
       shardIndex,
       terms,
-      serviceFd,
-      transferFds,
+      listeners,
       doorbellFd,
       disks: diskInits(doorbellFd, 1, holdings),
       limits,
