@@ -72,10 +72,10 @@ const table = {
     time: { is: "string" },
     event: { is: "string", about: "The audit event's name." },
     severity: { is: "word", of: ["warn", "error"] },
-    client: { is: "string", isNullable: true },
+    client: { is: "string", isNullable: true, about: "To whom it happened last." },
     sentence: { is: "string", about: "What happened, in plain words." },
     remedy: { is: "string", about: "What is likely to help." },
-    times: { is: "integer", about: "How often it happened in a row." },
+    times: { is: "integer", about: "How often it happened, to whomever." },
   },
   file: {
     file: { is: "string" },
@@ -137,6 +137,7 @@ const table = {
     sent_bytes_per_second: { is: "number" },
     received_bytes_per_second: { is: "number" },
     requests_per_second: { is: "number" },
+    refused_per_second: { is: "number" },
     totals: {
       is: "map",
       of: "integer",

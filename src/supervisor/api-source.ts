@@ -88,6 +88,7 @@ export class ServerSource implements ApiSource {
       sent_bytes_per_second: latest.sent_bytes,
       received_bytes_per_second: latest.received_bytes,
       requests_per_second: latest.requests,
+      refused_per_second: latest.refused,
       totals: totals((index) => this.#shards.total(index)),
     };
   }

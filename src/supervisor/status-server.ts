@@ -11,6 +11,7 @@ import type { StartFault } from "#io/start.ts";
 import { answer, API, type ApiSource, fault, type Route, routeOf } from "./api.ts";
 import { CONTENT_TYPES, type Format, formatFor } from "./exposition.ts";
 import { openApi } from "./openapi.ts";
+import { pageFiles } from "./page-files.ts";
 
 /** What it shows. */
 export interface StatusPages {
@@ -156,6 +157,10 @@ const staticPages: ReadonlyMap<string, Page> = new Map([
   ["/healthz", { isOpen: true, answer: () => plain(200, "ok") }],
   ["/readyz", { isOpen: true, answer: readiness }],
   ["/metrics", { isOpen: false, answer: metrics }],
+  ...[...pageFiles].map(([path, { text, headers }]): [string, Page] => [
+    path,
+    { isOpen: true, answer: () => respond(200, text, headers) },
+  ]),
   [`${API}/openapi.json`, { isOpen: true, answer: ({ version }) => json(200, openApi(version)) }],
 ]);
 
@@ -180,7 +185,7 @@ function json(status: number, value: unknown): Response {
 function respond(
   status: number,
   body: string | ReadableStream<Uint8Array>,
-  headers: Record<string, string>,
+  headers: Readonly<Record<string, string>>,
 ): Response {
   return new Response(body, {
     status,

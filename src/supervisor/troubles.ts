@@ -1,5 +1,5 @@
 // What went wrong lately (supervisor layer), in plain words with what is likely to help: audit events of severity warn and error.
-// Bounded: the oldest goes, and what happens again in a row is counted.
+// Bounded: the oldest goes, and what happens again, to whomever, is counted.
 
 import type { LimitRecord, ShardRecord } from "#server/contract.ts";
 
@@ -18,8 +18,8 @@ interface Trouble {
   readonly client: string | null;
   readonly sentence: string;
   readonly remedy: string;
-  timeMs: number;
-  times: number;
+  readonly timeMs: number;
+  readonly times: number;
 }
 
 export class Troubles {
@@ -31,13 +31,12 @@ export class Troubles {
     const peer = fields["client_addr"];
     const client = typeof peer === "string" ? peerName(peer) : null;
     const said = record === undefined ? ofProcess(eventType, fields) : ofRecord(record);
-    const last = this.#troubles.at(-1);
-    if (last?.event === eventType && last.client === client && last.sentence === said.sentence) {
-      last.timeMs = timeMs;
-      last.times += 1;
-      return;
-    }
-    this.#troubles.push({ event: eventType, severity, client, ...said, timeMs, times: 1 });
+    const before = this.#troubles.findIndex(
+      ({ event, sentence }) => event === eventType && sentence === said.sentence,
+    );
+    const [known] = before < 0 ? [] : this.#troubles.splice(before, 1);
+    const times = (known?.times ?? 0) + 1;
+    this.#troubles.push({ event: eventType, severity, client, ...said, timeMs, times });
     if (this.#troubles.length > TROUBLES_MAX) this.#troubles.shift();
   }
 

@@ -67,6 +67,21 @@ test("health and readiness are for everybody", async () => {
   expect(await ask(`${url}/healthz`)).toEqual([200, "ok\n"]);
 });
 
+test("the page is for everybody, and may fetch nothing from elsewhere", async () => {
+  using file = secret(TOKEN);
+  const url = await start(file.path);
+  const page = await fetch(`${url}/`);
+  expect(page.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
+  expect(page.headers.get("Content-Security-Policy")).toStartWith(
+    "default-src 'none'; script-src 'self'",
+  );
+  const html = await page.text();
+  for (const [, path = ""] of html.matchAll(/(?:src|href)="([^":]+)"/g)) {
+    expect([path, (await fetch(`${url}/${path}`)).status]).toEqual([path, 200]);
+  }
+  expect(html).not.toMatch(/https?:/);
+});
+
 test("a port that is taken is a fault with a remedy, and an empty address is no server", async () => {
   const { port, close } = await takenPort();
   const started = startStatus(settingsFor(port), pages);
