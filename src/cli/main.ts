@@ -13,6 +13,8 @@ import { resolveSettings } from "#config/settings.ts";
 import { kernelReport } from "#io/kernel-report.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
+import { adminCommandOf } from "./admin-flags.ts";
+import { adminMain } from "./admin.ts";
 import { clientCommandOf } from "./client-flags.ts";
 import { clientMain } from "./client.ts";
 import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
@@ -32,6 +34,8 @@ type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
 export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
   const clientCommand = clientCommandOf(argv);
   if (clientCommand !== undefined) return clientMain(clientCommand, argv);
+  const adminCommand = adminCommandOf(argv);
+  if (adminCommand !== undefined) return adminMain(adminCommand, argv.slice(1));
   const invocation = readCommandLine(argv);
   if ("fault" in invocation) {
     complain(failureText(invocation.fault, invocation.remedy));

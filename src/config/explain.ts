@@ -162,9 +162,10 @@ function describeTarget(target: LogTarget): string {
 }
 
 function describeStatus({ status }: Settings): string {
-  const { listen, tokenFile, mayChange } = status;
-  if (listen === undefined) return "no web server (status.bind_addr)";
+  const { listen, tokenFile, mayChange, socket } = status;
+  const admin = socket === undefined ? "" : `; ${socket}`;
+  if (listen === undefined) return `no web server (status.bind_addr)${admin}`;
   const who = tokenFile === undefined ? "for this machine" : "with a token";
   const changes = mayChange ? ", may change things" : "";
-  return `http://${formatListen(listen)}/, ${who}${changes}`;
+  return `http://${formatListen(listen)}/, ${who}${changes}${admin}`;
 }

@@ -22,6 +22,17 @@ export const statusKeys = {
       "It is read again by every reload. Empty asks for none.",
     ],
   },
+  "status.socket": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    needsRestart: true,
+    because: "its folder has to be made first, as systemd does with `RuntimeDirectory`.",
+    about: [
+      "The path of a Unix socket for `snow-owl-tftp top`, `status`, `transfers`, `clients`, `kill`, `reload` and `drain`, such as `/run/snow-owl-tftp/admin.sock`, where these look for it. Empty is none.",
+      "Its mode is 0660. Whoever may open it may look; root and the server's user may act.",
+    ],
+  },
   "status.allow_changes": {
     kind: "boolean",
     default: false,

@@ -152,6 +152,13 @@ export const routes: readonly Route[] = [
   },
   {
     method: "GET",
+    path: `${API}/snapshot`,
+    about: "All that changes: what `/live` says once a second.",
+    answer: "snapshot",
+    read: (source) => source.snapshot(),
+  },
+  {
+    method: "GET",
     path: `${API}/live`,
     about: "Server-sent events: once a second `snapshot`, with all that changes.",
     answer: "live",

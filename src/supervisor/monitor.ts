@@ -8,6 +8,7 @@ import type { Settings } from "#config/settings.ts";
 import type { StartFault } from "#io/start.ts";
 import type { FastPaths } from "#server/contract.ts";
 
+import { type Administrator, AdminSocket, openAdminSocket } from "./admin-socket.ts";
 import { type ProcessView, ServerSource } from "./api-source.ts";
 import { type AuditEvent, auditObject } from "./audit.ts";
 import { EventCounts } from "./event-counts.ts";
@@ -49,6 +50,7 @@ export class Monitor {
   readonly #refusedMs = new Map<string, number>();
   #settings: StatusSettings;
   #server: StatusServer | undefined;
+  #admin: AdminSocket | undefined;
   #watched: Watched | undefined;
   #source: ServerSource | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
@@ -57,10 +59,22 @@ export class Monitor {
   #diskThreadDeaths = 0;
 
   /** Begins to answer where that is wanted; it is not ready before {@link watch}. */
-  static start(settings: Settings, version: string): Monitor | StartFault {
+  static async start(settings: Settings, version: string): Promise<Monitor | StartFault> {
     const monitor = new Monitor(settings, version);
+    const { socket } = settings.status;
+    if (socket !== undefined) {
+      const admin = await openAdminSocket(socket, {
+        source: () => monitor.#source,
+        acted: (who, request) => monitor.#noteAct(who, request),
+      });
+      if ("fault" in admin) return admin;
+      monitor.#admin = admin;
+    }
     const server = startStatus(settings.status, monitor.#pages());
-    if (server !== undefined && "fault" in server) return server;
+    if (server !== undefined && "fault" in server) {
+      monitor.#admin?.stop();
+      return server;
+    }
     monitor.#server = server;
     return monitor;
   }
@@ -73,7 +87,7 @@ export class Monitor {
 
   /** To be told of everything; undefined where nobody could ask. */
   get witness(): LogWitness | undefined {
-    if (this.#server === undefined) return undefined;
+    if (!this.#isAsked) return undefined;
     return {
       event: (event) => {
         this.#noteEvent(event);
@@ -90,7 +104,7 @@ export class Monitor {
     this.#watched = watched;
     const { process, shards } = watched;
     this.#source = new ServerSource(process, shards, this.#observer, () => this.#fastPaths);
-    if (this.#server !== undefined) this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    if (this.#isAsked) this.#ticking = setInterval(() => this.#tick(), TICK_MS);
   }
 
   noteReady(fastPaths: FastPaths): void {
@@ -123,6 +137,12 @@ export class Monitor {
     this.#live.close();
     this.#audit.close();
     this.#server?.stop();
+    this.#admin?.stop();
+  }
+
+  /** Whether anybody could ask. */
+  get #isAsked(): boolean {
+    return this.#server !== undefined || this.#admin !== undefined;
   }
 
   #tick(): void {
@@ -175,6 +195,10 @@ export class Monitor {
       hasSnowOwlNames: this.#settings.hasSnowOwlNames,
     };
     return exposition([...processFamilies(facts), ...shardFamilies(shards.counters)], format);
+  }
+
+  #noteAct({ uid, pid }: Administrator, request: string): void {
+    this.#watched?.log.event("admin_command", "info", { request, uid, pid });
   }
 
   #noteRefusal(address: string): void {

@@ -72,7 +72,7 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const monitor = Monitor.start(settings, host.version);
+  const monitor = await Monitor.start(settings, host.version);
   if ("fault" in monitor) {
     closeShardSockets(opened.sockets);
     logs.close();

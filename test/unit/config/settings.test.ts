@@ -107,6 +107,7 @@ test("the defaults", () => {
     },
     status: {
       listen: undefined,
+      socket: undefined,
       tokenFile: undefined,
       mayChange: false,
       clientsMax: 1000,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { Errno } from "#ffi/errno.ts";
 import { closeFd } from "#ffi/file.ts";
-import { connectDatagrams, sendText } from "#ffi/unix-socket.ts";
+import { connectDatagrams, peerCredentials, sendText } from "#ffi/unix-socket.ts";
 
 import { cleanUp, temporaryFolder } from "./rig.ts";
 import { receiveDatagrams } from "./unix-receiver.ts";
@@ -42,4 +42,22 @@ test("a reader that is behind is told at once", () => {
   expect(result).toBe(-Errno.EAGAIN);
   expect(receiver.waiting()).toHaveLength(sent);
   closeFd(fd);
+});
+
+test("who has connected is known by process and user", async () => {
+  const path = join(temporaryFolder(), "socket");
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const listener = Bun.listen({
+    unix: path,
+    socket: {
+      open: (socket) => resolve(peerCredentials((socket as unknown as { fd: number }).fd)),
+      data() {},
+    },
+  });
+  const client = await Bun.connect({ unix: path, socket: { data() {} } });
+  const { pid, getuid, getgid } = process;
+  expect(await promise).toEqual({ pid, uid: getuid?.(), gid: getgid?.() });
+  client.end();
+  listener.stop(true);
+  expect(peerCredentials(-1)).toBe(-Errno.EBADF);
 });

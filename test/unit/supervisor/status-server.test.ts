@@ -103,6 +103,7 @@ const pages: StatusPages = {
 function settingsFor(port: number, tokenFile?: string): StatusSettings {
   return {
     listen: { address: "127.0.0.1", port },
+    socket: undefined,
     tokenFile,
     mayChange: false,
     clientsMax: 1,
