@@ -12,6 +12,7 @@ export class SendWindow {
   /** The first block of this pass, and when it went out. */
   passBlock = 1;
   passUs = 0;
+  /** The run that went out last. */
   firstBlock = 0;
   blockCount = 0;
   /** The last block of the file; Infinity while unknown. */

@@ -31,7 +31,7 @@ testWith([curl], "a flood delays nobody for long, and leaves nothing behind", as
   await using server = await startServer({ tables: ["[logging]", 'level = "error"'] });
   server.put("image", IMAGE);
   // What every flood takes once: compiled code, the pages of tables and heaps.
-  await flood(server, HALF_OPEN / 2, MALFORMED / 5);
+  await flood(server, HALF_OPEN, MALFORMED / 5);
   const beforeKb = residentKb(server);
   const fetched = await flood(server, HALF_OPEN, MALFORMED);
   const duringKb = residentKb(server);

@@ -51,6 +51,8 @@ export interface PathCounts {
   garbled: number;
 }
 
+/** How long after a datagram its copy may come. */
+const COPY_LATE_US = 2000;
 /** IPv4, UDP and Ethernet beside each datagram. */
 const OVERHEAD_BYTES = 46;
 
@@ -95,11 +97,12 @@ export class Path {
       this.counts.lost += 1;
       return;
     }
-    const isDoubled = this.#random.chance(faults.duplicate);
-    if (isDoubled) this.counts.duplicated += 1;
-    for (let copies = isDoubled ? 2 : 1; copies > 0; copies -= 1) {
-      this.#fly(direction, bytes, arrive);
-    }
+    this.#fly(direction, bytes, arrive);
+    if (!this.#random.chance(faults.duplicate)) return;
+    this.counts.duplicated += 1;
+    // The copy took another way: together with the original, or some time after it.
+    const moreUs = this.#random.below(COPY_LATE_US);
+    this.#agenda.at(Math.max(direction.lastUs, this.#agenda.nowUs) + moreUs, () => arrive(bytes));
   }
 
   #fly(direction: Direction, bytes: Uint8Array, arrive: (bytes: Uint8Array) => void): void {

@@ -54,9 +54,9 @@ export class Premises {
     this.ledger.setRootBytes(0);
     const cacheChunkBytes = pick(random, [4096, 16_384, 65_536]);
     this.#fixed = {
-      transfersMax: pick(random, [12, 400]),
+      transfersMax: pick(random, [12, 400, 400]),
       cacheChunkBytes,
-      cacheBytesMax: cacheChunkBytes * pick(random, [160, 300]),
+      cacheBytesMax: cacheChunkBytes * pick(random, [32, 300, 300]),
     };
     this.terms = {
       generation: 0,

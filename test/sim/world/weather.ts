@@ -51,9 +51,9 @@ export interface Weather {
 
 const second = 1_000_000;
 
-/** Draws the weather of a world. One in six is calm: datagrams come twice at the worst, and everybody must be served as by the book. */
+/** Draws the weather of a world. One in four is calm: datagrams come twice at the worst, and everybody must be served as by the book. */
 export function weatherOf(random: Random): Weather {
-  const isCalm = random.chance(1 / 6);
+  const isCalm = random.chance(1 / 4);
   const some = (least: number, most: number): number =>
     isCalm || random.chance(0.5) ? 0 : rate(random, least, most);
   const disk = diskOf(random, some);
