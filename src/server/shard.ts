@@ -30,7 +30,9 @@ import { abortAll, endDallying } from "./farewell.ts";
 import { Gauges } from "./gauges.ts";
 import { openLimitMemory } from "./limit-memory.ts";
 import { Counter, measures } from "./measures.ts";
+import { Orders } from "./orders.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
+import { TransferIds } from "./progress.ts";
 import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
@@ -79,6 +81,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #garbage: Garbage;
   readonly #gauges: Gauges;
   readonly #timers: Timers;
+  readonly #orders: Orders;
   readonly #wake = (transfer: Transfer): void => this.#transmitter.enqueue(transfer);
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
@@ -151,12 +154,10 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
     this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
     const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
-    this.#limits = new RequestLimits({
-      counts,
-      transfers: this.#transfers,
-      counters: this.#counters,
-      records: this.#records,
-    });
+    const counters = this.#counters;
+    const records = this.#records;
+    const transfers = this.#transfers;
+    this.#limits = new RequestLimits({ counts, transfers, counters, records });
     this.#bandwidth = new Bandwidth(shaper, counts, settings.limits);
     this.#transmitter = new Transmitter(
       this.#outboxes,
@@ -170,7 +171,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#gauges = new Gauges(
       this.#counters,
       {
-        transfers: this.#transfers,
+        transfers,
         transmitter: this.#transmitter,
         cache: this.#cache,
         waiter: this.#waiter,
@@ -179,20 +180,22 @@ export class Shard implements TransmitListener, WritesListener {
       this.#nowUs,
     );
     this.#ends = new Ends({
-      counters: this.#counters,
-      records: this.#records,
+      counters,
+      records,
       hashes: new FileHashes(this.#disk, this.#cache),
       reception: this.#reception,
     });
+    this.#orders = new Orders(owner, this.#control, this.#transfers.bySlot, this.#wake);
     this.#requests = new Requests({
       reception: this.#reception,
-      transfers: this.#transfers,
+      transfers,
       transmitter: this.#transmitter,
-      records: this.#records,
-      counters: this.#counters,
+      records,
+      counters,
       limits: this.#limits,
       bandwidth: this.#bandwidth,
       garbage: this.#garbage,
+      ids: new TransferIds(this.#control, init.shardIndex, settings.workers),
       random: new Random(kernel.randomSeed()),
       listener: this,
     });
@@ -200,8 +203,7 @@ export class Shard implements TransmitListener, WritesListener {
 
   /** Turns until the last. */
   run(): void {
-    let isRunning = true;
-    while (isRunning) isRunning = this.turn();
+    for (;;) if (!this.turn()) return;
   }
 
   /** Takes one turn. False: it was the last, because the control word says stop. */
@@ -278,6 +280,7 @@ export class Shard implements TransmitListener, WritesListener {
         this.#takeTerms();
         // Whoever asks after the word was given is refused already.
         this.#isDraining = Atomics.load(this.#control, ControlWord.command) >= ShardCommand.drain;
+        this.#orders.take();
         continue;
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
@@ -287,14 +290,10 @@ export class Shard implements TransmitListener, WritesListener {
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
     let isBehind = false;
-    for (let index = 0; index < asked; index += 1) {
-      const count = this.#receive(i32At(this.#asked, index));
-      isBehind ||= count >= (this.#isBatching ? this.#inbox.datagrams : 1);
-    }
+    for (let index = 0; index < asked; index += 1)
+      isBehind = this.#receive(i32At(this.#asked, index)) || isBehind;
     if (!isBehind) this.#askedSinceUs = this.#nowUs;
-    const { writes } = this.#reception;
-    if (writes === undefined) this.#disk.reap();
-    else writes.reap();
+    (this.#reception.writes ?? this.#disk).reap();
     this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
@@ -341,12 +340,12 @@ export class Shard implements TransmitListener, WritesListener {
     return untilUs;
   }
 
-  /** Returns how many datagrams there were. */
-  #receive(socket: number): number {
+  /** Returns whether more may be waiting. */
+  #receive(socket: number): boolean {
     const inbox = this.#inbox;
     const count = inbox.receive(at(this.#outboxes, socket).fd);
     this.#counters.add(Counter.receiveCalls, 1);
-    if (count <= 0) return 0;
+    if (count <= 0) return false;
     this.#counters.add(Counter.datagramsReceived, count);
     this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
     let bytes = 0;
@@ -356,7 +355,7 @@ export class Shard implements TransmitListener, WritesListener {
     }
     this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
-    return count;
+    return count >= (this.#isBatching ? inbox.datagrams : 1);
   }
 
   #route(socket: number, index: number): void {

@@ -88,6 +88,8 @@ export class ShardRig {
           }
         },
         newestTerms: () => undefined,
+        newOrders: () => [],
+        progressed() {},
         switched() {},
         settled() {},
         drained() {},
