@@ -66,7 +66,9 @@ export function noteBegin(client: Client, record: RequestRecord | UploadRequestR
 }
 
 function addStep(client: Client, step: Step): void {
-  client.steps.push(step);
+  // Shards report in batches, so that what another shard was asked later may be told earlier.
+  const before = client.steps.findLastIndex(({ timeMs }) => timeMs <= step.timeMs);
+  client.steps.splice(before + 1, 0, step);
   if (client.steps.length <= STEPS_MAX) return;
   client.steps.shift();
   client.stepsDropped += 1;

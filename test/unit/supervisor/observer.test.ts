@@ -100,6 +100,13 @@ describe("a client", () => {
     });
   });
 
+  test("that asked several shards is told in the order of its asking", () => {
+    const seen = observe();
+    for (const ms of [1000, 3000, 2000]) seen.note(misses(`at ${ms}`, ms));
+    const files = seen.timeline(4000).steps.map(({ file }) => file);
+    expect(files).toEqual(["at 1000", "at 2000", "at 3000"]);
+  });
+
   test("begins anew with another boot", () => {
     const seen = observe();
     seen.note(misses("a", 0));
