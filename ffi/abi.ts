@@ -44,6 +44,9 @@ export const SockaddrIn6 = {
 /** struct sockaddr_un, sys/un.h. */
 export const SockaddrUn = { family: 0, path: 2, size: 110 } as const;
 
+/** struct ucred, sys/socket.h (with _GNU_SOURCE): who is at the other end of a Unix socket. */
+export const Ucred = { pid: 0, uid: 4, gid: 8, size: 12 } as const;
+
 /** struct in_pktinfo, netinet/in.h: interface index, local address (spec_dst), header destination. */
 export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as const;
 
@@ -135,6 +138,12 @@ export const Syscall: {
   readonly ioUringSetup: number;
   readonly openat2: number;
   readonly epollPwait2: number;
+  readonly capget: number;
+  readonly capset: number;
+  readonly seccomp: number;
+  readonly landlockCreateRuleset: number;
+  readonly landlockAddRule: number;
+  readonly landlockRestrictSelf: number;
 } = {
   fstat: isX64 ? 5 : 80,
   gettid: isX64 ? 186 : 178,
@@ -145,6 +154,12 @@ export const Syscall: {
   ioUringSetup: 425,
   openat2: 437,
   epollPwait2: 441,
+  capget: isX64 ? 125 : 90,
+  capset: isX64 ? 126 : 91,
+  seccomp: isX64 ? 317 : 277,
+  landlockCreateRuleset: 444,
+  landlockAddRule: 445,
+  landlockRestrictSelf: 446,
 };
 
 export const O_RDONLY = 0;
@@ -180,6 +195,7 @@ export const IPPROTO_IP = 0;
 export const IPPROTO_IPV6 = 41;
 export const SOL_SOCKET = 1;
 export const SO_BINDTODEVICE = 25;
+export const SO_PEERCRED = 17;
 export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;

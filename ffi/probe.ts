@@ -8,11 +8,13 @@ import { Epoll } from "./epoll.ts";
 import { Errno, errnoName } from "./errno.ts";
 import { createEventfd, drainEventfd, signalEventfd } from "./eventfd.ts";
 import { Advice, closeFd, fadvise, openRoot, preadNowait, tryOpenat2 } from "./file.ts";
+import { landlockVersion } from "./landlock.ts";
 import { checked, libc } from "./libc.ts";
 import { LoopbackPair } from "./loopback.ts";
 import { NeighbourTable } from "./netlink.ts";
 import { availableCores, setAffinity } from "./process.ts";
 import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
+import { trySeccomp } from "./seccomp.ts";
 import { bindSocket, closeSocket, openSocket, type OptionName, setOption } from "./socket.ts";
 import { FileStat, statxFd } from "./stat.ts";
 
@@ -167,6 +169,21 @@ const features: readonly Feature[] = [
     attempt: () => setAffinity(availableCores()),
   },
   {
+    name: "Landlock",
+    usedFor:
+      "confining the server to the folders of its configuration; otherwise its user's rights count",
+    tried: "asked for its version",
+    remedy: `use Linux 5.13 or later with landlock among its security modules (lsm=), or ${SECCOMP}`,
+    attempt: landlockVersion,
+  },
+  {
+    name: "seccomp",
+    usedFor: "giving up system calls that the server does not need",
+    tried: "asked for filters that let a call fail",
+    remedy: "use Linux 4.14 or later with CONFIG_SECCOMP_FILTER",
+    attempt: trySeccomp,
+  },
+  {
     name: "io_uring",
     usedFor: "reading cold files beside the network; this version does not use it",
     tried: "created a ring of one entry",
@@ -255,7 +272,8 @@ function tryContainment(): number {
   if (rootFd < 0) return rootFd;
   const result = tryOpenat2(rootFd);
   closeFd(rootFd);
-  return result;
+  // A process that is confined to its folders may not open this one: the call is understood all the same.
+  return result === -Errno.EACCES ? 0 : result;
 }
 
 /** Runs a try on the executable itself: a regular file that exists and that we may read. */

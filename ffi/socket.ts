@@ -9,6 +9,7 @@ import {
   AF_INET6,
   IPPROTO_IP,
   IPPROTO_IPV6,
+  O_NONBLOCK,
   SO_BINDTODEVICE,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -33,6 +34,7 @@ export type OptionName = keyof typeof socketOptions;
  */
 export const socketOptions = {
   SO_REUSEADDR: { level: "socket", number: 2, kind: "flag" },
+  SO_TYPE: { level: "socket", number: 3, kind: "choice" },
   SO_ERROR: { level: "socket", number: 4, kind: "choice" },
   SO_SNDBUF: { level: "socket", number: 7, kind: "bytes" },
   SO_RCVBUF: { level: "socket", number: 8, kind: "bytes" },
@@ -69,6 +71,15 @@ export function openSocket(family: 4 | 6): number {
   const domain = family === 4 ? AF_INET : AF_INET6;
   return held(checked(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)));
 }
+
+/** Has calls on `fd` never wait, for a socket that was opened elsewhere. Returns 0 or −errno. Source: fcntl(2). */
+export function setNonBlocking(fd: number): number {
+  const flags = checked(libc.fcntl(fd, F_GETFL, 0));
+  return flags < 0 ? flags : checked(libc.fcntl(fd, F_SETFL, flags | O_NONBLOCK));
+}
+
+const F_GETFL = 3;
+const F_SETFL = 4;
 
 /** Binds `fd` to `address`; port 0 has the kernel choose. Returns 0 or −errno. Source: bind(2), ip(7). */
 export function bindSocket(fd: number, address: SocketAddress): number {

@@ -69,6 +69,7 @@ const sources: readonly Source[] = [
   ...sourcesIn("test"),
   ...sourcesIn("bench"),
   ...sourcesIn("docs"),
+  ...sourcesIn("packaging"),
   ...sourcesIn("examples"),
   source("build.ts"),
 ];

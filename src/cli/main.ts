@@ -2,17 +2,26 @@
 // Every failure ends with a remedy on standard error.
 
 import { existsSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { type CommandDef, defineCommand, type ParsedArgs, runCommand } from "citty";
 
 import type { Config } from "#config/config.ts";
-import { explainSettings } from "#config/explain.ts";
+import { explainedRows, explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
 import { resolveSettings } from "#config/settings.ts";
+import { takeSockets } from "#io/activation.ts";
 import { kernelReport } from "#io/kernel-report.ts";
+import type { StartFault } from "#io/start.ts";
+import { enter } from "#supervisor/entry.ts";
+import { takeHeritage } from "#supervisor/heritage.ts";
+import type { Program } from "#supervisor/reach.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
+import { adminCommandOf } from "./admin-flags.ts";
+import { adminMain } from "./admin.ts";
 import { clientCommandOf } from "./client-flags.ts";
 import { clientMain } from "./client.ts";
 import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
@@ -32,6 +41,8 @@ type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
 export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
   const clientCommand = clientCommandOf(argv);
   if (clientCommand !== undefined) return clientMain(clientCommand, argv);
+  const adminCommand = adminCommandOf(argv);
+  if (adminCommand !== undefined) return adminMain(adminCommand, argv.slice(1));
   const invocation = readCommandLine(argv);
   if ("fault" in invocation) {
     complain(failureText(invocation.fault, invocation.remedy));
@@ -75,18 +86,27 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
     return configured.exitCode;
   }
   const { config, findings } = configured;
+  const inherited = takeHeritage(process.env, process.pid);
+  const givenFds = inherited === undefined ? takeSockets(process.env, process.pid) : [];
+  if ("fault" in givenFds) return failed(givenFds);
+  const socketsGiven = inherited?.sockets.shards.length ?? (givenFds.length || undefined);
+  const machine = { ...thisMachine(), socketsGiven };
+  const settings = resolveSettings(config, machine);
+  const heritage = inherited ?? enter(settings, programOf(given, workerUrls), givenFds);
+  if ("fault" in heritage) return failed(heritage);
+  // Whoever went before in this process kept quiet about these.
   for (const finding of findings) {
     if (finding.severity === "warning") complain(renderProblem(finding));
   }
-  const machine = thisMachine();
-  const settings = resolveSettings(config, machine);
   const ending = await serve(
     { config, settings },
     {
       version,
       ...workerUrls,
+      heritage,
       isMulticastAsked: config.multicast.enabled,
       configFile: configured.file ?? "",
+      explain: (inForce) => explainedRows(inForce, machine),
       reread: rereader(flagsGiven, configured, machine),
       show,
     },
@@ -94,6 +114,21 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   if (ending.fault === "") return ExitCode.ok;
   complain(failureText(ending.fault, ending.remedy));
   return "isFailure" in ending ? ExitCode.internal : ExitCode.system;
+}
+
+function failed({ fault, remedy }: StartFault): number {
+  complain(failureText(fault, remedy));
+  return ExitCode.system;
+}
+
+/** Where this program lies: in one file, or in its sources with the runtime elsewhere. */
+function programOf(given: Flags, { workerUrl }: WorkerUrls): Program {
+  const isOneFile = workerUrl.pathname.startsWith("/$bunfs/");
+  return {
+    path: process.execPath,
+    sources: isOneFile ? undefined : fileURLToPath(new URL("../..", workerUrl)),
+    configuration: resolve(given.config ?? CONFIG_FILE_DEFAULT),
+  };
 }
 
 /** Prints what the configuration resolves to, with reasons, then what deserves attention. */

@@ -1,5 +1,5 @@
 // Users and groups by name (config layer), from /etc/passwd and /etc/group: what a name service adds to these is written as
-// a number. Nothing is thrown: a file that cannot be read has no names.
+// a number. Nothing is thrown: a file that could never be read has no names.
 
 import { readFileSync } from "node:fs";
 
@@ -13,6 +13,16 @@ export function groupId(group: string): number | undefined {
   return idIn("/etc/group", group);
 }
 
+/** The number of the group that /etc/passwd names beside a user; undefined if it does not know the user. */
+export function primaryGroupId(user: string): number | undefined {
+  const id = userId(user);
+  if (id === undefined) return undefined;
+  const fields = linesOf("/etc/passwd").map((line) => line.split(":"));
+  const group =
+    fields.find(([name, , number]) => name === user || number === String(id))?.[3] ?? "";
+  return /^\d+$/u.test(group) ? Number(group) : undefined;
+}
+
 /** In both files a line is `name:password:number:…`. */
 function idIn(file: string, account: string): number | undefined {
   if (account === "") return undefined;
@@ -22,10 +32,18 @@ function idIn(file: string, account: string): number | undefined {
   return /^\d+$/u.test(id) ? Number(id) : undefined;
 }
 
+/**
+ * A server that is confined to the files that were there when it started cannot open one that took the place of another: then
+ * what was read last still counts.
+ */
 function linesOf(file: string): readonly string[] {
   try {
-    return readFileSync(file, "utf8").split("\n");
+    const lines = readFileSync(file, "utf8").split("\n");
+    lastRead.set(file, lines);
+    return lines;
   } catch {
-    return [];
+    return lastRead.get(file) ?? [];
   }
 }
+
+const lastRead = new Map<string, readonly string[]>();

@@ -76,7 +76,7 @@ interface TextKey extends Row {
 }
 
 /** What each string of an array must be, where it is not one of a few words. */
-export type ElementKind = "name-pattern" | "http-header" | "absolute-path";
+export type ElementKind = "name-pattern" | "http-header" | "absolute-path" | "account";
 
 /** An array of strings, each one of `values` where that is given, and of the format `of`. */
 export interface TextsKey extends Row {

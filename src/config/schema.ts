@@ -6,6 +6,7 @@ import { filesKeys } from "./keys-files.ts";
 import { limitKeys, rateClassKeys } from "./keys-limits.ts";
 import { listenerKeys } from "./keys-listeners.ts";
 import { performanceKeys } from "./keys-performance.ts";
+import { processKeys } from "./keys-process.ts";
 import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./keys-rules.ts";
 import { serviceKeys } from "./keys-service.ts";
 import { statusKeys } from "./keys-status.ts";
@@ -15,6 +16,7 @@ import type { Place } from "./problem.ts";
 
 type Rows = typeof serviceKeys &
   typeof filesKeys &
+  typeof processKeys &
   typeof performanceKeys &
   typeof transferKeys &
   typeof limitKeys &
@@ -100,6 +102,7 @@ export const keys: KeyTable & Readonly<Record<KeyPath, Key>> = {
   ...statusKeys,
   ...policyKeys,
   ...uploadKeys,
+  ...processKeys,
   ...transferKeys,
   ...limitKeys,
   ...performanceKeys,
@@ -207,6 +210,14 @@ export const sections: readonly Section[] = [
     about: [
       "What to do when something happened: run a command, or tell a web service.",
       "Every hook whose pattern matches is called.",
+    ],
+  },
+  {
+    path: "process",
+    title: "The process",
+    about: [
+      "As whom the server runs, and what it can no longer do when the first request comes.",
+      "What this means in practice stands in docs/operations.md.",
     ],
   },
   {

@@ -6,6 +6,7 @@ import { type LogLevel, parseLevel } from "./level.ts";
 import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type ListenerSettings, resolveListeners, workersByPorts } from "./settings-listeners.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
+import { type ProcessSettings, resolveProcess } from "./settings-process.ts";
 import { resolveStatus, type StatusSettings } from "./settings-status.ts";
 import {
   type HookSettings,
@@ -19,6 +20,8 @@ export interface Machine {
   /** Cores that this process may use; at least 1. */
   readonly cores: number;
   readonly memoryBytes: number;
+  /** Service sockets that were handed over, so that there can be no more workers; undefined: they are opened here. */
+  readonly socketsGiven?: number | undefined;
 }
 
 export interface Settings {
@@ -78,6 +81,7 @@ export interface Settings {
   readonly hooks: readonly HookSettings[];
   readonly policy: PolicySettings;
   readonly limits: LimitSettings;
+  readonly process: ProcessSettings;
   readonly log: LogSettings;
   readonly status: StatusSettings;
 }
@@ -185,6 +189,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     policy: resolvePolicy(config),
     status: resolveStatus(config),
     limits: resolveLimits(config),
+    process: resolveProcess(config),
     log: {
       level: parseLevel(logging.level) ?? "info",
       format: logging.format,
@@ -231,6 +236,8 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   if (!socket.reuse_port && wanted.value > 1) {
     return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
   }
+  const given = machine.socketsGiven ?? wanted.value;
+  if (given < wanted.value) return { value: given, reason: `${given} sockets were handed over` };
   const ports = workersByPorts(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;

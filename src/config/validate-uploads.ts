@@ -9,8 +9,9 @@ import { groupId, userId } from "./accounts.ts";
 import { type Config, isSet } from "./config.ts";
 import type { Files } from "./files.ts";
 import { error, type Finding, shellQuoted, warning } from "./finding.ts";
-import { type Entry, type KeyPath, keyPaths } from "./schema.ts";
+import { type Entry, keyPaths } from "./schema.ts";
 import { pathBelow, uploadRoot } from "./settings-uploads.ts";
+import { checkAccount } from "./validate-process.ts";
 
 /** Every finding on uploads, and then on each hook in the order of the file. */
 export function checkUploads(config: Config, files: Files): readonly Finding[] {
@@ -72,18 +73,6 @@ function checkUploadRoot(config: Config, files: Files): Finding | undefined {
     return warning(path, `the folder for uploads, ${root}, cannot be written`, remedy);
   }
   return undefined;
-}
-
-function checkAccount(
-  path: KeyPath,
-  kind: "user" | "group",
-  idOf: (account: string) => number | undefined,
-  account: string,
-): Finding | undefined {
-  if (account === "" || idOf(account) !== undefined) return undefined;
-  const file = kind === "user" ? "/etc/passwd" : "/etc/group";
-  const remedy = `create it, or write its number; only ${file} is searched for names.`;
-  return error(path, `there is no ${kind} "${account}" on this machine`, remedy);
 }
 
 function checkVersions(config: Config): Finding | undefined {

@@ -14,6 +14,7 @@ import { JOURNAL_SOCKET, logTarget } from "./settings.ts";
 import { checkLimits } from "./validate-limits.ts";
 import { checkListeners } from "./validate-listeners.ts";
 import { checkPolicy } from "./validate-policy.ts";
+import { checkProcess } from "./validate-process.ts";
 import { checkStatus } from "./validate-status.ts";
 import { checkUploads } from "./validate-uploads.ts";
 
@@ -43,6 +44,7 @@ export function validateConfig(config: Config, files: Files, file: string): read
     ...checkPolicy(config, files),
     ...checkLimits(config),
     ...checkUploads(config, files),
+    ...checkProcess(config, files),
     ...checkStatus(config, files),
   ];
   return [...found, ...more].map((finding) => problemOf(finding, config, file));

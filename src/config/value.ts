@@ -151,9 +151,14 @@ function readTexts(key: TextsKey, raw: readonly unknown[]): Reading {
 function elementFault(kind: ElementKind, text: string): PlacedFault | undefined {
   // A header is not named: it may hold a secret, and messages travel further than files.
   if (kind === "http-header") return namedFault("an element", headerFault(text));
-  const faultOfKind = kind === "absolute-path" ? absolutePathFault : patternFault;
-  return namedFault(JSON.stringify(text), faultOfKind(text));
+  return namedFault(JSON.stringify(text), elementFaults[kind](text));
 }
+
+const elementFaults = {
+  "absolute-path": absolutePathFault,
+  "name-pattern": patternFault,
+  account: accountFault,
+} as const;
 
 function namedFault(name: string, fault: PlacedFault | undefined): PlacedFault | undefined {
   return fault && { ...fault, message: `holds ${name}, which ${fault.message}` };

@@ -1,8 +1,8 @@
 // The UDP sockets of all shards (io layer): opened once, before any shard runs, and kept for the life of the process.
 // Either every shard has its service socket and at least one transfer socket, or none is open and a fault says what to do.
 
-import { formatIp, formatPeer, parseIp, type SocketAddress } from "#ffi/address.ts";
-import { Errno, errnoName } from "#ffi/errno.ts";
+import { formatPeer, parseIp, type SocketAddress } from "#ffi/address.ts";
+import { Errno } from "#ffi/errno.ts";
 import {
   bindSocket,
   bindToInterface,
@@ -10,10 +10,12 @@ import {
   openSocket,
   type OptionName,
   PMTUDISC_DONT,
+  setNonBlocking,
   setOption,
   socketName,
 } from "#ffi/socket.ts";
 
+import { type BindFault, bindFault, openFault, optionFault, tieFault } from "./socket-faults.ts";
 import type { StartFault } from "./start.ts";
 
 /** What the sockets shall be; the server's settings have all of it. */
@@ -73,26 +75,36 @@ interface Listener {
   readonly isWildcard: boolean;
   /** Whether other sockets of ours, another shard's or another listener's, may have its port too. */
   readonly isShared: boolean;
+  /** Service sockets that somebody else has opened, one for each shard; none: they are opened here. */
+  readonly givenFds: readonly number[];
 }
 
 /**
  * Opens the sockets of `shardCount` shards as `plan` says. Service sockets tell where each request came in, whatever they are
- * bound to: rules may ask for it, and a reload may bring rules. Source: socket(7), udp(7), ipv6(7).
+ * bound to: rules may ask for it, and a reload may bring rules. Where service sockets are given there is one for each shard, and
+ * the address of the only listener does not count. Source: socket(7), udp(7), ipv6(7).
  */
-export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSet | StartFault {
+export function openShardSockets(
+  plan: SocketPlan,
+  shardCount: number,
+  givenFds: readonly number[] = [],
+): SocketSet | StartFault {
+  if (givenFds.length > 0 && plan.listeners.length > 1) return severalFault;
+  const given = givenFds[0] === undefined ? undefined : socketName(givenFds[0]);
   const listeners: Listener[] = [];
   for (const each of plan.listeners) {
     const { address, port, scope } = each.listen;
     const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
     if ("fault" in ip) return { fault: ip.fault, remedy: ADDRESS_REMEDY };
-    const service: SocketAddress = { ...ip, port };
+    const service: SocketAddress = typeof given === "object" ? given : { ...ip, port };
     const isWildcard = service.bytes.every((byte) => byte === 0);
     const sharers = plan.listeners.filter((other) => other.listen.port === port).length;
-    listeners.push({ plan: each, service, isWildcard, isShared: shardCount * sharers > 1 });
+    const isShared = shardCount * sharers > 1;
+    listeners.push({ plan: each, service, isWildcard, isShared, givenFds });
   }
   // All of them first: where two of ours overlap, the second would find the first.
   const awaited = new Set<Listener>();
-  for (const listener of listeners) {
+  for (const listener of givenFds.length > 0 ? [] : listeners) {
     let probed = probePort(listener, false);
     if (plan.isFreebind && probed === -Errno.EADDRNOTAVAIL) {
       awaited.add(listener);
@@ -109,12 +121,19 @@ export function openShardSockets(plan: SocketPlan, shardCount: number): SocketSe
 
 const ADDRESS_REMEDY = "correct bind_addr, or give another address with --bind";
 
+const severalFault: StartFault = {
+  fault: "sockets were handed over, and the configuration has several listeners",
+  remedy: "write one [[listener]], or none, or start the server without a socket unit",
+};
+
 /** Closes every socket of a set. */
-export function closeShardSockets({ shards }: SocketSet): void {
-  for (const { serviceFd, transferFds } of shards.flat()) {
-    closeSocket(serviceFd);
-    for (const fd of transferFds) closeSocket(fd);
-  }
+export function closeShardSockets(set: SocketSet): void {
+  socketFds(set).forEach(closeSocket);
+}
+
+/** Every socket of a set. */
+export function socketFds({ shards }: SocketSet): readonly number[] {
+  return shards.flat().flatMap(({ serviceFd, transferFds }) => [serviceFd].concat(transferFds));
 }
 
 /**
@@ -145,7 +164,11 @@ function openAll(
     const { service, isWildcard } = listener;
     const serviceFds: number[] = [];
     for (let shard = 0; shard < shardCount; shard++) {
-      const fd = openConfigured(plan, listener, service, true, opened);
+      const given = listener.givenFds[shard];
+      const fd =
+        given === undefined
+          ? openConfigured(plan, listener, service, true, opened)
+          : adopt(given, plan, listener);
       if (typeof fd !== "number") return fd;
       serviceFds.push(fd);
     }
@@ -201,10 +224,6 @@ function* candidatePorts(range: ListenerPlan["portRange"], wanted: number): Gene
   for (let port = range.first; port <= range.last; port++) yield port;
 }
 
-interface BindFault extends StartFault {
-  readonly isBusy: boolean;
-}
-
 /** Opens one socket of `listener` with every option and binds it to `local`; its fd is added to `opened`. */
 function openConfigured(
   plan: SocketPlan,
@@ -220,21 +239,38 @@ function openConfigured(
   // any user who sets it too take over an unprivileged port. SO_REUSEPORT asks for the same user.
   const isShared = isService && listener.isShared;
   const options: [OptionName, number][] = isShared ? [["SO_REUSEPORT", 1]] : [];
+  // A dual-stack socket sends to v4-mapped peers through IPv4.
+  if (local.family === 6) options.push(["IPV6_V6ONLY", 0]);
   options.push(...familyOptions(local.family, isService || listener.isWildcard));
   if (plan.isFreebind) options.push([freebind(local.family), 1]);
+  const fault = configure(fd, plan, listener, options);
+  if (fault !== undefined) return fault;
+  const bound = bindSocket(fd, local);
+  if (bound >= 0) return fd;
+  opened.pop();
+  closeSocket(fd);
+  return bindFault(bound, local);
+}
+
+/** Makes a service socket that somebody else has bound one of ours. Whether it takes IPv4 as well was decided there. */
+function adopt(fd: number, plan: SocketPlan, listener: Listener): number | StartFault {
+  setNonBlocking(fd);
+  return configure(fd, plan, listener, familyOptions(listener.service.family, true)) ?? fd;
+}
+
+function configure(
+  fd: number,
+  plan: SocketPlan,
+  listener: Listener,
+  options: readonly (readonly [OptionName, number])[],
+): BindFault | undefined {
   for (const [name, value] of options) {
     const set = setOption(fd, name, value);
     if (set < 0) return optionFault(name, set);
   }
   setBuffer(fd, "SO_RCVBUF", plan.receiveBufferBytes);
   setBuffer(fd, "SO_SNDBUF", plan.sendBufferBytes);
-  const tied = tie(fd, listener.plan.interface);
-  if (tied !== undefined) return tied;
-  const bound = bindSocket(fd, local);
-  if (bound >= 0) return fd;
-  opened.pop();
-  closeSocket(fd);
-  return bindFault(bound, local);
+  return tie(fd, listener.plan.interface);
 }
 
 function freebind(family: 4 | 6): OptionName {
@@ -244,29 +280,7 @@ function freebind(family: 4 | 6): OptionName {
 /** Ties a socket to the interface `name`, if there is one to tie it to. */
 function tie(fd: number, name: string | undefined): BindFault | undefined {
   const result = name === undefined ? 0 : bindToInterface(fd, name);
-  if (result >= 0) return undefined;
-  return {
-    fault: `cannot listen on the interface ${name}: ${tieCause(result)}`,
-    remedy: tieRemedy(result),
-    isBusy: false,
-  };
-}
-
-function tieCause(result: number): string {
-  switch (result) {
-    case -Errno.ENODEV:
-      return "there is none of that name (ENODEV)";
-    case -Errno.EPERM:
-      return "this kernel wants a privilege for it (EPERM)";
-    default:
-      return errnoName(result);
-  }
-}
-
-function tieRemedy(result: number): string {
-  return result === -Errno.EPERM
-    ? "run as root, or `setcap cap_net_raw=+ep` on the executable; from Linux 5.7 on it needs none"
-    : "`ip link` lists the interfaces; start after it is there, or leave `interface` out";
+  return result >= 0 || name === undefined ? undefined : tieFault(result, name);
 }
 
 function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number][] {
@@ -275,8 +289,8 @@ function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number]
     if (tellsLocal) options.push(["IP_PKTINFO", 1]);
     return options;
   }
-  // A dual-stack socket sends to v4-mapped peers through IPv4, so it needs both families' setting.
-  options.push(["IPV6_V6ONLY", 0], ["IPV6_MTU_DISCOVER", PMTUDISC_DONT]);
+  // A dual-stack socket needs both families' setting.
+  options.push(["IPV6_MTU_DISCOVER", PMTUDISC_DONT]);
   if (tellsLocal) options.push(["IPV6_RECVPKTINFO", 1]);
   return options;
 }
@@ -285,79 +299,4 @@ function familyOptions(family: 4 | 6, tellsLocal: boolean): [OptionName, number]
 export function setBuffer(fd: number, name: "SO_RCVBUF" | "SO_SNDBUF", bytes: number): void {
   if (bytes === 0 || setOption(fd, `${name}FORCE`, bytes) >= 0) return;
   setOption(fd, name, bytes);
-}
-
-function openFault(result: number, local: SocketAddress): BindFault {
-  if (result === -Errno.EAFNOSUPPORT) {
-    return {
-      fault: `this kernel has no IPv${local.family}, which ${formatPeer(local)} needs`,
-      remedy:
-        local.family === 6
-          ? 'listen on IPv4: bind_addr = "0.0.0.0:69", or --bind 0.0.0.0:69'
-          : 'listen on IPv6: bind_addr = "[::]:69", or --bind [::]:69',
-      isBusy: false,
-    };
-  }
-  return {
-    fault: `a UDP socket could not be opened: ${errnoName(result)}`,
-    remedy: "raise the limit on open files (ulimit -n, or LimitNOFILE= in the unit)",
-    isBusy: false,
-  };
-}
-
-function optionFault(name: OptionName, result: number): BindFault {
-  return {
-    fault: `the kernel refuses the socket option ${name}: ${errnoName(result)}`,
-    remedy: "run `snow-owl-tftp probe` to see what this kernel grants and why",
-    isBusy: false,
-  };
-}
-
-function bindFault(result: number, local: SocketAddress): BindFault {
-  const where = formatPeer(local);
-  const isBusy = result === -Errno.EADDRINUSE;
-  return {
-    fault: `cannot listen on ${where}: ${bindCause(result)}`,
-    remedy: bindRemedy(result, local),
-    isBusy,
-  };
-}
-
-function bindCause(result: number): string {
-  switch (result) {
-    case -Errno.EACCES:
-      return "ports below 1024 need a privilege that this process does not have (EACCES)";
-    case -Errno.EADDRINUSE:
-      return "another program has that port (EADDRINUSE)";
-    case -Errno.EADDRNOTAVAIL:
-      return "this machine does not have that address (EADDRNOTAVAIL)";
-    case -Errno.EINVAL:
-      return "a link-local address needs its interface (EINVAL)";
-    default:
-      return errnoName(result);
-  }
-}
-
-function bindRemedy(result: number, local: SocketAddress): string {
-  switch (result) {
-    case -Errno.EACCES:
-      return (
-        "run as root, or `setcap cap_net_bind_service=+ep` on the executable, or " +
-        "`sysctl net.ipv4.ip_unprivileged_port_start=69`, or choose a higher port with --bind [::]:6969"
-      );
-    case -Errno.EADDRINUSE:
-      return (
-        `\`ss -ulpn sport = :${local.port}\` names the program; stop it, ` +
-        "or choose another address or port with --bind"
-      );
-    case -Errno.EADDRNOTAVAIL:
-      return (
-        "`ip address` lists the addresses of this machine; [::] listens on all of them; " +
-        "`freebind = true` in [transfer] waits for one that comes later"
-      );
-    case -Errno.EINVAL:
-      return `write the interface behind the address, like [${formatIp(local)}%eth0]:${local.port}`;
-    default:
-      return "check bind_addr, or give another address with --bind";
-  }
 }

@@ -4,6 +4,7 @@
 import { opendirSync } from "node:fs";
 
 import { printable } from "#base/printable.ts";
+import type { Measure } from "#io/confinement.ts";
 import type { BoundListener } from "#io/sockets.ts";
 import type { FastPaths } from "#server/contract.ts";
 
@@ -15,6 +16,8 @@ export interface BannerFacts {
   readonly listeners: readonly BoundListener[];
   readonly workers: number;
   readonly fastPaths: FastPaths;
+  /** What the process has given up. */
+  readonly measures: readonly Measure[];
   /** Which names may be uploaded, and the folder that they go to; undefined where none may. */
   readonly uploads:
     { readonly allowedPatterns: readonly string[]; readonly rootDir: string } | undefined;
@@ -28,6 +31,7 @@ export function bannerText(facts: BannerFacts): string {
   const lines = [
     `snow-owl-tftp ${facts.version} serving ${facts.rootDir} on ${placesText(facts)} (UDP)`,
     `${workers}; ${fastPathText(facts.fastPaths)}`,
+    ...confinementLines(facts.measures),
   ];
   if (facts.uploads !== undefined) {
     const { allowedPatterns, rootDir } = facts.uploads;
@@ -80,6 +84,20 @@ function fastPathText(paths: FastPaths): string {
     .map(([name, path]) => `${name} off${path.because === "" ? "" : ` (${path.because})`}`);
   const parts = on.length === 0 ? [] : [`fast paths on: ${on.join(", ")}`];
   return [...parts, ...off].join("; ");
+}
+
+function confinementLines(measures: readonly Measure[]): readonly string[] {
+  const [on, off] = [true, false].map((isOn) =>
+    measures.filter((measure) => measure.isOn === isOn).map(measureText),
+  );
+  const lines = [];
+  if (on !== undefined && on.length > 0) lines.push(`confined: ${on.join(", ")}`);
+  if (off !== undefined && off.length > 0) lines.push(`not confined: ${off.join(", ")}`);
+  return lines;
+}
+
+function measureText({ name, because }: Measure): string {
+  return because === "" ? name : `${name} (${because})`;
 }
 
 /** Of the first listener that a client on this machine reaches: one that is tied to an interface may not hear it. */

@@ -11,6 +11,8 @@ import type { Hooks } from "./hooks.ts";
 import type { Log } from "./log.ts";
 import type { Logs } from "./logs.ts";
 import type { Monitor } from "./monitor.ts";
+import type { Notices } from "./notices.ts";
+import { type Granted, reachFault } from "./reach.ts";
 import type { Shards } from "./shards.ts";
 import { closeTerms, openTerms } from "./terms.ts";
 import { describeError } from "./thread-deaths.ts";
@@ -38,6 +40,9 @@ export interface ReloadParts {
   /** The file that is read, for events; empty if there is none. */
   readonly configFile: string;
   readonly reread: (inForce: Config) => Reread;
+  /** What the process kept when it started; undefined: everything. */
+  readonly granted: Granted | undefined;
+  readonly notices: Pick<Notices, "reloading" | "reloaded">;
   readonly shards: Shards;
   readonly hooks: Hooks;
   readonly logs: Logs;
@@ -61,6 +66,11 @@ export class Reload {
     this.#parts = parts;
   }
 
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** The settings in force. */
   get settings(): Settings {
     return this.#terms.settings;
@@ -71,11 +81,13 @@ export class Reload {
     this.#isAsked = true;
     if (this.#isRunning) return;
     this.#isRunning = true;
+    this.#parts.notices.reloading();
     while (this.#isAsked && !this.#hasEnded) {
       this.#isAsked = false;
       await this.#reload();
     }
     this.#isRunning = false;
+    if (!this.#hasEnded) this.#parts.notices.reloaded();
   }
 
   /** The server ends: no reload begins any more, and one that runs says nothing. */
@@ -95,8 +107,13 @@ export class Reload {
   }
 
   async #putInForce(reread: Exclude<Reread, { readonly problem: string }>): Promise<void> {
-    const { shards, hooks, logs, log, ledger, monitor } = this.#parts;
+    const { granted, shards, hooks, logs, log, ledger, monitor } = this.#parts;
     const { config, settings } = reread;
+    const beyond = granted === undefined ? undefined : reachFault(granted, settings);
+    if (beyond !== undefined) {
+      this.#refuse(faultText(beyond));
+      return;
+    }
     const previous = this.#terms;
     const terms = openTerms(settings, { ledger, previous });
     if ("fault" in terms) {

@@ -6,27 +6,26 @@ import { hostname } from "node:os";
 
 import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
+import { seal } from "#io/confinement.ts";
 import { OUT_OF_MEMORY } from "#io/memory.ts";
+import { ServiceManager } from "#io/service-manager.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
 import { createHoldings, descriptorsMax } from "#io/thread.ts";
-import {
-  CONTROL_BYTES,
-  type FastPaths,
-  type ShardInit,
-  type ShardTerms,
-} from "#server/contract.ts";
+import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
-import { bannerText, exampleFileOf } from "./banner.ts";
+import { type BannerFacts, bannerText, exampleFileOf } from "./banner.ts";
 import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
+import type { Heritage } from "./heritage.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
 import { Monitor } from "./monitor.ts";
+import { Notices } from "./notices.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import type { StuckTurn } from "./shard-watch.ts";
 import { Shards } from "./shards.ts";
@@ -40,10 +39,14 @@ export interface Host {
   readonly workerUrl: URL;
   /** The module that a disk thread runs. */
   readonly diskWorkerUrl: URL;
+  /** What was opened and given up on the way here; undefined: nothing. */
+  readonly heritage?: Heritage | undefined;
   /** Whether multicast was asked for; it only shows in `server_started`. */
   readonly isMulticastAsked: boolean;
   /** The configuration file, for events; empty if there is none. */
   readonly configFile: string;
+  /** What a configuration comes to on this machine, name and value. */
+  readonly explain: (config: Config) => readonly (readonly [string, string])[];
   /** Reads the configuration again, to follow the one that is in force. */
   readonly reread: (inForce: Config) => Reread;
   /** Shows a text to whoever started the server, in the text format only. */
@@ -62,7 +65,7 @@ export async function serve(
   { config, settings }: Configuration,
   host: Host,
 ): Promise<Ending | StartFault> {
-  const opened = openEverything(settings);
+  const opened = openEverything(settings, host.heritage?.sockets);
   if ("fault" in opened) return opened;
   const fds = openLogFds(settings.log);
   if ("fault" in fds) {
@@ -70,7 +73,7 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const monitor = Monitor.start(settings.status, host.version);
+  const monitor = await Monitor.start(settings, host.version);
   if ("fault" in monitor) {
     closeShardSockets(opened.sockets);
     logs.close();
@@ -98,11 +101,11 @@ interface Opened {
 /** Uploads that may be under way at a time in all shards together: far more than their buffers allow. */
 const CLAIMS_MAX = 16_384;
 
-function openEverything(settings: Settings): Opened | StartFault {
+function openEverything(settings: Settings, inherited?: SocketSet): Opened | StartFault {
   const ledger = createUploadLedger(CLAIMS_MAX);
   const terms = openTerms(settings, { ledger, previous: undefined });
   if ("fault" in terms) return terms;
-  const sockets = openShardSockets(settings, settings.workers);
+  const sockets = inherited ?? openShardSockets(settings, settings.workers);
   if ("fault" in sockets) {
     closeTerms(terms);
     return sockets;
@@ -149,6 +152,7 @@ function run(
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
   const hooks = new Hooks(settings.hooks, log);
+  const { granted, measures } = sealed(settings, host.heritage);
   let reason = "";
   let hasEnded = false;
   const end = async (ending: Ending): Promise<void> => {
@@ -156,6 +160,7 @@ function run(
     if (hasEnded) return;
     hasEnded = true;
     reload.end();
+    notices.end();
     for (const timer of timers) clearTimeout(timer);
     // Without a signal there is no deadline, and nobody to wait for.
     if (reason === "") hooks.endWithin(0);
@@ -177,16 +182,18 @@ function run(
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => {
       monitor.noteReady(fastPaths);
-      announce(settings, host, opened.sockets, fastPaths, log);
+      announce(settings, host, opened.sockets, { fastPaths, measures }, log);
+      notices.ready();
     },
     record: (record) => {
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
     },
+    progress: (shard, words) => monitor.noteProgress(shard, words),
     stuck: (shard, { lastedMs, doing }) =>
       log.event("worker_stuck", "error", { shard, lasted_ms: lastedMs, doing }),
     died: (shard, { error, stack, transfers }, delayMs) => {
-      monitor.noteWorkerDeath();
+      monitor.noteWorkerDeath(shard);
       const fields = { shard, error, stack, transfers };
       if (delayMs === undefined) log.event("worker_died", "error", fields);
       else log.event("worker_replaced", "error", { ...fields, delay_ms: delayMs });
@@ -209,7 +216,8 @@ function run(
   });
   const { ledger } = opened;
   const { configFile, reread } = host;
-  const parts = { configFile, reread, shards, hooks, logs, log, ledger, monitor };
+  const notices = new Notices(new ServiceManager(process.env, process.pid), shards);
+  const parts = { configFile, reread, granted, notices, shards, hooks, logs, log, ledger, monitor };
   const reload = new Reload(config, opened.terms, parts);
   const after = (delayMs: number, action: () => void): void => {
     timers.add(setTimeout(action, delayMs));
@@ -221,7 +229,7 @@ function run(
     after(STOP_GRACE_MS, () => void end(GOOD_ENDING));
   };
   // Stays installed to the end: a signal while the log is flushed must not turn a good ending into a bad one.
-  function onSignal(signal: NodeJS.Signals): void {
+  function onSignal(signal: string): void {
     if (hasEnded) {
       hooks.endWithin(0);
       return;
@@ -234,25 +242,52 @@ function run(
     const transfers = shards.total(Counter.transfersActive);
     const { drainMs } = reload.settings;
     reload.end();
-    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
+    notices.stopping(drainMs + STOP_GRACE_MS + FLUSH_MS);
     shards.drain();
+    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
     hooks.endWithin(drainMs);
     after(drainMs, () =>
       stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
     );
   }
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.on("SIGHUP", () => {
+  const askReload = (): void => {
     if (reason === "" && !hasEnded) void reload.request();
     else log.event("reload_ignored", "warn", { because: "the server is ending" });
+  };
+  process.on("SIGHUP", askReload);
+  monitor.watch({
+    shards,
+    hooks,
+    logs,
+    log,
+    process: {
+      version: host.version,
+      configFile,
+      address: opened.sockets.listeners.map(({ address }) => address).join(", "),
+      settings: () => reload.settings,
+      explain: () => host.explain(reload.config),
+      reload: askReload,
+      // Asking twice is no reason to cut anybody off.
+      drain: () => void (reason === "" && onSignal("drain")),
+    },
   });
-  monitor.watch({ shards, hooks, logs, log });
   shards.start();
   disks.start();
   return promise;
 }
 
 const RECORDS_LOST = "the main thread was behind";
+/** The last right to go is that to make other system calls: to come here took some of them. */
+function sealed(
+  { process: { isCallConfined } }: Settings,
+  heritage: Heritage | undefined,
+): Pick<Heritage, "granted" | "measures"> {
+  const granted = heritage?.granted;
+  if (granted === undefined) return { granted, measures: [] };
+  const seccomp = seal(isCallConfined, granted.mayStartPrograms);
+  return { granted, measures: [...(heritage?.measures ?? []), seccomp] };
+}
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
@@ -262,7 +297,7 @@ function announce(
   settings: Settings,
   host: Host,
   sockets: SocketSet,
-  fastPaths: FastPaths,
+  { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
   log: Log,
 ): void {
   for (const { address, isAwaited } of sockets.listeners) {
@@ -276,6 +311,7 @@ function announce(
         listeners: sockets.listeners,
         workers: settings.workers,
         fastPaths,
+        measures,
         uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
         exampleFile: exampleFileOf(settings.rootDir),
       }),
@@ -291,7 +327,7 @@ function announce(
     version: host.version,
     workers: settings.workers,
     uploads: settings.uploads.isEnabled ? settings.uploads.rootDir : "off",
-    ...(settings.log.format === "json" ? { fast_paths: fastPaths } : {}),
+    ...(settings.log.format === "json" ? { fast_paths: fastPaths, confinement: measures } : {}),
   });
 }
 

@@ -7,7 +7,12 @@ import { hasSucceeded } from "#server/tally.ts";
 /** The sum of a counter's word over all shards; see {@link Shards.total}. */
 type Total = (index: number) => number;
 
-export function totals(total: Total): Readonly<Record<string, number>> {
+type Sum =
+  | `${"transfers" | "uploads"}_${"completed" | "failed"}`
+  | "requests_refused"
+  | `bytes_${"sent" | "received"}`;
+
+export function totals(total: Total): Readonly<Record<Sum, number>> {
   const reads = endsOf("readEnds", total);
   const writes = endsOf("writeEnds", total);
   return {

@@ -3,13 +3,13 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
 import { bytesOf } from "./bytes.ts";
 import { atftp, curl, run, testWith } from "./clients.ts";
-import { type Server, startServer, until } from "./server.ts";
+import { until } from "./server.ts";
+import { startWatched, type Watched } from "./watched.ts";
 import { openPeer, readRequest } from "./wire.ts";
 
 setDefaultTimeout(30_000);
@@ -20,8 +20,6 @@ const testWithPromtool =
   promtool === null && process.env["CI"] === undefined
     ? (name: string) => test.skip(`${name} (promtool of Debian's prometheus is missing)`, () => {})
     : test;
-
-const twoWorkers = ["[performance.platform.worker_pool]", "worker_count = 2"];
 
 describe("the page", () => {
   testWith([curl], "counts what a real client did", async () => {
@@ -173,31 +171,6 @@ const snowOwlNames = [
   "tftp_last_audit_event_timestamp",
 ];
 
-interface Watched extends AsyncDisposable {
-  readonly server: Server;
-  readonly url: string;
-  readonly page: (accept?: string) => Promise<string>;
-}
-
-async function startWatched(
-  tables: readonly string[] = [],
-  keys: readonly string[] = [],
-): Promise<Watched> {
-  const port = await freeTcpPort();
-  const status = ["[status]", `bind_addr = "127.0.0.1:${port}"`, ...keys];
-  const server = await startServer({ tables: [...status, ...twoWorkers, ...tables] });
-  const url = `http://127.0.0.1:${port}`;
-  return {
-    server,
-    url,
-    page: async (accept = "text/plain") => {
-      const response = await fetch(`${url}/metrics`, { headers: { Accept: accept } });
-      return await response.text();
-    },
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
-}
-
 /** A shard writes what it has counted before it sleeps: soon, but not at once. */
 async function untilCounted(watched: Watched, sample: string, value: number): Promise<void> {
   let page = "";
@@ -233,16 +206,6 @@ async function check(args: readonly string[], input: string): Promise<readonly [
     new Response(child.stderr).text(),
   ]);
   return [await child.exited, printed.join("")];
-}
-
-async function freeTcpPort(): Promise<number> {
-  const server = createServer();
-  const { promise, resolve: listening } = Promise.withResolvers<void>();
-  server.listen(0, "127.0.0.1", listening);
-  await promise;
-  const address = server.address();
-  server.close();
-  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 function temporaryFolder(): Disposable & { readonly path: string } {

@@ -27,6 +27,8 @@ import { ack, dataPacket, openPeer, readRequest, takeRest, writeRequest } from "
 setDefaultTimeout(60_000);
 
 const twoWorkers = ["[performance.platform.worker_pool]", "worker_count = 2"];
+/** A confined server has no way to folders that it did not write to when it started, nor to programs. */
+const unconfined = ["[process]", "landlock = false", "seccomp = false"];
 
 /** A host of the group. */
 function host(group: string): readonly string[] {
@@ -85,7 +87,7 @@ describe("a good configuration", () => {
 
   test("uploads can be allowed, confined to other names, moved, and forbidden", async () => {
     using folder = temporaryFolder();
-    await using server = await startServer({ tables: twoWorkers });
+    await using server = await startServer({ tables: [...twoWorkers, ...unconfined] });
     expect(await upload(server, "a.cfg", "one")).toStartWith("ERROR 2 ");
     await reload(server, configuration(server, { tables: allow("*.cfg", server.root) }));
     expect(await upload(server, "a.cfg", "one")).toBe("ACK 1");
@@ -277,7 +279,7 @@ describe("what runs", () => {
       'pattern = "*"',
       `command = ["/bin/sh", "-c", "echo ${text} $SNOW_OWL_PATH >> ${told}"]`,
     ];
-    await using server = await startServer();
+    await using server = await startServer({ tables: unconfined });
     const here = allow("*.cfg", server.root);
     await reload(server, configuration(server, { tables: [...here, ...hook("first")] }));
     using peer = await openPeer();
@@ -340,7 +342,9 @@ describe("the log's files", () => {
 
   test("level, format and files follow the configuration", async () => {
     using folder = temporaryFolder();
-    await using server = await startServer({ tables: ["[logging]", 'level = "error"'] });
+    await using server = await startServer({
+      tables: [...unconfined, "[logging]", 'level = "error"'],
+    });
     for (const name of ["silent", "told", "shown"]) server.put(name, "x");
     await fetchText(server, "silent");
     const audit = join(folder.path, "audit");
@@ -390,10 +394,11 @@ describe("many reloads", () => {
       using folder = temporaryFolder();
       using other = temporaryFolder();
       const log = join(folder.path, "log");
-      await using server = await startServer({ tables: twoWorkers });
+      await using server = await startServer({ tables: [...twoWorkers, ...unconfined] });
       server.put("file", "first");
       writeFileSync(join(other.path, "file"), "second");
       const tables = [
+        ...unconfined,
         "[logging]",
         `file = "${log}"`,
         "[write_config]",

@@ -83,8 +83,8 @@ export async function answerTo(server: Server, request: Uint8Array): Promise<str
   return (await peer.next()).text;
 }
 
-export async function fetchText(server: Server, name: string): Promise<string> {
-  using peer = await openPeer();
+export async function fetchText(server: Server, name: string, host?: string): Promise<string> {
+  using peer = await openPeer(host);
   peer.send(readRequest(name), server.port);
   const first = await peer.next();
   expect(first.text).toStartWith("DATA 1 ");

@@ -2,6 +2,7 @@
 // port of its own. It is ready when this returns, and gone with its folder after `stop`.
 
 import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -21,6 +22,10 @@ export interface ServerOptions {
   readonly configuration?: string;
   /** Put before the command line, as `["ip", "netns", "exec", "x"]`. */
   readonly wrapper?: readonly string[];
+  /** Variables besides PATH. */
+  readonly variables?: Readonly<Record<string, string>>;
+  /** Descriptors that it finds open from 3 on. */
+  readonly fds?: readonly number[];
   /** A folder to serve that is the caller's, and stays; without it an empty one is made. */
   readonly root?: string;
   /** What is run instead of the executable: a server whose workers may die. */
@@ -70,6 +75,8 @@ async function launchServer(options: ServerOptions): Promise<Server> {
   const bind = options.bind ?? defaultAddress;
   const port = options.port ?? (await freePort());
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-e2e-"));
+  // A server that becomes somebody else starts itself as that user.
+  chmodSync(folder, 0o755);
   // Outside the working folder, so that this stays as empty as an administrator's would be.
   const ownRoot = options.root === undefined ? temporaryFolder() : undefined;
   const root = options.root ?? ownRoot?.path ?? "";
@@ -78,10 +85,8 @@ async function launchServer(options: ServerOptions): Promise<Server> {
   const program = options.program ?? [placeBinary(folder)];
   const child = Bun.spawn([...(options.wrapper ?? []), ...program, "--config", configuration], {
     cwd: folder,
-    env: { PATH: process.env["PATH"] ?? "" },
-    stdin: "ignore",
-    stdout: "pipe",
-    stderr: "pipe",
+    env: { PATH: process.env["PATH"] ?? "", ...options.variables },
+    stdio: ["ignore", "pipe", "pipe", ...(options.fds ?? [])],
   });
   let printed = "";
   const listen = async (stream: ReadableStream<Uint8Array>): Promise<void> => {
@@ -134,6 +139,17 @@ export async function freePort(): Promise<number> {
   const { port } = socket;
   socket.close();
   return port;
+}
+
+/** A TCP port that was free on loopback a moment ago. */
+export async function freeTcpPort(): Promise<number> {
+  const server = createServer();
+  const { promise, resolve: listening } = Promise.withResolvers<void>();
+  server.listen(0, "127.0.0.1", listening);
+  await promise;
+  const address = server.address();
+  server.close();
+  return typeof address === "object" && address !== null ? address.port : 0;
 }
 
 /** Waits until `isSo` holds, for things that only show outside the protocol, such as log lines. */

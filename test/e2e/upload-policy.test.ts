@@ -291,7 +291,8 @@ describe("what is told", () => {
     writeFileSync(program, `#!/bin/sh\nenv > ${told}.part && mv ${told}.part ${told}\n`);
     chmodSync(program, 0o755);
     const hook = ["[[hook]]", 'event = "upload"', `command = [${JSON.stringify(program)}]`];
-    const tables = [...uploadTables(["sha256 = true"]), ...hook];
+    const mayWrite = ["[process]", `write_folders = [${JSON.stringify(folder.path)}]`];
+    const tables = [...uploadTables(["sha256 = true"]), ...hook, ...mayWrite];
     await using server = await startServer({ tables });
     using peer = await openPeer();
     const first = await beginUpload(peer, server.port, "/in/a b;c");

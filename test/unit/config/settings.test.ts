@@ -89,6 +89,15 @@ test("the defaults", () => {
       diskThreads: 2,
     },
     hooks: [],
+    process: {
+      identity: undefined,
+      isPathConfined: true,
+      isCallConfined: true,
+      readFolders: [],
+      writeFolders: [],
+      umask: 0o022,
+      openFiles: 0,
+    },
     policy: {
       rootDir: "/var/lib/snow-owl/tftp",
       uploadDir: "/var/lib/snow-owl/tftp",
@@ -107,7 +116,10 @@ test("the defaults", () => {
     },
     status: {
       listen: undefined,
+      socket: undefined,
       tokenFile: undefined,
+      mayChange: false,
+      clientsMax: 1000,
       clientAddressesMax: 100,
       hasSnowOwlNames: false,
     },
@@ -349,6 +361,8 @@ describe("explainSettings", () => {
       "file hints  sequential, willneed",
       "cache       512 MiB (an eighth of the memory)",
       "uploads     off (write_config.enabled)",
+      "user        whoever starts it",
+      "confined    Landlock, seccomp, no new privileges",
       "log         info, text, to standard output, audit events on",
       "status      no web server (status.bind_addr)",
     ]);
@@ -394,6 +408,8 @@ describe("explainSettings", () => {
       "file hints  none",
       "cache       1.5 GiB (size_mb)",
       "uploads     off (write_config.enabled)",
+      "user        whoever starts it",
+      "confined    Landlock, seccomp, no new privileges",
       "log         info, text, to /var/log/a, audit events off",
       "status      no web server (status.bind_addr)",
     ]);

@@ -49,6 +49,10 @@ describe("options", () => {
       expect(readOption(fd, name)).toBe(0);
       return;
     }
+    if (name === "SO_TYPE") {
+      expect(readOption(fd, name)).toBe(SOCK_DGRAM);
+      return;
+    }
     if (name === "IP_MTU" || name === "IPV6_MTU") {
       // Only a connected socket has one: see below.
       expect(readOption(fd, name)).toBe(-Errno.ENOTCONN);

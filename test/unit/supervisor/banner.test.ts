@@ -13,6 +13,7 @@ const facts: BannerFacts = {
   rootDir: "/srv/tftp",
   listeners: [{ address: "[::]:6969", isWildcard: true, interface: undefined, isAwaited: false }],
   workers: 2,
+  measures: [],
   fastPaths: { recvmmsg: on, sendmmsg: on, gso: on, openat2: on, spin: on },
   uploads: undefined,
   exampleFile: "hello.txt",

@@ -11,7 +11,7 @@ import type { AuditEvent } from "#supervisor/audit.ts";
 import { journalEntry } from "#supervisor/journal.ts";
 import { LogSink } from "#supervisor/logsink.ts";
 
-import { receiveDatagrams } from "../ffi/unix-receiver.ts";
+import { DatagramService } from "../../datagram-service.ts";
 
 const event: AuditEvent = {
   eventType: "transfer_completed",
@@ -51,7 +51,7 @@ test("a text of several lines is told by its length, so that it can forge no fie
 test("each line is a datagram, and a reader that is away costs lines that are counted", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "socket");
-  using journal = receiveDatagrams(path);
+  using journal = new DatagramService(path);
   const sink = new LogSink(openJournal(path), (lines, because) => `${lines} lost: ${because}`, {
     frame: journalEntry,
     isDatagram: true,
@@ -76,7 +76,7 @@ test("a journal that is not there is an error with its code", () => {
   const open = (): number => openJournal(join(folder.path, "nobody"));
   expect(open).toThrow("ENOENT");
   const path = join(folder.path, "socket");
-  using journal = receiveDatagrams(path);
+  using journal = new DatagramService(path);
   expect(journal.waiting()).toEqual([]);
   closeFd(openJournal(path));
 });

@@ -1,0 +1,34 @@
+// What a process takes over from the one that was in its place (supervisor layer): sockets, and what it may no longer do. It
+// travels in an environment variable, for descriptors keep their numbers and everything else is text.
+
+import type { Measure } from "#io/confinement.ts";
+import type { SocketSet } from "#io/sockets.ts";
+
+import type { Granted } from "./reach.ts";
+
+/** Open sockets, and how the process was confined when they were open. */
+export interface Heritage {
+  readonly sockets: SocketSet;
+  readonly measures: readonly Measure[];
+  /** What may be opened and started; undefined: anything. */
+  readonly granted: Granted | undefined;
+}
+
+const VARIABLE = "SNOW_OWL_HERITAGE";
+
+/** The variables to start with for whoever takes over in the process of number `pid`. */
+export function heritageVariables(
+  heritage: Heritage,
+  pid: number,
+): Readonly<Record<string, string>> {
+  return { [VARIABLE]: JSON.stringify({ pid, ...heritage }) };
+}
+
+/** What was left to this process; undefined if nothing was. The variable is removed: nobody else shall inherit. */
+export function takeHeritage(environment: NodeJS.ProcessEnv, pid: number): Heritage | undefined {
+  const text = environment[VARIABLE];
+  delete environment[VARIABLE];
+  if (text === undefined) return undefined;
+  const { pid: heir, ...heritage } = JSON.parse(text) as Heritage & { readonly pid: number };
+  return heir === pid ? heritage : undefined;
+}

@@ -1,0 +1,183 @@
+// The executable under a service manager: one that this test plays (NOTIFY_SOCKET, LISTEN_FDS), and systemd's own tool for
+// sockets where it is installed.
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { parseSocketAddress } from "#ffi/address.ts";
+import { closeFd } from "#ffi/file.ts";
+import { bindSocket, openSocket, setOption, socketName } from "#ffi/socket.ts";
+
+import { DatagramService } from "../datagram-service.ts";
+import { fetchText, reload } from "./reloading.ts";
+import { type Server, startServer, until } from "./server.ts";
+import { openPeer, readRequest } from "./wire.ts";
+
+// Longer than any wait in here, so that the wait says what did not come.
+setDefaultTimeout(30_000);
+
+const folder = mkdtempSync(join(tmpdir(), "snow-owl-systemd-"));
+const notifyPath = join(folder, "notify");
+let service: DatagramService;
+const said: string[] = [];
+
+beforeAll(() => {
+  service = new DatagramService(notifyPath);
+});
+afterAll(() => {
+  service[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
+
+/** Whether the manager has been told a line since the last time that this was cleared. */
+function wasTold(line: string): boolean {
+  said.push(...service.waiting().flatMap((text) => text.split("\n")));
+  return said.some((each) => each.startsWith(line));
+}
+
+/** A socket on loopback that somebody else has bound, several of them on one port. */
+function boundSockets(count: number): { readonly fds: readonly number[]; readonly port: number } {
+  const fds: number[] = [];
+  let port = 0;
+  for (let index = 0; index < count; index += 1) {
+    const fd = openSocket(4);
+    setOption(fd, "SO_REUSEPORT", 1);
+    const address = parseSocketAddress(`127.0.0.1:${port}`);
+    if ("fault" in address) throw new Error(address.fault);
+    expect(bindSocket(fd, address)).toBe(0);
+    const name = socketName(fd);
+    port = typeof name === "number" ? 0 : name.port;
+    fds.push(fd);
+  }
+  return { fds, port };
+}
+
+/** The variable names the process itself, so that a shell has to write it. */
+const manager = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"];
+
+async function startWith(fds: readonly number[], port: number, names?: string): Promise<Server> {
+  const variables = {
+    LISTEN_FDS: String(fds.length),
+    ...(names === undefined ? {} : { LISTEN_FDNAMES: names }),
+  };
+  // What is written as the address does not count.
+  return startServer({ fds, port, variables, wrapper: manager });
+}
+
+describe("the service manager", () => {
+  test("is told when the server is ready, reloads, is well, and stops", async () => {
+    const variables = { NOTIFY_SOCKET: notifyPath, WATCHDOG_USEC: "300000" };
+    await using server = await startServer({ variables });
+    await until(() => wasTold("READY=1"), "READY=1");
+    expect(wasTold("STATUS=serving")).toBe(true);
+    // With nobody asking for anything, every shard is asleep: it is woken to be seen.
+    await until(() => wasTold("WATCHDOG=1"), "WATCHDOG=1");
+    await reload(server);
+    expect(wasTold("RELOADING=1")).toBe(true);
+    expect(wasTold("MONOTONIC_USEC=")).toBe(true);
+    server.kill("SIGTERM");
+    expect(await server.exited).toBe(0);
+    expect(wasTold("STOPPING=1")).toBe(true);
+    expect(wasTold("EXTEND_TIMEOUT_USEC=")).toBe(true);
+  });
+});
+
+describe("sockets of the service manager", () => {
+  test("are served, one worker for each", async () => {
+    const { fds, port } = boundSockets(2);
+    await using server = await startWith(fds, port);
+    fds.forEach(closeFd);
+    server.put("hello", "hello");
+    for (let round = 0; round < 8; round += 1)
+      expect(await fetchText(server, "hello")).toBe("hello");
+    await until(() => server.log().includes(`on 127.0.0.1:${port} (UDP)`), "the banner");
+    await until(() => server.log().includes("2 workers"), "the banner");
+  });
+
+  test("keep requests while the server restarts", async () => {
+    const { fds, port } = boundSockets(1);
+    using peer = await openPeer();
+    peer.send(readRequest("missing"), port);
+    await using server = await startServer({
+      fds,
+      port,
+      variables: { LISTEN_FDS: "1" },
+      wrapper: manager,
+      readyHost: undefined,
+    });
+    fds.forEach(closeFd);
+    expect((await peer.next()).text).toStartWith("ERROR 1");
+    expect(server.log()).not.toContain("error:");
+  });
+
+  test("by the name of tftp are taken before others", async () => {
+    const ours = boundSockets(1);
+    const others = boundSockets(1);
+    await using server = await startWith([...others.fds, ...ours.fds], ours.port, "status:tftp");
+    [...ours.fds, ...others.fds].forEach(closeFd);
+    server.put("hello", "hello");
+    expect(await fetchText(server, "hello")).toBe("hello");
+    await until(() => server.log().includes(`on 127.0.0.1:${ours.port} (UDP)`), "the banner");
+  });
+
+  test("that are none of ours stop the start, with a remedy", async () => {
+    const fd = openSync("/dev/null", "r");
+    const failing = startWith([fd], 9);
+    expect(failing).rejects.toThrow(/is no UDP socket\nhelp: write ListenDatagram=/);
+    await failing.catch(() => undefined);
+    closeSync(fd);
+  });
+
+  test("of several addresses stop the start, with a remedy", async () => {
+    const [one, other] = [boundSockets(1), boundSockets(1)];
+    const failing = startWith([...one.fds, ...other.fds], one.port);
+    expect(failing).rejects.toThrow(/sockets of several addresses: 127.*help: write one address/s);
+    await failing.catch(() => undefined);
+    [...one.fds, ...other.fds].forEach(closeFd);
+  });
+
+  test("for several listeners stop the start, with a remedy", async () => {
+    const { fds, port } = boundSockets(1);
+    const failing = startServer({
+      fds,
+      port,
+      variables: { LISTEN_FDS: "1" },
+      wrapper: manager,
+      tables: [port, port + 1].map((each) => `[[listener]]\nbind_addr = "127.0.0.1:${each}"`),
+    });
+    expect(failing).rejects.toThrow(/several listeners\nhelp: write one \[\[listener\]\]/);
+    await failing.catch(() => undefined);
+    fds.forEach(closeFd);
+  });
+
+  test("of another process are not taken", async () => {
+    const variables = { LISTEN_FDS: "1", LISTEN_PID: "1" };
+    await using server = await startServer({ variables });
+    server.put("hello", "hello");
+    expect(await fetchText(server, "hello")).toBe("hello");
+  });
+
+  const activate = Bun.which("systemd-socket-activate");
+  if (activate === null)
+    process.stdout.write("not tested here: there is no systemd-socket-activate\n");
+
+  test.skipIf(activate === null)("are those of systemd's own tool", async () => {
+    const { fds, port } = boundSockets(1);
+    fds.forEach(closeFd);
+    const wrapper = [
+      activate ?? "",
+      "--datagram",
+      "--listen",
+      `127.0.0.1:${port}`,
+      "--fdname",
+      "tftp",
+    ];
+    // It starts the server at the first datagram, which then waits in the socket.
+    await using server = await startServer({ port, wrapper });
+    server.put("hello", "hello");
+    expect(await fetchText(server, "hello")).toBe("hello");
+    await until(() => server.log().includes("1 worker;"), "the banner");
+  });
+});
