@@ -8,10 +8,11 @@ import { explainSettings } from "#config/explain.ts";
 import type { Files } from "#config/files.ts";
 import type { Key } from "#config/key.ts";
 import { loadConfig } from "#config/load.ts";
-import { type Problem, renderProblem } from "#config/problem.ts";
+import { nowhere, type Problem, renderProblem } from "#config/problem.ts";
 import { reconcile } from "#config/reconcile.ts";
 import {
   type EntryPlaces,
+  type KeyPath,
   keyPaths,
   keys,
   type ListPath,
@@ -40,6 +41,8 @@ const files = words(
   "dropbox minimal nat-container phase1-optimized pxe raspberry-pi switch-ztp try uploads windows-wds",
 ).map((name) => `examples/${name}.toml`);
 
+const ours = words("config unprintable").map((name) => `test/fuzz/corpus/${name}.txt`);
+
 /** What may stand behind a `=`, or not. */
 const values: readonly string[] = [
   ...words(`"" """ ''' ' true false [] {} {a=1} [[]] [1,2] nan -inf 1e400 -0 1979-05-27 07:32:00`),
@@ -54,7 +57,9 @@ const tokens: readonly string[] = [
     ...Object.keys(lists[path]).map((name) => `${name} = `),
   ]),
   ...values,
-  ...["__proto__", "constructor.prototype", "a.b.c", '"a b"'].map((key) => `${key} = 1\n`),
+  ...["__proto__", "constructor.prototype", "toString", "a.b.c", '"a b"'].map(
+    (key) => `${key} = 1\n`,
+  ),
   ...words(String.raw`# = , . \u0000 \U0010FFFF \x00`),
   "\\\n",
   "\r\n",
@@ -109,7 +114,7 @@ export const configTarget: Target = {
   inputs: 1024,
   shape: document,
   judge: judgeDocument,
-  corpus: [...files, "test/fuzz/corpus/config.toml"].map(wholeFile),
+  corpus: [...files, ...ours].map(wholeFile),
   tokens: tokens.map(bytesOf),
   separator: lineEnd,
 };
@@ -148,6 +153,7 @@ function judgeDocument(input: Uint8Array): void {
     plain(config),
     "a configuration is read as it was written",
   );
+  for (const path of config.sources.keys()) judgePlace(config, path);
   reconcile(defaults, config);
   const findings = validateConfig(config, obliging, "tftp.toml");
   for (const finding of findings) judgeProblem(finding, text);
@@ -175,6 +181,19 @@ function judgeProblem(problem: Problem, text: string): void {
   // oxlint-disable-next-line no-control-regex -- control characters are what it looks for
   const controls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/;
   demand(!controls.test(renderProblem(problem)), "what is printed cannot colour a terminal");
+}
+
+/** A key's value stands where it is said to stand, if it stands on one line. */
+function judgePlace(config: Config, path: KeyPath): void {
+  const { sourceLine, column, length } = config.sources.get(path) ?? nowhere("");
+  const written = sourceLine.slice(column - 1, column - 1 + length);
+  if (/^(?:[[{]|"""|''')/.test(written)) return;
+  const alone = loadConfig(`${path} = ${written}`, "alone.toml").config;
+  demandSame(
+    alone && valueAt(alone, path),
+    valueAt(config, path),
+    `${path} stands where it is said to`,
+  );
 }
 
 /** A configuration without errors runs: it resolves to plain data, and its policy compiles and decides. */

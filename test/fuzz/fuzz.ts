@@ -14,7 +14,7 @@ const SHAPED = 32;
 const CHANGED = 224;
 
 /** How often an input may be judged to make it smaller. */
-const SHRINKING_MAX = 4000;
+const SHRINKING_MAX = 1000;
 
 /** Hears of each input before it is judged. */
 type About = (target: Target, input: Uint8Array) => void;

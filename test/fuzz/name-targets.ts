@@ -97,6 +97,8 @@ function judgePath(input: Uint8Array): void {
     const tidy = tidyName(name, rootDir);
     demand(tidy.length <= name.length, "a tidy name is no longer");
     const clean = cleanName(name, rootDir);
+    const isTraversal = segmentsOf(tidy).includes("..");
+    demandSame(!clean.isClean && clean.cause === "traversal", isTraversal, "a .. is called so");
     if (!clean.isClean) continue;
     const { path } = clean;
     demandSame(path, tidy, "a clean name is a tidy one that is not refused");

@@ -100,6 +100,8 @@ function* received(input: Uint8Array): Generator<Uint8Array> {
   for (const before of [0, 0x41]) {
     const buffer = new Uint8Array(input.length + 64).fill(before);
     buffer.set(input);
+    // Whoever looks for the end of a string finds one, too late.
+    buffer[buffer.length - 1] = 0;
     yield buffer;
   }
 }
