@@ -43,6 +43,8 @@ try {
   const shard = new Shard(init, fastPaths(init.terms.settings), {
     deliver() {},
     newestTerms: () => undefined,
+    newOrders: () => [],
+    progressed() {},
     switched() {},
     settled() {},
     drained() {},

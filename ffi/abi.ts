@@ -44,6 +44,9 @@ export const SockaddrIn6 = {
 /** struct sockaddr_un, sys/un.h. */
 export const SockaddrUn = { family: 0, path: 2, size: 110 } as const;
 
+/** struct ucred, sys/socket.h (with _GNU_SOURCE): who is at the other end of a Unix socket. */
+export const Ucred = { pid: 0, uid: 4, gid: 8, size: 12 } as const;
+
 /** struct in_pktinfo, netinet/in.h: interface index, local address (spec_dst), header destination. */
 export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as const;
 
@@ -192,6 +195,7 @@ export const IPPROTO_IP = 0;
 export const IPPROTO_IPV6 = 41;
 export const SOL_SOCKET = 1;
 export const SO_BINDTODEVICE = 25;
+export const SO_PEERCRED = 17;
 export const SOL_UDP = 17;
 export const MSG_DONTWAIT = 0x40;
 export const MSG_TRUNC = 0x20;

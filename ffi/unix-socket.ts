@@ -1,7 +1,18 @@
-// Datagrams to a service of this machine (ffi layer, rank 1): a Unix socket that is connected to a name and only sends. Nothing
-// waits: what does not fit is refused. Everything returns ≥ 0 or −errno.
+// Unix sockets (ffi layer, rank 1): one that is connected to a name and only sends, which never waits, because what does not fit is
+// refused; and who is at the other end of one that was accepted. Failures are −errno.
 
-import { AF_UNIX, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SockaddrUn } from "./abi.ts";
+import { i32At } from "#base/bytes.ts";
+
+import {
+  AF_UNIX,
+  SO_PEERCRED,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SockaddrUn,
+  SOL_SOCKET,
+  Ucred,
+} from "./abi.ts";
 import { Errno } from "./errno.ts";
 import { closeFd } from "./file.ts";
 import { checked, libc } from "./libc.ts";
@@ -33,4 +44,31 @@ export function connectDatagrams(path: string): number {
 export function sendText(fd: number, text: string): number {
   const length = writeText(text);
   return length < 0 ? length : checked(libc.write(fd, scratchAddress(TEXT), length));
+}
+
+/** A process as it was when it connected. */
+export interface Credentials {
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Who has connected to the stream socket `fd`, or −errno. Source: SO_PEERCRED in unix(7). */
+export function peerCredentials(fd: number): Credentials | number {
+  const length = STRUCT + Ucred.size;
+  scratch.i32[length >>> 2] = Ucred.size;
+  const result = checked(
+    libc.getsockopt(fd, SOL_SOCKET, SO_PEERCRED, scratchAddress(STRUCT), scratchAddress(length)),
+  );
+  if (result < 0) return result;
+  return {
+    pid: structWord(Ucred.pid),
+    uid: structWord(Ucred.uid) >>> 0,
+    gid: structWord(Ucred.gid) >>> 0,
+  };
+}
+
+/** The word at `offset` of the struct in scratch memory. */
+function structWord(offset: number): number {
+  return i32At(scratch.i32, (STRUCT + offset) >>> 2);
 }

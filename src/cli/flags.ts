@@ -3,6 +3,7 @@
 
 import { nearest } from "#config/nearest.ts";
 
+import { adminCommands } from "./admin-flags.ts";
 import { clientCommands } from "./client-flags.ts";
 import { readFlags, type UsageFault } from "./words.ts";
 
@@ -141,11 +142,15 @@ export function readCommandLine(argv: readonly string[]): Invocation | UsageFaul
 
 function commandFault(word: string): UsageFault | undefined {
   if (Object.hasOwn(commands, word)) return undefined;
-  if (Object.hasOwn(clientCommands, word)) {
+  if (Object.hasOwn(clientCommands, word) || Object.hasOwn(adminCommands, word)) {
     const remedy = `write snow-owl-tftp ${word} and then its flags; ${word} --help lists them`;
     return { fault: `${word} stands behind flags`, remedy };
   }
-  const name = nearest(word, [...Object.keys(commands), ...Object.keys(clientCommands)]);
+  const name = nearest(word, [
+    ...Object.keys(commands),
+    ...Object.keys(clientCommands),
+    ...Object.keys(adminCommands),
+  ]);
   const remedy =
     name === undefined
       ? `commands are ${Object.keys(commands).join(", ")}, get, put; a configuration file is given with -c ${word}`

@@ -1,6 +1,7 @@
 // The text of --help (cli layer): good enough to be the manual. Flags, commands and exit codes
 // come from their tables, so that none can be missing.
 
+import { adminCommands } from "./admin-flags.ts";
 import { clientCommands } from "./client-flags.ts";
 import { ExitCode } from "./exit.ts";
 import { commands, flags } from "./flags.ts";
@@ -15,11 +16,16 @@ export function helpText(version: string): string {
     "  snow-owl-tftp check [-c FILE] --explain --client IP [--mac MAC] [--listener NAME] [--interface NAME] [--local IP]",
     '                [--mode octet|netascii] [--options "NAME=VALUE …"] [--write] NAME',
     "  snow-owl-tftp import tftpd-hpa|dnsmasq|atftpd FILE [--map-file FILE] [--pcre FILE]",
+    "  snow-owl-tftp top|status|transfers|clients|kill|reload|drain [-c FILE] [--socket PATH] [--json]",
     "  snow-owl-tftp get URL|HOST:NAME… [-o PATH]     (get --help lists its flags)",
     "  snow-owl-tftp put FILE… URL|HOST:[NAME]",
     "",
     "commands:",
-    ...table([...Object.entries(commands), ...Object.entries(clientCommands)]),
+    ...table([
+      ...Object.entries(commands),
+      ...Object.entries(adminCommands),
+      ...Object.entries(clientCommands),
+    ]),
     "",
     "flags (they override the file):",
     ...table(Object.entries(flags).map(([name, flag]) => [flagText(name, flag), flag.description])),

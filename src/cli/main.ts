@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { type CommandDef, defineCommand, type ParsedArgs, runCommand } from "citty";
 
 import type { Config } from "#config/config.ts";
-import { explainSettings } from "#config/explain.ts";
+import { explainedRows, explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
 import { resolveSettings } from "#config/settings.ts";
@@ -20,6 +20,8 @@ import { takeHeritage } from "#supervisor/heritage.ts";
 import type { Program } from "#supervisor/reach.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
 
+import { adminCommandOf } from "./admin-flags.ts";
+import { adminMain } from "./admin.ts";
 import { clientCommandOf } from "./client-flags.ts";
 import { clientMain } from "./client.ts";
 import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
@@ -39,6 +41,8 @@ type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
 export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
   const clientCommand = clientCommandOf(argv);
   if (clientCommand !== undefined) return clientMain(clientCommand, argv);
+  const adminCommand = adminCommandOf(argv);
+  if (adminCommand !== undefined) return adminMain(adminCommand, argv.slice(1));
   const invocation = readCommandLine(argv);
   if ("fault" in invocation) {
     complain(failureText(invocation.fault, invocation.remedy));
@@ -102,6 +106,7 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
       heritage,
       isMulticastAsked: config.multicast.enabled,
       configFile: configured.file ?? "",
+      explain: (inForce) => explainedRows(inForce, machine),
       reread: rereader(flagsGiven, configured, machine),
       show,
     },

@@ -26,12 +26,16 @@ import {
 
 /** Lines such as `workers       2 (all cores)`, names padded to one width. */
 export function explainSettings(config: Config, machine: Machine): readonly string[] {
-  const rows = explanations(config, machine);
+  const rows = explainedRows(config, machine);
   const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`);
 }
 
-function explanations(config: Config, machine: Machine): readonly (readonly [string, string])[] {
+/** Names and values. A name that belongs to the one above is indented. */
+export function explainedRows(
+  config: Config,
+  machine: Machine,
+): readonly (readonly [string, string])[] {
   const settings = resolveSettings(config, machine);
   const workers = workerCount(config, machine);
   const block = blockBytesMax(config);
@@ -160,8 +164,10 @@ function describeTarget(target: LogTarget): string {
 }
 
 function describeStatus({ status }: Settings): string {
-  const { listen, tokenFile } = status;
-  if (listen === undefined) return "no web server (status.bind_addr)";
+  const { listen, tokenFile, mayChange, socket } = status;
+  const admin = socket === undefined ? "" : `; ${socket}`;
+  if (listen === undefined) return `no web server (status.bind_addr)${admin}`;
   const who = tokenFile === undefined ? "for this machine" : "with a token";
-  return `http://${formatListen(listen)}/metrics, ${who}`;
+  const changes = mayChange ? ", may change things" : "";
+  return `http://${formatListen(listen)}/, ${who}${changes}${admin}`;
 }

@@ -9,7 +9,7 @@ export const statusKeys = {
     needsRestart: true,
     because: "nobody who does not ask for it should find a web server on a TFTP server.",
     about: [
-      "The address and the TCP port of the web server that answers `/metrics`, `/healthz` and `/readyz`, such as `127.0.0.1:9069`. Empty is none.",
+      "The address and the TCP port of the web server for the status page (`/`), its API (`/api/v1`), `/metrics`, `/healthz` and `/readyz`, such as `127.0.0.1:9069`. Empty is none.",
       "An address that others can reach needs `token_file`.",
     ],
   },
@@ -18,8 +18,40 @@ export const statusKeys = {
     default: "",
     origin: "ours",
     about: [
-      "A file whose first line is a secret of 16 characters or more. Whoever asks for anything but `/healthz` and `/readyz` must show it: `Authorization: Bearer SECRET`.",
+      "A file whose first line is a secret of 16 characters or more. Whoever asks for anything but `/healthz`, `/readyz` and the empty page must show it: `Authorization: Bearer SECRET`.",
       "It is read again by every reload. Empty asks for none.",
+    ],
+  },
+  "status.socket": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    needsRestart: true,
+    because: "its folder has to be made first, as systemd does with `RuntimeDirectory`.",
+    about: [
+      "The path of a Unix socket for `snow-owl-tftp top`, `status`, `transfers`, `clients`, `kill`, `reload` and `drain`, such as `/run/snow-owl-tftp/admin.sock`, where these look for it. Empty is none.",
+      "Its mode is 0660. Whoever may open it may look; root and the server's user may act.",
+    ],
+  },
+  "status.allow_changes": {
+    kind: "boolean",
+    default: false,
+    origin: "ours",
+    because: "who may look need not be who may act.",
+    about: [
+      "Whether the web server also ends transfers, reloads and drains when it is asked to (`POST`). It needs `token_file`.",
+    ],
+  },
+  "status.clients": {
+    kind: "integer",
+    default: 1000,
+    min: 1,
+    max: 10_000,
+    unit: "clients",
+    origin: "ours",
+    because: "each takes up to some 20 KB of memory (a guess at how many a night has).",
+    about: [
+      "How many clients' boots are remembered for the status page; the one that was silent for longest goes.",
     ],
   },
   "metrics.client_addresses": {

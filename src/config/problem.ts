@@ -53,7 +53,7 @@ export function placeInside(place: Place, start: number, length: number): Place 
 export function renderProblem(problem: Problem): string {
   const place =
     problem.line > 0 ? `${problem.file}:${problem.line}:${problem.column}` : problem.file;
-  const lines = [`${place}: ${problem.severity}: ${problem.message}`];
+  const lines = [printable(`${place}: ${problem.severity}: ${problem.message}`)];
   if (problem.severity === "note") return lines.join("\n");
   if (problem.sourceLine !== "") {
     const number = problem.line > 0 ? String(problem.line) : "";
@@ -65,7 +65,7 @@ export function renderProblem(problem: Problem): string {
       `  ${" ".repeat(number.length)} | ${indent}${"^".repeat(Math.max(1, problem.length))}`,
     );
   }
-  if (problem.remedy !== "") lines.push(`help: ${problem.remedy}`);
+  if (problem.remedy !== "") lines.push(printable(`help: ${problem.remedy}`));
   return lines.join("\n");
 }
 

@@ -7,8 +7,14 @@ import type { Config } from "./config.ts";
 export interface StatusSettings {
   /** Undefined: there is no web server. */
   readonly listen: ListenAddress | undefined;
+  /** The path of the admin socket; undefined: there is none. */
+  readonly socket: string | undefined;
   /** The file that holds the bearer token; undefined asks for none. */
   readonly tokenFile: string | undefined;
+  /** Whether it may be asked to change anything. */
+  readonly mayChange: boolean;
+  /** Clients whose boots are remembered. */
+  readonly clientsMax: number;
   /** Client addresses that metrics name. */
   readonly clientAddressesMax: number;
   /** Whether metrics have the names that break Prometheus's rules. */
@@ -18,7 +24,10 @@ export interface StatusSettings {
 export function resolveStatus({ status, metrics }: Config): StatusSettings {
   return {
     listen: statusAddress(status.bind_addr),
+    socket: status.socket === "" ? undefined : status.socket,
     tokenFile: status.token_file === "" ? undefined : status.token_file,
+    mayChange: status.allow_changes,
+    clientsMax: status.clients,
     clientAddressesMax: metrics.client_addresses,
     hasSnowOwlNames: metrics.snow_owl_names,
   };

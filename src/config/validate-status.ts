@@ -7,7 +7,7 @@ import { error, type Finding, shellQuoted, warning } from "./finding.ts";
 import { isLoopback, statusAddress } from "./settings-status.ts";
 
 export function checkStatus(config: Config, files: Files): readonly Finding[] {
-  return [checkAddress(config), checkToken(config, files)].filter(
+  return [checkAddress(config), checkToken(config, files), checkChanges(config)].filter(
     (finding) => finding !== undefined,
   );
 }
@@ -35,4 +35,12 @@ function checkToken({ status }: Config, files: Files): Finding | undefined {
   if (files.exists(file)) return undefined;
   const remedy = `create it: head -c 24 /dev/urandom | base64 > ${shellQuoted(file)}, readable for the server's user alone.`;
   return error(path, `the token file ${file} does not exist`, remedy);
+}
+
+function checkChanges({ status }: Config): Finding | undefined {
+  const path = "status.allow_changes";
+  if (!status.allow_changes || status.token_file !== "") return undefined;
+  const remedy = `write token_file = "/etc/snow-owl/status-token" and create it: head -c 24 /dev/urandom | base64 > FILE; or allow none.`;
+  // Without a secret any page of the web could have a browser on this machine ask for it.
+  return error(path, "changes are allowed, and no token is asked for", remedy);
 }

@@ -14,6 +14,8 @@ const SKIPS_MAX = 64;
 export class Waiter {
   sleeps = 0;
   spins = 0;
+  /** Whether something was ready when {@link wait} began, and may have been for a while. */
+  wasReady = false;
   /** Time spent asleep, and looking. */
   sleptUs = 0;
   spunUs = 0;
@@ -42,6 +44,7 @@ export class Waiter {
   /** Returns how many tokens are ready: at once if any is, else after at most until `untilUs` (Infinity: for ever). */
   wait(nowUs: number, untilUs: number): number {
     const ready = this.#epoll.wait(0);
+    this.wasReady = ready > 0;
     if (ready > 0 || untilUs <= nowUs) return ready;
     const found = this.#spin(nowUs, untilUs);
     if (found > 0) return found;

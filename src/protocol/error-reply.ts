@@ -18,6 +18,7 @@ export type ErrorCause =
   | "readFailed"
   | "writeFailed"
   | "shuttingDown"
+  | "killed"
   | "cancelled"
   | "denied"
   | "notFound"
@@ -43,6 +44,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   readFailed: reply(0, "Read error"),
   writeFailed: reply(0, "Write error"),
   shuttingDown: reply(0, "Server is shutting down"),
+  killed: reply(0, "Ended by the administrator"),
   cancelled: reply(0, "Cancelled by the client"),
   denied: reply(0, "Request denied"),
   notFound: reply(1, "File not found"),

@@ -4,7 +4,7 @@
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 
 /** Why the server itself ends a transfer. */
-export type AbortOutcome = "file-changed" | "io-error" | "shutdown" | "replaced";
+export type AbortOutcome = "file-changed" | "io-error" | "shutdown" | "replaced" | "killed";
 
 /** The same for a file that comes in: it is not there yet, and so cannot change. */
 export type ReceiverAbort = Exclude<AbortOutcome, "file-changed">;
@@ -31,6 +31,7 @@ export const farewells: Readonly<Record<AbortOutcome, ErrorReply | undefined>> =
   "io-error": errorReplies.readFailed,
   shutdown: errorReplies.shuttingDown,
   replaced: undefined,
+  killed: errorReplies.killed,
 };
 
 /** What the peer is told that was sending. */
@@ -38,4 +39,5 @@ export const receiverFarewells: Readonly<Record<ReceiverAbort, ErrorReply | unde
   "io-error": errorReplies.writeFailed,
   shutdown: errorReplies.shuttingDown,
   replaced: undefined,
+  killed: errorReplies.killed,
 };

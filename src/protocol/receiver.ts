@@ -62,6 +62,8 @@ export class Receiver {
 
   /** A gap has not been complained of yet. */
   #mayNack = true;
+  /** Repetitions for want of an answer since the last progress. */
+  #silences = 0;
   /** By Karn's rule a reply that went out twice, or inside a window, measures nothing. */
   #isMeasurable: boolean;
   #transmitUs = 0;
@@ -213,6 +215,7 @@ export class Receiver {
     if (this.#outcome !== "running" || !this.#isPaused) return;
     this.#isPaused = false;
     this.#progressUs = nowUs;
+    this.#silences = 0;
     this.#armDeadline(nowUs);
   }
 
@@ -317,6 +320,7 @@ export class Receiver {
     this.#statistics.blocksAccepted++;
     this.#noteHeard();
     this.#progressUs = nowUs;
+    this.#silences = 0;
     this.#mayNack = true;
     this.#lostAck.noteProgress();
     // Of a gap that was to be complained of, nothing is left.
@@ -385,6 +389,7 @@ export class Receiver {
   /** Says again what the peer has, or how it may begin, with a longer timeout. */
   #repeat(): void {
     this.#statistics.timeouts++;
+    this.#silences++;
     this.#roundTrip.backOff();
     if (!this.#hasHeard) {
       mark("first-reply-repeated-on-timeout");
@@ -407,7 +412,8 @@ export class Receiver {
     const patientUntilUs = this.#progressUs + this.#patienceUs;
     if (this.#isPaused || this.#hasLastBlock) this.#deadlineUs = Infinity;
     else if (this.#firstReply === "none" && !this.#hasHeard) this.#deadlineUs = patientUntilUs;
-    else this.#deadlineUs = Math.min(nowUs + this.#roundTrip.timeoutUs, patientUntilUs);
+    else
+      this.#deadlineUs = Math.min(nowUs + this.#roundTrip.peaceUs(this.#silences), patientUntilUs);
   }
 
   /** Whether the transfer was only dallying. Then, whatever happens, it is over, and complete. */

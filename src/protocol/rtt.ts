@@ -27,6 +27,12 @@ export const timeoutUsMaxDefault = 5_000_000;
 export const repetitionsMax = 5;
 
 /**
+ * How often an ACK is repeated at the timer's own pace before the sender is left in peace: all four come to
+ * nothing once in sixty times where 20 % is lost each way. A guess.
+ */
+const promptRepetitionsMax = 4;
+
+/**
  * How long the ACK of a last window is waited for at the least: on a fast network five repetitions pass in
  * a second and a half, and a client that is busy for as long still wants its blocks. Twice U-Boot's 5 s.
  */
@@ -87,6 +93,16 @@ export class RoundTrip {
   /** How long to wait for an ACK, back-off included. */
   get timeoutUs(): number {
     return this.#timeoutUs;
+  }
+
+  /**
+   * How long to wait for a block when an ACK came to nothing `silences` times. After a few, longer than the peer's own timer:
+   * tftp-hpa's client begins its 5 s anew with every packet, so that an ACK every 5 s would keep it silent for ever.
+   */
+  peaceUs(silences: number): number {
+    if (silences < promptRepetitionsMax) return this.#timeoutUs;
+    mark("sender-left-in-peace");
+    return Math.max(this.#timeoutUs, 1.5 * this.#timeoutUsMax);
   }
 
   /**

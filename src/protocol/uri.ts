@@ -46,11 +46,12 @@ export function parseTarget(text: string): Target | UriFault {
 export function parseServer(text: string): Server | UriFault {
   const isBareIpv6 = text.split(":").length > 2 && !text.startsWith("[");
   const parts: Readonly<Record<string, string | undefined>> | undefined = isBareIpv6
-    ? { host: text }
-    : /^(?:\[(?<six>[^[\]]+)\]|(?<host>[^:[\]/]+))(?::(?<port>[0-9]{1,5}))?$/.exec(text)?.groups;
+    ? /^(?<host>[^[\]/]+)$/.exec(text)?.groups
+    : /^(?:\[(?<six>[^[\]/]+)\]|(?<host>[^:[\]/]+))(?::(?<port>[0-9]{1,5}))?$/.exec(text)?.groups;
   const host = parts?.["host"] ?? parts?.["six"];
   const port = parts?.["port"] === undefined ? undefined : Number(parts["port"]);
-  if (host !== undefined && (port === undefined || (port >= 1 && port <= 65_535))) {
+  const isPort = port === undefined || (port >= 1 && port <= 65_535);
+  if (host !== undefined && isPort && isHost(host)) {
     return { host: unescapedScope(host), port };
   }
   return {
@@ -62,7 +63,8 @@ export function parseServer(text: string): Server | UriFault {
 /** The URL of a file, as logs and reports show it. */
 export function formatTarget({ host, port, name, mode }: Target): string {
   // RFC 6874: the % before an interface is escaped in a URL.
-  const place = host.includes(":") ? `[${host.replace("%", "%25")}]` : host;
+  const escapedHost = host.replace("%", "%25");
+  const place = host.includes(":") ? `[${escapedHost}]` : escapedHost;
   const at = port === undefined || port === tftpPort ? place : `${place}:${port}`;
   const path = Array.from(name, escaped).join("");
   return `tftp://${at}/${path}${mode === undefined ? "" : `;mode=${mode}`}`;
@@ -92,15 +94,22 @@ function parseUrl(text: string, rest: string): Target | UriFault {
 
 /** `host:path`. Nothing in the path is escaped. */
 function parsePair(text: string): Target | UriFault {
-  const [, six, host, path] = /^(?:\[([^[\]]+)\]|([^:[\]/]+)):(.*)$/s.exec(text) ?? [];
+  const [, six, host, path] = /^(?:\[([^[\]/]+)\]|([^:[\]/]+)):(.*)$/s.exec(text) ?? [];
   const place = six ?? host;
-  if (place === undefined || path === undefined) {
+  if (place === undefined || path === undefined || !isHost(place)) {
     return { fault: `"${text}" names no server`, remedy: EXAMPLES };
   }
+  if (path.includes("\0"))
+    return { fault: "the name holds a NUL", remedy: "no file has such a name" };
   return { host: place, port: undefined, name: encoder.encode(path), mode: undefined };
 }
 
 const encoder = new TextEncoder();
+
+/** Whether it can be a host: a name or an address, and behind a % an interface. It stands in logs, so that nothing in it may break a line. */
+function isHost(text: string): boolean {
+  return /^[^\s\p{Cc}%]+(?:%[^\s\p{Cc}]+)?$/u.test(text);
+}
 
 /** RFC 6874 writes the % before an interface as %25; who types an address does not. */
 function unescapedScope(host: string): string {

@@ -9,10 +9,11 @@ import type { DiskThreadInit } from "#storage/disk-ring.ts";
 
 import type { LimitMemory } from "./limit-memory.ts";
 
-/** The first message to a worker: how its shard begins, and where the {@link ShardTerms} of reloads come in. */
+/** The first message to a worker: how its shard begins, and where {@link ShardTerms} of reloads and {@link ShardOrder}s come in. */
 export interface WorkerStart {
   readonly init: ShardInit;
   readonly terms: MessagePort;
+  readonly orders: MessagePort;
   /** No other thread of the process has this number, and earlier ones have lower ones. */
   readonly life: number;
   /** What an earlier thread has found out about this kernel; undefined where that is still to be tried. */
@@ -65,18 +66,22 @@ export interface WritesInit {
   readonly ledger: SharedArrayBuffer;
 }
 
-/** Words of the control memory. The supervisor writes the first two, and rings; the shard's thread writes the others. */
+/** Words of the control memory. The supervisor writes the first three, and rings; the shard's thread writes the others. */
 export const ControlWord = {
   /** See {@link ShardCommand}. */
   command: 0,
   /** The generation of the newest terms that were sent. */
   generation: 1,
+  /** How many {@link ShardOrder}s were sent. */
+  orders: 2,
   /** See Pulse in pulse.ts. */
-  pulse: 2,
+  pulse: 3,
   /** The number of the thread, as the kernel counts them. */
-  threadId: 3,
+  threadId: 4,
   /** How many records of this shard were read; wraps. */
-  recordsRead: 4,
+  recordsRead: 5,
+  /** How many transfers this shard and those before it began; see TransferIds in progress.ts. */
+  transfers: 6,
 } as const;
 
 /** Bytes of the control memory. */
@@ -85,12 +90,37 @@ export const CONTROL_BYTES: number = Object.keys(ControlWord).length * Int32Arra
 /** The values of the command word. Numbers only rise. */
 export const ShardCommand = { run: 0, drain: 1, stop: 2 } as const;
 
+/** What a shard is asked to do besides serving: to say how far its transfers are, or to end one. */
+export type ShardOrder =
+  { readonly kind: "report" } | { readonly kind: "end"; readonly transferId: number };
+
+/** How far a transfer is: as many numbers of {@link ShardMessage}'s progress, in this order. */
+export const ProgressWord = {
+  /** {@link TransferRecord.transferId}. */
+  transferId: 0,
+  /** Bytes of the file that its receiver has. */
+  bytes: 1,
+  /** Blocks that were sent again, or came again. */
+  repeats: 2,
+  timeouts: 3,
+  /** Smoothed; 0 if not measured. */
+  rttUs: 4,
+  /** Whether the client has answered at all: 0 or 1. */
+  hasHeard: 5,
+} as const;
+
+export const PROGRESS_WORDS: number = Object.keys(ProgressWord).length;
+
 /** Who a shard belongs to. */
 export interface ShardOwner {
   /** Gets what there is to report. */
   deliver(records: readonly ShardRecord[]): void;
   /** The newest terms that were sent and not taken yet; undefined if there are none. */
   newestTerms(): ShardTerms | undefined;
+  /** The orders that were sent since the last call, oldest first. */
+  newOrders(): readonly ShardOrder[];
+  /** How far every transfer is, {@link PROGRESS_WORDS} numbers each: the answer to an order. */
+  progressed(progress: Float64Array): void;
   /** The terms of this generation are in force here. */
   switched(generation: number): void;
   /** No disk thread works for an earlier thread of this shard any more, so what that one has left can be given back. */
@@ -109,8 +139,14 @@ interface ClientRecord {
   readonly interfaceIndex: number;
 }
 
+/** What records of one transfer say. */
+interface NumberedRecord extends ClientRecord {
+  /** The same from the request to the end; no other transfer of the process has it. */
+  readonly transferId: number;
+}
+
 /** The end of one transfer. */
-export interface TransferRecord extends ClientRecord {
+export interface TransferRecord extends NumberedRecord {
   readonly kind: "transfer";
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
@@ -138,7 +174,7 @@ export interface TransferRecord extends ClientRecord {
 }
 
 /** The end of one upload; that of a complete one is when it was safe on the disk. */
-export interface UploadRecord extends ClientRecord {
+export interface UploadRecord extends NumberedRecord {
   readonly kind: "upload";
   /** The name as the client sent it, control characters escaped. */
   readonly name: string;
@@ -176,7 +212,7 @@ export interface UploadRecord extends ClientRecord {
 }
 
 /** A write request that was granted. */
-export interface UploadRequestRecord extends ClientRecord {
+export interface UploadRequestRecord extends NumberedRecord {
   readonly kind: "upload-request";
   readonly name: string;
   readonly mode: "octet" | "netascii";
@@ -188,7 +224,7 @@ export interface UploadRequestRecord extends ClientRecord {
 }
 
 /** A read request that was granted. */
-export interface RequestRecord extends ClientRecord {
+export interface RequestRecord extends NumberedRecord {
   readonly kind: "request";
   readonly name: string;
   readonly mode: "octet" | "netascii";
@@ -291,6 +327,11 @@ export type ShardMessage =
     }
   /** From now on requests are decided by the terms of this generation, and descriptors of earlier ones are not used any more. */
   | { readonly kind: "switched"; readonly shardIndex: number; readonly generation: number }
+  | {
+      readonly kind: "progress";
+      readonly shardIndex: number;
+      readonly progress: Float64Array;
+    }
   | { readonly kind: "drained"; readonly shardIndex: number }
   | { readonly kind: "stopped"; readonly shardIndex: number };
 

@@ -47,6 +47,7 @@ const outcomes = [
   "protocol-error",
   "io-error",
   "shutdown",
+  "killed",
 ] as const;
 
 const valueLists: Readonly<

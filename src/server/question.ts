@@ -15,6 +15,8 @@ export interface Arrival {
   readonly local: Uint8Array;
   /** The number of the listener, which is that of its service socket: requests are refused from there. */
   readonly listener: number;
+  /** The request may have waited to be read, but not for longer than since then. */
+  readonly sinceUs: number;
   readonly nowUs: number;
 }
 

@@ -77,12 +77,15 @@ export class Records {
 
 /** Whose request or transfer it was, and where it came in. */
 type Whose = Pick<Exchange, "name" | "local">;
+/** Whose transfer it is or was. */
+type Numbered = Pick<Exchange, "id" | "name" | "local">;
 
-export function requestRecord(whose: Whose, admitted: AdmittedRead): RequestRecord {
+export function requestRecord(whose: Numbered, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes, remark } = admitted;
   const record: RequestRecord = {
     kind: "request",
     ...clientOf(whose),
+    transferId: whose.id,
     name: printable(request.name),
     mode: request.mode,
     fileBytes,
@@ -93,12 +96,13 @@ export function requestRecord(whose: Whose, admitted: AdmittedRead): RequestReco
 }
 
 export function uploadRequestRecord(
-  whose: Whose,
+  whose: Numbered,
   { request, grant }: AdmittedWrite,
 ): UploadRequestRecord {
   return {
     kind: "upload-request",
     ...clientOf(whose),
+    transferId: whose.id,
     name: printable(request.name),
     mode: request.mode,
     announcedBytes: grant.announcedBytes,
@@ -129,6 +133,7 @@ export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferR
   return {
     kind: "transfer",
     ...clientOf(transfer),
+    transferId: transfer.id,
     name: printable(request.name),
     mode: request.mode,
     outcome,
@@ -157,6 +162,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
   return {
     kind: "upload",
     ...clientOf(transfer),
+    transferId: transfer.id,
     name: printable(request.name),
     rootDir,
     path,

@@ -11,6 +11,7 @@ import type { Bandwidth } from "./bandwidth.ts";
 import type { LimitName } from "./contract.ts";
 import type { Counters } from "./counters.ts";
 import { Counter } from "./measures.ts";
+import type { TransferIds } from "./progress.ts";
 import type { Arrival } from "./question.ts";
 import { exchangeOf, readTransfer } from "./reads.ts";
 import type { Reception } from "./reception.ts";
@@ -34,6 +35,7 @@ export interface RequestScope {
   readonly limits: RequestLimits;
   readonly bandwidth: Bandwidth;
   readonly garbage: Garbage;
+  readonly ids: TransferIds;
   /** Where the jitter of transfers comes from. */
   readonly random: Random;
   /** Told of the end of a transfer that a request has replaced. */
@@ -60,7 +62,7 @@ export class Requests {
       return;
     }
     const previous = transfers.findAnywhere(arrival);
-    if (previous !== undefined && isRepetition(previous, bytes, nowUs)) {
+    if (previous !== undefined && isRepetition(previous, bytes, arrival.sinceUs)) {
       machineOf(previous).repeatFirstReply(nowUs);
       transmitter.enqueue(previous);
       counters.add(Counter.requestsRepeated, 1);
@@ -103,10 +105,11 @@ export class Requests {
   }
 
   #begin(admitted: Admitted, requestBytes: Uint8Array, arrival: Arrival): void {
-    const { transfers, transmitter, limits, bandwidth, reception } = this.#scope;
+    const { transfers, transmitter, limits, bandwidth, reception, ids } = this.#scope;
     const slot = transfers.takeSlot();
     assert(slot >= 0, "a request is decided only while there is a slot");
     const exchange = exchangeOf(admitted, {
+      id: ids.next(),
       slot,
       socket: transfers.socketFor(arrival.name, arrival.listener),
       name: arrival.name.slice(),

@@ -26,10 +26,13 @@ import {
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
 import { Ends } from "./ends.ts";
+import { abortAll, endDallying } from "./farewell.ts";
 import { Gauges } from "./gauges.ts";
 import { openLimitMemory } from "./limit-memory.ts";
 import { Counter, measures } from "./measures.ts";
+import { Orders } from "./orders.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
+import { TransferIds } from "./progress.ts";
 import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
@@ -78,6 +81,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #garbage: Garbage;
   readonly #gauges: Gauges;
   readonly #timers: Timers;
+  readonly #orders: Orders;
   readonly #wake = (transfer: Transfer): void => this.#transmitter.enqueue(transfer);
   /** The peer and the local address of the datagram in hand. */
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
@@ -92,6 +96,8 @@ export class Shard implements TransmitListener, WritesListener {
   /** Until when the disk threads may clean up; set while the shard ends. */
   #cleanUntilUs: number | undefined;
   #nowUs: number;
+  /** Requests that are read now came after this: there was a moment when none waited. */
+  #askedSinceUs: number;
 
   /** Uses the fast paths that are both configured and granted. `platform` is another only where it is simulated. */
   constructor(
@@ -107,6 +113,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#owner = owner;
     this.#garbage = new Garbage(platform.collectGarbage);
     this.#nowUs = kernel.nowUs();
+    this.#askedSinceUs = this.#nowUs;
     this.#control = new Int32Array(init.control);
     this.#pulse = new Pulse(this.#control);
     this.#counters = new Counters(init.counters);
@@ -147,12 +154,10 @@ export class Shard implements TransmitListener, WritesListener {
     this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
     this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
     const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
-    this.#limits = new RequestLimits({
-      counts,
-      transfers: this.#transfers,
-      counters: this.#counters,
-      records: this.#records,
-    });
+    const counters = this.#counters;
+    const records = this.#records;
+    const transfers = this.#transfers;
+    this.#limits = new RequestLimits({ counts, transfers, counters, records });
     this.#bandwidth = new Bandwidth(shaper, counts, settings.limits);
     this.#transmitter = new Transmitter(
       this.#outboxes,
@@ -166,7 +171,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#gauges = new Gauges(
       this.#counters,
       {
-        transfers: this.#transfers,
+        transfers,
         transmitter: this.#transmitter,
         cache: this.#cache,
         waiter: this.#waiter,
@@ -175,20 +180,22 @@ export class Shard implements TransmitListener, WritesListener {
       this.#nowUs,
     );
     this.#ends = new Ends({
-      counters: this.#counters,
-      records: this.#records,
+      counters,
+      records,
       hashes: new FileHashes(this.#disk, this.#cache),
       reception: this.#reception,
     });
+    this.#orders = new Orders(owner, this.#control, this.#transfers.bySlot, this.#wake);
     this.#requests = new Requests({
       reception: this.#reception,
-      transfers: this.#transfers,
+      transfers,
       transmitter: this.#transmitter,
-      records: this.#records,
-      counters: this.#counters,
+      records,
+      counters,
       limits: this.#limits,
       bandwidth: this.#bandwidth,
       garbage: this.#garbage,
+      ids: new TransferIds(this.#control, init.shardIndex, settings.workers),
       random: new Random(kernel.randomSeed()),
       listener: this,
     });
@@ -196,8 +203,7 @@ export class Shard implements TransmitListener, WritesListener {
 
   /** Turns until the last. */
   run(): void {
-    let isRunning = true;
-    while (isRunning) isRunning = this.turn();
+    for (;;) if (!this.turn()) return;
   }
 
   /** Takes one turn. False: it was the last, because the control word says stop. */
@@ -251,14 +257,9 @@ export class Shard implements TransmitListener, WritesListener {
     this.#waiter.watchWritable(at(this.#outboxes, socket).fd, socket, isFull);
   }
 
-  /** Whether nobody is served any more. A client whose last block is safe may have lost our ACK, but is not waited for. */
+  /** Whether nobody is served any more. */
   #isDrained(): boolean {
-    for (const transfer of this.#transfers.bySlot) {
-      if (transfer?.kind !== "write" || !transfer.receiver.isDallying || transfer.isQueued)
-        continue;
-      transfer.receiver.abort("shutdown");
-      this.handleEnd(transfer);
-    }
+    endDallying(this.#transfers.bySlot, this);
     return this.#transfers.count === 0 && (this.#reception.writes?.count ?? 0) === 0;
   }
 
@@ -269,6 +270,7 @@ export class Shard implements TransmitListener, WritesListener {
     const ready = this.#waiter.wait(this.#nowUs, untilUs);
     this.#pulse.work();
     this.#nowUs = this.#platform.kernel.nowUs();
+    if (!this.#waiter.wasReady) this.#askedSinceUs = this.#nowUs;
     let asked = 0;
     for (let index = 0; index < ready; index += 1) {
       const socket = this.#waiter.token(index);
@@ -276,6 +278,9 @@ export class Shard implements TransmitListener, WritesListener {
         // What it is about stands in the control words and in the disks' rings, which are looked at after it.
         this.#platform.kernel.silenceDoorbell(this.#init.doorbellFd);
         this.#takeTerms();
+        // Whoever asks after the word was given is refused already.
+        this.#isDraining = Atomics.load(this.#control, ControlWord.command) >= ShardCommand.drain;
+        this.#orders.take();
         continue;
       }
       if (this.#waiter.isWritable(index)) this.#transmitter.resume(socket);
@@ -284,10 +289,11 @@ export class Shard implements TransmitListener, WritesListener {
       else this.#receive(socket);
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
-    for (let index = 0; index < asked; index += 1) this.#receive(i32At(this.#asked, index));
-    const { writes } = this.#reception;
-    if (writes === undefined) this.#disk.reap();
-    else writes.reap();
+    let isBehind = false;
+    for (let index = 0; index < asked; index += 1)
+      isBehind = this.#receive(i32At(this.#asked, index)) || isBehind;
+    if (!isBehind) this.#askedSinceUs = this.#nowUs;
+    (this.#reception.writes ?? this.#disk).reap();
     this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
     this.#garbage.collect(this.#transfers.count === 0);
@@ -334,11 +340,12 @@ export class Shard implements TransmitListener, WritesListener {
     return untilUs;
   }
 
-  #receive(socket: number): void {
+  /** Returns whether more may be waiting. */
+  #receive(socket: number): boolean {
     const inbox = this.#inbox;
     const count = inbox.receive(at(this.#outboxes, socket).fd);
     this.#counters.add(Counter.receiveCalls, 1);
-    if (count <= 0) return;
+    if (count <= 0) return false;
     this.#counters.add(Counter.datagramsReceived, count);
     this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
     let bytes = 0;
@@ -348,6 +355,7 @@ export class Shard implements TransmitListener, WritesListener {
     }
     this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
+    return count >= (this.#isBatching ? inbox.datagrams : 1);
   }
 
   #route(socket: number, index: number): void {
@@ -393,7 +401,13 @@ export class Shard implements TransmitListener, WritesListener {
   #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
     const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
-    const arrival = { name: this.#name, local: this.#local, listener, nowUs: this.#nowUs };
+    const arrival = {
+      name: this.#name,
+      local: this.#local,
+      listener,
+      sinceUs: this.#askedSinceUs,
+      nowUs: this.#nowUs,
+    };
     this.#requests.handle(bytes, length, arrival, this.#isDraining);
   }
 
@@ -410,7 +424,7 @@ export class Shard implements TransmitListener, WritesListener {
   #end(): boolean {
     const { kernel } = this.#platform;
     if (this.#cleanUntilUs === undefined) {
-      this.#abortAll();
+      abortAll(this.#transfers.bySlot, this.#transmitter, this.#nowUs);
       this.#cleanUntilUs = kernel.nowUs() + CLEAN_UP_US;
     }
     const { writes } = this.#reception;
@@ -425,17 +439,6 @@ export class Shard implements TransmitListener, WritesListener {
     this.#ends.abandon();
     this.#report();
     return false;
-  }
-
-  /** Tells every client that is still served. Two turns: one sends the ERROR, the next finds nothing more to send. */
-  #abortAll(): void {
-    for (const transfer of this.#transfers.bySlot) {
-      if (transfer === undefined) continue;
-      machineOf(transfer).abort("shutdown");
-      this.#transmitter.enqueue(transfer);
-    }
-    const turns = 2 * Math.ceil(this.#transfers.count / 256) + 1;
-    for (let turn = 0; turn < turns; turn += 1) this.#transmitter.turn(this.#nowUs);
   }
 
   #report(): void {

@@ -11,6 +11,8 @@ import type { Intake } from "./intake.ts";
 
 /** What every transfer is made of. */
 export interface Exchange {
+  /** Its number in records; see TransferIds in progress.ts. */
+  readonly id: number;
   readonly slot: number;
   /** Which socket it speaks from: its number in sockets.ts. */
   readonly socket: number;

@@ -6,14 +6,20 @@ import { type MessagePort, parentPort, receiveMessageOnPort } from "node:worker_
 import { assert } from "#base/assert.ts";
 import { giveBackLeft, holdAs, holderOf, pinThread, threadId } from "#io/thread.ts";
 
-import { ControlWord, type ShardMessage, type ShardTerms, type WorkerStart } from "./contract.ts";
+import {
+  ControlWord,
+  type ShardMessage,
+  type ShardOrder,
+  type ShardTerms,
+  type WorkerStart,
+} from "./contract.ts";
 import { fastPaths } from "./fast-paths.ts";
 import { Shard } from "./shard.ts";
 
 assert(parentPort !== null, "this file runs as a worker");
 parentPort.once("message", serve);
 
-function serve({ init, terms, life, fastPaths: known }: WorkerStart): void {
+function serve({ init, terms, orders, life, fastPaths: known }: WorkerStart): void {
   const { shardIndex, control } = init;
   holdAs(init.holdings, holderOf(shardIndex, life));
   const { settings } = init.terms;
@@ -22,7 +28,9 @@ function serve({ init, terms, life, fastPaths: known }: WorkerStart): void {
   const paths = known ?? fastPaths(settings);
   const shard = new Shard(init, paths, {
     deliver: (records) => say({ kind: "records", shardIndex, records }),
-    newestTerms: () => newestOf(terms),
+    newestTerms: () => (received(terms) as readonly ShardTerms[]).at(-1),
+    newOrders: () => received(orders) as readonly ShardOrder[],
+    progressed: (progress) => say({ kind: "progress", shardIndex, progress }),
     switched: (generation) => say({ kind: "switched", shardIndex, generation }),
     settled: () => void giveBackLeft(),
     drained: () => say({ kind: "drained", shardIndex }),
@@ -37,13 +45,13 @@ function serve({ init, terms, life, fastPaths: known }: WorkerStart): void {
   say({ kind: "stopped", shardIndex });
 }
 
-/** The last of the terms that have come in; the ones before it were never in force here. */
-function newestOf(port: MessagePort): ShardTerms | undefined {
-  let newest: ShardTerms | undefined;
+/** What has come in, oldest first. Of terms only the last counts; the ones before it were never in force here. */
+function received(port: MessagePort): readonly unknown[] {
+  const messages: unknown[] = [];
   for (;;) {
-    const received: { readonly message: ShardTerms } | undefined = receiveMessageOnPort(port);
-    if (received === undefined) return newest;
-    newest = received.message;
+    const next: { readonly message: unknown } | undefined = receiveMessageOnPort(port);
+    if (next === undefined) return messages;
+    messages.push(next.message);
   }
 }
 

@@ -16,9 +16,7 @@ import type {
 import type { Boot } from "./boots.ts";
 import { formatTimestamp } from "./format.ts";
 import { limitEvent } from "./limits-text.ts";
-
-/** How bad an event is. A configured level hides what is below it. */
-export type Severity = "debug" | "info" | "warn" | "error";
+import { endSeverity, type Severity } from "./severity.ts";
 
 /** One event before the common fields are added. */
 export interface AuditEvent {
@@ -30,9 +28,17 @@ export interface AuditEvent {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** One line of JSON: the common fields first, then the event's own. */
+/** One line of JSON. */
 export function auditLine(event: AuditEvent, hostname: string): string {
-  return JSON.stringify({
+  return JSON.stringify(auditObject(event, hostname));
+}
+
+/** The common fields first, then the event's own. */
+export function auditObject(
+  event: AuditEvent,
+  hostname: string,
+): Readonly<Record<string, unknown>> {
+  return {
     event_type: event.eventType,
     timestamp: formatTimestamp(event.timeMs),
     hostname,
@@ -40,7 +46,7 @@ export function auditLine(event: AuditEvent, hostname: string): string {
     severity: event.severity,
     ...(event.correlationId === undefined ? {} : { correlation_id: event.correlationId }),
     ...event.fields,
-  });
+  };
 }
 
 /**
@@ -105,20 +111,6 @@ function connectionEvent(record: Exclude<ShardRecord, SendFaultRecord>): AuditEv
   const fields = { client_addr: record.peer, opcode: isWrite ? "WRQ" : "RRQ" };
   return { eventType: "connection_initiated", severity: "info", timeMs: record.timeMs, fields };
 }
-
-/** How bad the end of a transfer is. What a client decides (UEFI asks for `tsize` and leaves) is no failure of ours. */
-export function endSeverity(record: TransferRecord | UploadRecord): Severity {
-  if (record.isSuccess || CLIENTS_CHOICE.has(record.outcome)) return "info";
-  return record.outcome === "shutdown" ? "warn" : "error";
-}
-
-/** Outcomes by which the client ended the transfer: it left, asked for `tsize` alone, began anew, or had been served before. */
-const CLIENTS_CHOICE: ReadonlySet<string> = new Set([
-  "closed-by-client",
-  "probe",
-  "replaced",
-  "late-repetition",
-]);
 
 function requestEvents(record: RequestRecord): readonly AuditEvent[] {
   const common = { client_addr: record.peer, filename: record.name };

@@ -8,9 +8,9 @@ import { type Glob, matchesGlob, parseGlob } from "#policy/glob.ts";
 import { rootedPattern } from "#policy/upload.ts";
 import type { UploadRecord } from "#server/contract.ts";
 
-import type { Severity } from "./audit.ts";
 import { attemptHook } from "./hook-attempt.ts";
 import { type HookEvent, hookEvent } from "./hook-event.ts";
+import type { Severity } from "./severity.ts";
 
 /** What hooks say, as events of the process; see {@link Log}. */
 export interface HookLog {

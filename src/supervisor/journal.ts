@@ -1,7 +1,8 @@
 // Log lines as entries of systemd's journal (supervisor layer): the text is the message, and every field of its event is a field
 // that `journalctl` can ask for. Pure. The format: https://systemd.io/JOURNAL_NATIVE_PROTOCOL/
 
-import type { AuditEvent, Severity } from "./audit.ts";
+import type { AuditEvent } from "./audit.ts";
+import type { Severity } from "./severity.ts";
 
 /** Levels of syslog(3). */
 const PRIORITIES: Readonly<Record<Severity, number>> = { debug: 7, info: 6, warn: 4, error: 3 };

@@ -13,9 +13,10 @@ import type {
   UploadRequestRecord,
 } from "#server/contract.ts";
 
-import { type AuditEvent, endSeverity, sendFaultEvent } from "./audit.ts";
+import { type AuditEvent, sendFaultEvent } from "./audit.ts";
 import { formatBytes, formatDuration, formatRate, formatSeconds } from "./format.ts";
 import { limitReason } from "./limits-text.ts";
+import { endSeverity } from "./severity.ts";
 
 /** The line of a shard's record, without its newline. */
 export function recordLine(record: ShardRecord): string {

@@ -5,9 +5,10 @@ import { unreachable } from "#base/assert.ts";
 import type { LogSettings } from "#config/settings.ts";
 import type { ShardRecord } from "#server/contract.ts";
 
-import { type AuditEvent, auditEvents, auditLine, endSeverity, type Severity } from "./audit.ts";
-import { Boots, type ClientLookup } from "./boots.ts";
+import { type AuditEvent, auditEvents, auditLine } from "./audit.ts";
+import { type Boot, Boots, type ClientLookup } from "./boots.ts";
 import { eventLine, recordLine } from "./lines.ts";
+import { endSeverity, type Severity } from "./severity.ts";
 import { Storms } from "./storms.ts";
 
 /** What takes lines; see {@link LogSink}. */
@@ -22,12 +23,19 @@ export interface LogSinks {
   readonly audit?: LineSink | undefined;
 }
 
+/** Who is told of everything, whether it is written or not. */
+export interface LogWitness {
+  /** An event of the process. */
+  event(event: AuditEvent): void;
+  /** What a shard reports, the boot that it belongs to, and the events that it comes to. */
+  record(record: ShardRecord, boot: Boot | undefined, events: readonly AuditEvent[]): void;
+}
+
 /** What a log is made with, for good. */
 export interface LogParts {
   readonly hostname: string;
   readonly lookup: ClientLookup;
-  /** Told of every event, whether it is written or not. */
-  readonly witness?: ((event: AuditEvent) => void) | undefined;
+  readonly witness?: LogWitness | undefined;
 }
 
 /** Turns what happened into lines. */
@@ -35,8 +43,7 @@ export class Log {
   readonly #hostname: string;
   readonly #boots: Boots;
   readonly #storms: Storms;
-  /** Told of every event, whether it is written or not. */
-  readonly #witness: ((event: AuditEvent) => void) | undefined;
+  readonly #witness: LogWitness | undefined;
   readonly #sinks: LogSinks;
   #settings: LogSettings;
 
@@ -65,7 +72,7 @@ export class Log {
     timeMs: number = Date.now(),
   ): void {
     const event: AuditEvent = { eventType, severity, timeMs, fields };
-    this.#witness?.(event);
+    this.#witness?.event(event);
     this.#sinks.audit?.line(auditLine(event, this.#hostname), event);
     if (!this.#isWanted(severity)) return;
     this.#sinks.log.line(formatEvent(this.#settings, this.#hostname, event), event);
@@ -76,7 +83,7 @@ export class Log {
     const { auditEnabled: isOn, format, bootWindowMs: windowMs, samplingRate } = this.#settings;
     const { boot, isFirst } = this.#boots.note(record, { windowMs, samplingRate });
     const events = auditEvents(record, boot, isFirst);
-    if (this.#witness !== undefined) events.forEach(this.#witness);
+    this.#witness?.record(record, boot, events);
     if (!isOn) return;
     // The audit file has all of them: it is bounded by its rotation.
     const isTold = record.kind !== "refusal" || this.#storms.admits(record);

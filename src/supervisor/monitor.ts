@@ -1,20 +1,27 @@
-// What the server knows of itself while it runs (supervisor layer): events are counted here, and the web server's pages are made
-// here from whoever knows. Costs the shards nothing: it reads what they count anyway.
+// What the server knows of itself while it runs (supervisor layer): events are counted here, boots observed, and the web server's
+// pages made from whoever knows. Shards are asked once a second how far their transfers are; the rest they count anyway.
+
+import { hostname } from "node:os";
 
 import type { StatusSettings } from "#config/settings-status.ts";
+import type { Settings } from "#config/settings.ts";
 import type { StartFault } from "#io/start.ts";
 import type { FastPaths } from "#server/contract.ts";
 
-import type { AuditEvent } from "./audit.ts";
+import { type Administrator, AdminSocket, openAdminSocket } from "./admin-socket.ts";
+import { type ProcessView, ServerSource } from "./api-source.ts";
+import { type AuditEvent, auditObject } from "./audit.ts";
 import { EventCounts } from "./event-counts.ts";
 import { exposition, type Format } from "./exposition.ts";
 import type { Hooks } from "./hooks.ts";
-import type { Log } from "./log.ts";
+import type { Log, LogWitness } from "./log.ts";
 import type { Logs } from "./logs.ts";
+import { Observer } from "./observer.ts";
 import { processFamilies } from "./process-metrics.ts";
 import { shardFamilies } from "./shard-metrics.ts";
 import type { Shards } from "./shards.ts";
 import { startStatus, type StatusPages, type StatusServer } from "./status-server.ts";
+import { eventText, Stream } from "./streams.ts";
 
 /** Who knows. */
 export interface Watched {
@@ -22,54 +29,96 @@ export interface Watched {
   readonly hooks: Hooks;
   readonly logs: Logs;
   readonly log: Log;
+  readonly process: ProcessView;
 }
 
 /** How often an address that shows no token, or a wrong one, is told of in the log. */
 const REFUSAL_INTERVAL_MS = 60_000;
 /** Addresses that are remembered for it. */
 const REFUSED_MAX = 1000;
+/** How often graphs get a point, shards are asked, and pages are told. */
+const TICK_MS = 1000;
+/** How long shards are given to answer before pages are told: a turn takes far less. */
+const ANSWER_MS = 50;
 
 export class Monitor {
   readonly #version: string;
   readonly #events: EventCounts = new EventCounts();
+  readonly #observer: Observer;
+  readonly #live: Stream = new Stream();
+  readonly #audit: Stream = new Stream();
   readonly #refusedMs = new Map<string, number>();
   #settings: StatusSettings;
   #server: StatusServer | undefined;
+  #admin: AdminSocket | undefined;
   #watched: Watched | undefined;
+  #source: ServerSource | undefined;
+  #ticking: ReturnType<typeof setInterval> | undefined;
   #fastPaths: FastPaths | undefined;
   #workerDeaths = 0;
   #diskThreadDeaths = 0;
 
   /** Begins to answer where that is wanted; it is not ready before {@link watch}. */
-  static start(settings: StatusSettings, version: string): Monitor | StartFault {
+  static async start(settings: Settings, version: string): Promise<Monitor | StartFault> {
     const monitor = new Monitor(settings, version);
-    const server = startStatus(settings, monitor.#pages());
-    if (server !== undefined && "fault" in server) return server;
+    const { socket } = settings.status;
+    if (socket !== undefined) {
+      const admin = await openAdminSocket(socket, {
+        source: () => monitor.#source,
+        acted: (who, request) => monitor.#noteAct(who, request),
+      });
+      if ("fault" in admin) return admin;
+      monitor.#admin = admin;
+    }
+    const server = startStatus(settings.status, monitor.#pages());
+    if (server !== undefined && "fault" in server) {
+      monitor.#admin?.stop();
+      return server;
+    }
     monitor.#server = server;
     return monitor;
   }
 
-  private constructor(settings: StatusSettings, version: string) {
-    this.#settings = settings;
+  private constructor({ status, workers, transfersMax }: Settings, version: string) {
+    this.#settings = status;
     this.#version = version;
+    this.#observer = new Observer(workers, workers * transfersMax);
   }
 
-  /** To be told of every event; undefined where nobody could ask. */
-  get witness(): ((event: AuditEvent) => void) | undefined {
-    if (this.#server === undefined) return undefined;
-    return (event) => this.#events.note(event, this.#settings.clientAddressesMax);
+  /** To be told of everything; undefined where nobody could ask. */
+  get witness(): LogWitness | undefined {
+    if (!this.#isAsked) return undefined;
+    return {
+      event: (event) => {
+        this.#noteEvent(event);
+        this.#observer.troubles.note(event);
+      },
+      record: (record, boot, events) => {
+        for (const event of events) this.#noteEvent(event);
+        this.#observer.record(record, boot, events, this.#settings.clientsMax);
+      },
+    };
   }
 
   watch(watched: Watched): void {
     this.#watched = watched;
+    const { process, shards } = watched;
+    this.#source = new ServerSource(process, shards, this.#observer, () => this.#fastPaths);
+    if (this.#isAsked) this.#ticking = setInterval(() => this.#tick(), TICK_MS);
   }
 
   noteReady(fastPaths: FastPaths): void {
     this.#fastPaths = fastPaths;
   }
 
-  noteWorkerDeath(): void {
+  /** A shard has answered how far its transfers are. */
+  noteProgress(shard: number, words: Float64Array): void {
+    this.#observer.live.progress(shard, words, Date.now());
+  }
+
+  noteWorkerDeath(shard: number): void {
     this.#workerDeaths += 1;
+    this.#observer.cutOff(shard, Date.now());
   }
 
   noteDiskThreadDeath(): void {
@@ -84,14 +133,45 @@ export class Monitor {
   }
 
   stop(): void {
+    clearInterval(this.#ticking);
+    this.#live.close();
+    this.#audit.close();
     this.#server?.stop();
+    this.#admin?.stop();
+  }
+
+  /** Whether anybody could ask. */
+  get #isAsked(): boolean {
+    return this.#server !== undefined || this.#admin !== undefined;
+  }
+
+  #tick(): void {
+    if (this.#watched === undefined) return;
+    const { shards } = this.#watched;
+    this.#observer.history.sample((index) => shards.total(index), Date.now());
+    if (this.#observer.live.count > 0) shards.order({ kind: "report" });
+    this.#audit.keepAlive();
+    if (this.#live.hasReaders) setTimeout(() => this.#tell(), ANSWER_MS);
+  }
+
+  #tell(): void {
+    this.#live.send("snapshot", this.#source?.snapshot());
+  }
+
+  #noteEvent(event: AuditEvent): void {
+    this.#events.note(event, this.#settings.clientAddressesMax);
+    if (this.#audit.hasReaders) this.#audit.send("audit", auditObject(event, hostname()));
   }
 
   #pages(): StatusPages {
     return {
+      version: this.#version,
       metrics: (format) => this.#metrics(format),
       unready: () => this.#unready(),
       refused: (address) => this.#noteRefusal(address),
+      source: () => this.#source,
+      live: () => this.#live.open(eventText("snapshot", this.#source?.snapshot())),
+      events: () => this.#audit.open(),
     };
   }
 
@@ -115,6 +195,10 @@ export class Monitor {
       hasSnowOwlNames: this.#settings.hasSnowOwlNames,
     };
     return exposition([...processFamilies(facts), ...shardFamilies(shards.counters)], format);
+  }
+
+  #noteAct({ uid, pid }: Administrator, request: string): void {
+    this.#watched?.log.event("admin_command", "info", { request, uid, pid });
   }
 
   #noteRefusal(address: string): void {

@@ -88,6 +88,8 @@ function configuredPaths(settings: Settings): readonly PathRule[] {
     if (target?.kind === "file") write.push(dirname(target.path));
   }
   if (status.tokenFile !== undefined) read.push(dirname(status.tokenFile));
+  // A socket that a killed server has left there is removed.
+  if (status.socket !== undefined) write.push(dirname(status.socket));
   return [
     ...read.concat(process.readFolders).map((path) => ({ path, reach: "read" }) as const),
     ...write.concat(process.writeFolders).map((path) => ({ path, reach: "write" }) as const),

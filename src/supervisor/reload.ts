@@ -66,6 +66,11 @@ export class Reload {
     this.#parts = parts;
   }
 
+  /** The configuration in force. */
+  get config(): Config {
+    return this.#config;
+  }
+
   /** The settings in force. */
   get settings(): Settings {
     return this.#terms.settings;

@@ -8,6 +8,7 @@ import {
   ControlWord,
   type ShardInit,
   type ShardMessage,
+  type ShardOrder,
   type ShardTerms,
   type WorkerStart,
 } from "#server/contract.ts";
@@ -48,6 +49,7 @@ export class ShardThread {
   readonly #init: ShardInit;
   readonly #worker: Worker;
   readonly #port: MessagePort;
+  readonly #orders: MessagePort;
   readonly #events: ShardThreadEvents;
   readonly #watch: ShardWatch;
   readonly #startMs: number = performance.now();
@@ -59,7 +61,11 @@ export class ShardThread {
   #endingMs = 0;
 
   /** Has `worker`, which waits for its first message, begin as `start` says. */
-  constructor(start: Omit<WorkerStart, "terms">, worker: Worker, events: ShardThreadEvents) {
+  constructor(
+    start: Omit<WorkerStart, "terms" | "orders">,
+    worker: Worker,
+    events: ShardThreadEvents,
+  ) {
     const { init } = start;
     this.#init = init;
     this.#worker = worker;
@@ -71,12 +77,14 @@ export class ShardThread {
     Atomics.store(control, ControlWord.threadId, 0);
     const { port1: port, port2: terms } = new MessageChannel();
     this.#port = port;
+    const { port1: ordersPort, port2: orders } = new MessageChannel();
+    this.#orders = ordersPort;
     worker.on("message", events.said);
     worker.on("error", (error: unknown) => this.#note(describeError(error), stackOf(error)));
     // Every end passes here, a fault's after its error event, and only when nothing of the thread runs any more.
     worker.on("exit", () => this.#end());
-    const message: WorkerStart = { ...start, terms };
-    worker.postMessage(message, [terms]);
+    const message: WorkerStart = { ...start, terms, orders };
+    worker.postMessage(message, [terms, orders]);
   }
 
   /** Has the shard go by `terms`. */
@@ -85,6 +93,15 @@ export class ShardThread {
     this.#port.postMessage(terms);
     const { control, doorbellFd } = this.#init;
     Atomics.store(new Int32Array(control), ControlWord.generation, terms.generation);
+    ringDoorbell(doorbellFd);
+  }
+
+  /** Has the shard do as `order` says, soon. */
+  order(order: ShardOrder): void {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel's port has no origin
+    this.#orders.postMessage(order);
+    const { control, doorbellFd } = this.#init;
+    Atomics.add(new Int32Array(control), ControlWord.orders, 1);
     ringDoorbell(doorbellFd);
   }
 
@@ -111,6 +128,7 @@ export class ShardThread {
 
   #end(): void {
     this.#port.close();
+    this.#orders.close();
     this.#events.ended({
       error: this.#error,
       isFault: this.#isFault,

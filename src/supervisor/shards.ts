@@ -8,6 +8,7 @@ import {
   ShardCommand,
   type ShardInit,
   type ShardMessage,
+  type ShardOrder,
   type ShardRecord,
   type ShardTerms,
 } from "#server/contract.ts";
@@ -23,6 +24,8 @@ export interface ShardEvents {
   /** Every shard answers requests, for the first time. */
   readonly ready: (fastPaths: FastPaths) => void;
   readonly record: (record: ShardRecord) => void;
+  /** How far a shard's transfers are; see {@link ShardMessage}. */
+  readonly progress: (shardIndex: number, progress: Float64Array) => void;
   /** A shard is stuck in a turn, and is ended to be replaced. */
   readonly stuck: (shardIndex: number, turn: StuckTurn) => void;
   /** A shard died. It is replaced after `delayMs`; undefined: the shards were asked to end. */
@@ -104,9 +107,21 @@ export class Shards {
     await promise;
   }
 
+  /** Has the shard do as `order` says, soon; every shard if no one is named. One that is being replaced never hears of it. */
+  order(order: ShardOrder, shardIndex?: number): void {
+    for (const [index, thread] of this.#threads) {
+      if (shardIndex === undefined || shardIndex === index) thread.order(order);
+    }
+  }
+
   /** Whether every shard answers new requests. */
   get isServing(): boolean {
     return this.#command === ShardCommand.run && this.#ready.size === this.#inits.length;
+  }
+
+  /** Whether they were told to take no new requests, or to end. */
+  get isDraining(): boolean {
+    return this.#command !== ShardCommand.run;
   }
 
   /** How many shards died and were replaced. */
@@ -169,6 +184,8 @@ export class Shards {
     if (kind === "records") {
       for (const record of message.records) this.#events.record(record);
       this.#noteRead(shardIndex, message.records.length);
+    } else if (kind === "progress") {
+      this.#events.progress(shardIndex, message.progress);
     } else if (kind === "switched") {
       if (message.generation === this.#terms?.generation) this.#agree(shardIndex);
     } else if (kind === "drained") {

@@ -1,21 +1,31 @@
-// The web server that shows what the server does (supervisor layer): a few pages for programs, read-only. It stands beside the
-// shards, in the main thread; whatever is asked of it, no transfer waits.
+// The web server that shows what the server does (supervisor layer): pages for programs and the API. It changes nothing unless that
+// is allowed. It stands beside the shards, in the main thread; whatever is asked of it, no transfer waits.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 
+import type { ListenAddress } from "#config/address.ts";
 import type { StatusSettings } from "#config/settings-status.ts";
 import type { StartFault } from "#io/start.ts";
 
+import { answer, API, type ApiSource, fault, type Route, routeOf } from "./api.ts";
 import { CONTENT_TYPES, type Format, formatFor } from "./exposition.ts";
+import { openApi } from "./openapi.ts";
+import { pageFiles } from "./page-files.ts";
 
 /** What it shows. */
 export interface StatusPages {
+  readonly version: string;
   readonly metrics: (format: Format) => string;
   /** Why the server takes no new requests; empty if it does. */
   readonly unready: () => string;
   /** Somebody came without the token, or with another. */
   readonly refused: (address: string) => void;
+  /** What the API answers from; undefined until the server has come so far. */
+  readonly source: () => ApiSource | undefined;
+  /** The streams of the API; undefined where too many listen. */
+  readonly live: () => ReadableStream<Uint8Array> | undefined;
+  readonly events: () => ReadableStream<Uint8Array> | undefined;
 }
 
 /** Shorter secrets can be guessed. */
@@ -33,7 +43,7 @@ export function startStatus(
   if (typeof token !== "string" && token !== undefined) return token;
   const { address, port } = settings.listen;
   try {
-    return new StatusServer(address, port, token, pages);
+    return new StatusServer(settings, settings.listen, token, pages);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
     return {
@@ -47,10 +57,17 @@ export class StatusServer {
   readonly #pages: StatusPages;
   readonly #server: Bun.Server<undefined>;
   #tokenHash: Uint8Array | undefined;
+  #mayChange: boolean;
 
   /** Throws the system's error where it cannot listen. */
-  constructor(address: string, port: number, token: string | undefined, pages: StatusPages) {
+  constructor(
+    { mayChange }: StatusSettings,
+    { address, port }: ListenAddress,
+    token: string | undefined,
+    pages: StatusPages,
+  ) {
     this.#pages = pages;
+    this.#mayChange = mayChange;
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
     this.#server = Bun.serve({
       hostname: address,
@@ -67,6 +84,7 @@ export class StatusServer {
     const token = readToken(settings);
     if (typeof token !== "string" && token !== undefined) return token;
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
+    this.#mayChange = settings.mayChange;
     return undefined;
   }
 
@@ -76,17 +94,43 @@ export class StatusServer {
   }
 
   #answer(request: Request): Response {
-    const { pathname } = new URL(request.url);
-    const page = routes.get(pathname);
-    if (page === undefined) return plain(404, "there is no such page");
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return plain(405, "only GET is answered", { Allow: "GET, HEAD" });
-    }
-    if (!page.isOpen) {
+    const url = new URL(request.url);
+    const page = staticPages.get(url.pathname);
+    const found = page === undefined ? routeOf(request.method, url.pathname) : undefined;
+    if (page === undefined && found === undefined) return plain(404, "there is no such page");
+    if (page?.isOpen !== true) {
       const refusal = this.#refusal(request);
       if (refusal !== undefined) return refusal;
     }
+    if (found === "other method") return plain(405, "not with this method");
+    if (found !== undefined) return this.#answerApi(request, url, found.route, found.part);
+    if (page === undefined || !isReading(request)) {
+      return plain(405, "only GET is answered", { Allow: "GET, HEAD" });
+    }
     return page.answer(this.#pages, request);
+  }
+
+  #answerApi(request: Request, url: URL, route: Route, part: string): Response {
+    if (route.method === "POST" && !this.#mayChange) {
+      return json(403, { error: "nothing may be changed here: see status.allow_changes" });
+    }
+    if (route.answer === "live" || route.answer === "events") {
+      return this.#stream(request, route.answer);
+    }
+    const source = this.#pages.source();
+    const { status, value } =
+      source === undefined
+        ? fault(503, "the server is starting")
+        : answer(source, route, part, url.searchParams);
+    return json(status, value);
+  }
+
+  #stream(request: Request, which: "live" | "events"): Response {
+    const headers = { "Content-Type": "text/event-stream" };
+    if (request.method === "HEAD") return respond(200, "", headers);
+    const body = this.#pages[which]();
+    if (body === undefined) return json(503, { error: "too many listen already" });
+    return respond(200, body, headers);
   }
 
   #refusal(request: Request): Response | undefined {
@@ -109,10 +153,15 @@ interface Page {
   readonly answer: (pages: StatusPages, request: Request) => Response;
 }
 
-const routes: ReadonlyMap<string, Page> = new Map([
+const staticPages: ReadonlyMap<string, Page> = new Map([
   ["/healthz", { isOpen: true, answer: () => plain(200, "ok") }],
   ["/readyz", { isOpen: true, answer: readiness }],
   ["/metrics", { isOpen: false, answer: metrics }],
+  ...[...pageFiles].map(([path, { text, headers }]): [string, Page] => [
+    path,
+    { isOpen: true, answer: () => respond(200, text, headers) },
+  ]),
+  [`${API}/openapi.json`, { isOpen: true, answer: ({ version }) => json(200, openApi(version)) }],
 ]);
 
 function readiness({ unready }: StatusPages): Response {
@@ -129,11 +178,23 @@ function plain(status: number, text: string, headers: Record<string, string> = {
   return respond(status, `${text}\n`, { "Content-Type": "text/plain; charset=utf-8", ...headers });
 }
 
-function respond(status: number, body: string, headers: Record<string, string>): Response {
+function json(status: number, value: unknown): Response {
+  return respond(status, JSON.stringify(value), { "Content-Type": "application/json" });
+}
+
+function respond(
+  status: number,
+  body: string | ReadableStream<Uint8Array>,
+  headers: Readonly<Record<string, string>>,
+): Response {
   return new Response(body, {
     status,
     headers: { "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", ...headers },
   });
+}
+
+function isReading({ method }: Request): boolean {
+  return method === "GET" || method === "HEAD";
 }
 
 /** Whether the request names this server by an address or as localhost. */

@@ -45,6 +45,8 @@ export interface Host {
   readonly isMulticastAsked: boolean;
   /** The configuration file, for events; empty if there is none. */
   readonly configFile: string;
+  /** What a configuration comes to on this machine, name and value. */
+  readonly explain: (config: Config) => readonly (readonly [string, string])[];
   /** Reads the configuration again, to follow the one that is in force. */
   readonly reread: (inForce: Config) => Reread;
   /** Shows a text to whoever started the server, in the text format only. */
@@ -71,7 +73,7 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const monitor = Monitor.start(settings.status, host.version);
+  const monitor = await Monitor.start(settings, host.version);
   if ("fault" in monitor) {
     closeShardSockets(opened.sockets);
     logs.close();
@@ -187,10 +189,11 @@ function run(
       log.record(record);
       if (record.kind === "upload") hooks.record(record);
     },
+    progress: (shard, words) => monitor.noteProgress(shard, words),
     stuck: (shard, { lastedMs, doing }) =>
       log.event("worker_stuck", "error", { shard, lasted_ms: lastedMs, doing }),
     died: (shard, { error, stack, transfers }, delayMs) => {
-      monitor.noteWorkerDeath();
+      monitor.noteWorkerDeath(shard);
       const fields = { shard, error, stack, transfers };
       if (delayMs === undefined) log.event("worker_died", "error", fields);
       else log.event("worker_replaced", "error", { ...fields, delay_ms: delayMs });
@@ -226,7 +229,7 @@ function run(
     after(STOP_GRACE_MS, () => void end(GOOD_ENDING));
   };
   // Stays installed to the end: a signal while the log is flushed must not turn a good ending into a bad one.
-  function onSignal(signal: NodeJS.Signals): void {
+  function onSignal(signal: string): void {
     if (hasEnded) {
       hooks.endWithin(0);
       return;
@@ -239,20 +242,36 @@ function run(
     const transfers = shards.total(Counter.transfersActive);
     const { drainMs } = reload.settings;
     reload.end();
-    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
     notices.stopping(drainMs + STOP_GRACE_MS + FLUSH_MS);
     shards.drain();
+    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
     hooks.endWithin(drainMs);
     after(drainMs, () =>
       stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
     );
   }
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  process.on("SIGHUP", () => {
+  const askReload = (): void => {
     if (reason === "" && !hasEnded) void reload.request();
     else log.event("reload_ignored", "warn", { because: "the server is ending" });
+  };
+  process.on("SIGHUP", askReload);
+  monitor.watch({
+    shards,
+    hooks,
+    logs,
+    log,
+    process: {
+      version: host.version,
+      configFile,
+      address: opened.sockets.listeners.map(({ address }) => address).join(", "),
+      settings: () => reload.settings,
+      explain: () => host.explain(reload.config),
+      reload: askReload,
+      // Asking twice is no reason to cut anybody off.
+      drain: () => void (reason === "" && onSignal("drain")),
+    },
   });
-  monitor.watch({ shards, hooks, logs, log });
   shards.start();
   disks.start();
   return promise;

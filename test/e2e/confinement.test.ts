@@ -142,6 +142,8 @@ test("what the configuration names is reached: the web server answers, and a rel
     ...(isRoot ? ['user = "nobody"'] : []),
   ];
   await using server = await startServer({ tables });
+  // One worker may answer before the others do.
+  await until(() => server.log().includes("confined: "), "the banner");
   const ask = async (token: string): Promise<string> => {
     const headers = { Authorization: `Bearer ${token}` };
     return await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();

@@ -8,7 +8,8 @@ import { join, resolve } from "node:path";
 
 import { bytesOf } from "./bytes.ts";
 import { atftp, curl, run, testWith } from "./clients.ts";
-import { freeTcpPort, type Server, startServer, until } from "./server.ts";
+import { until } from "./server.ts";
+import { startWatched, type Watched } from "./watched.ts";
 import { openPeer, readRequest } from "./wire.ts";
 
 setDefaultTimeout(30_000);
@@ -19,8 +20,6 @@ const testWithPromtool =
   promtool === null && process.env["CI"] === undefined
     ? (name: string) => test.skip(`${name} (promtool of Debian's prometheus is missing)`, () => {})
     : test;
-
-const twoWorkers = ["[performance.platform.worker_pool]", "worker_count = 2"];
 
 describe("the page", () => {
   testWith([curl], "counts what a real client did", async () => {
@@ -171,31 +170,6 @@ const snowOwlNames = [
   "tftp_multicast_total_clients",
   "tftp_last_audit_event_timestamp",
 ];
-
-interface Watched extends AsyncDisposable {
-  readonly server: Server;
-  readonly url: string;
-  readonly page: (accept?: string) => Promise<string>;
-}
-
-async function startWatched(
-  tables: readonly string[] = [],
-  keys: readonly string[] = [],
-): Promise<Watched> {
-  const port = await freeTcpPort();
-  const status = ["[status]", `bind_addr = "127.0.0.1:${port}"`, ...keys];
-  const server = await startServer({ tables: [...status, ...twoWorkers, ...tables] });
-  const url = `http://127.0.0.1:${port}`;
-  return {
-    server,
-    url,
-    page: async (accept = "text/plain") => {
-      const response = await fetch(`${url}/metrics`, { headers: { Accept: accept } });
-      return await response.text();
-    },
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
-}
 
 /** A shard writes what it has counted before it sleeps: soon, but not at once. */
 async function untilCounted(watched: Watched, sample: string, value: number): Promise<void> {

@@ -1,5 +1,5 @@
 // The server whose workers can be killed (end-to-end tests): src/main.ts with mortal-worker.ts in the place of its worker. It
-// runs only when it is bundled with them (mortal.ts), because a thread that loads a hundred sources starts slowly.
+// runs only when it is bundled with them (bundled.ts), because a thread that loads a hundred sources starts slowly.
 
 import { main } from "#cli/main.ts";
 

@@ -34,12 +34,14 @@ export interface Datagram {
   /** The client's raw sockaddr. */
   readonly name: Uint8Array;
   readonly bytes: Uint8Array;
+  /** The server's own address, if it is another than the first of its family. */
+  readonly local?: Uint8Array;
 }
 
 type Poll = ReturnType<Kernel["createPoll"]>;
 type NeighbourTable = ReturnType<Kernel["createNeighbourTable"]>;
 
-/** Where every datagram was sent to: 192.0.2.1 or 2001:db8::1, by interface 1. */
+/** Where a datagram was sent to that does not say it: 192.0.2.1 or 2001:db8::1, by interface 1. */
 const INTERFACE = 1;
 const MTU = 1500;
 const LOCAL: Uint8Array = Uint8Array.of(192, 0, 2, 1);
@@ -56,6 +58,8 @@ export class SimulatedKernel implements Kernel {
   refusal: (datagram: Datagram, segments: number) => number = () => 0;
   /** How many datagrams a socket keeps for the server; what comes then is lost. */
   receiveMax: number = Infinity;
+  /** The server's further addresses, of IPv4. */
+  addresses: readonly Uint8Array[] = [];
   /** Whether a socket has room, for who waits for it after −EAGAIN. */
   isWritable: (fd: number) => boolean = () => true;
   readonly #arrived: Map<number, Datagram[]> = new Map();
@@ -127,7 +131,7 @@ export class SimulatedKernel implements Kernel {
     setWord(
       words,
       Msghdr.controlLength,
-      writeControl(u64(header + Msghdr.control), isV6(datagram)),
+      writeControl(u64(header + Msghdr.control), isV6(datagram), datagram.local ?? LOCAL),
     );
     setWord(words, Msghdr.flags, length < datagram.bytes.length ? MSG_TRUNC : 0);
     setWord(words, Mmsghdr.length, length);
@@ -155,12 +159,13 @@ export class SimulatedKernel implements Kernel {
     const control = u64(header + Msghdr.control);
     const segmentBytes = segmentOf(control, u64(header + Msghdr.controlLength)) || bytes.length;
     const segments = Math.max(1, Math.ceil(bytes.length / segmentBytes));
-    requireLocal(control, u64(header + Msghdr.controlLength), name[0] === AF_INET6);
+    const own = name[0] === AF_INET6 ? [LOCAL6] : [LOCAL, ...this.addresses];
+    const local = localOf(control, u64(header + Msghdr.controlLength), own);
     const refusal = this.refusal({ fd, name, bytes }, segments);
     if (refusal < 0) return refusal;
     for (let index = 0; index < segments; index += 1) {
       const start = index * segmentBytes;
-      this.#send({ fd, name, bytes: bytes.subarray(start, start + segmentBytes) });
+      this.#send({ fd, name, bytes: bytes.subarray(start, start + segmentBytes), local });
     }
     return bytes.length;
   }
@@ -215,7 +220,7 @@ function isV6({ name }: Datagram): boolean {
 }
 
 /** IP_PKTINFO or IPV6_PKTINFO, as the kernel leaves it. Returns its bytes. */
-function writeControl(address: number, isInet6: boolean): number {
+function writeControl(address: number, isInet6: boolean, local: Uint8Array): number {
   const bytes = Cmsghdr.size + aligned(In6Pktinfo.size, 8);
   const control = bytesAt(address, bytes);
   if (isInet6) {
@@ -232,7 +237,7 @@ function writeControl(address: number, isInet6: boolean): number {
   setWord(control, Cmsghdr.level, IPPROTO_IP);
   setWord(control, Cmsghdr.type, IP_PKTINFO);
   setWord(control, Cmsghdr.data + InPktinfo.ifindex, INTERFACE);
-  control.set(LOCAL, Cmsghdr.data + InPktinfo.specDst);
+  control.set(local, Cmsghdr.data + InPktinfo.specDst);
   return Cmsghdr.size + aligned(InPktinfo.size, 8);
 }
 
@@ -248,17 +253,19 @@ function segmentOf(address: number, length: number): number {
   return 0;
 }
 
-/** The address that was asked is the one that answers. */
-function requireLocal(address: number, length: number, isInet6: boolean): void {
+/** The address that a message leaves from: one of the server's `own`, or the test is over. */
+function localOf(address: number, length: number, own: readonly Uint8Array[]): Uint8Array {
+  const isInet6 = own[0] === LOCAL6;
   const type = isInet6 ? IPV6_PKTINFO : IP_PKTINFO;
-  const [place, local] = isInet6 ? [In6Pktinfo.address, LOCAL6] : [InPktinfo.specDst, LOCAL];
+  const place = isInet6 ? In6Pktinfo.address : InPktinfo.specDst;
   let entry = address;
   while (entry + Cmsghdr.size <= address + length) {
-    const from = bytesAt(entry + Cmsghdr.data + place, local.length);
-    if (read.u32(entry + Cmsghdr.type) === type && Buffer.compare(from, local) === 0) return;
+    const from = bytesAt(entry + Cmsghdr.data + place, isInet6 ? LOCAL6.length : LOCAL.length);
+    const local = own.find((each) => Buffer.compare(from, each) === 0);
+    if (read.u32(entry + Cmsghdr.type) === type && local !== undefined) return local;
     entry += aligned(u64(entry + Cmsghdr.length), 8);
   }
-  throw new Error("the answer leaves from another address than the one that was asked");
+  throw new Error("the answer leaves from an address that nobody asked");
 }
 
 function setWord(bytes: Uint8Array, offset: number, value: number): void {

@@ -16,15 +16,18 @@ import { COUNTERS } from "#server/measures.ts";
 import type { Platform } from "#server/platform.ts";
 import { Shard } from "#server/shard.ts";
 import { readNow } from "#storage/file-cache.ts";
+import { createUploadLedger } from "#storage/upload-ledger.ts";
 
 import { HeldQueue } from "../unit/storage/rig.ts";
 import { type Datagram, SimulatedKernel } from "./kernel.ts";
 import { requestPacket } from "./packets.ts";
 
-/** Numbers that no descriptor of this process has. */
-const SERVICE_FD = 1_000_000;
+/** Numbers that no descriptor of this process has. Transfer sockets follow the service socket. */
+export const SERVICE_FD = 1_000_000;
 const TRANSFER_FD = 1_000_001;
-const DOORBELL_FD = 1_000_002;
+const DOORBELL_FD = 2_000_000;
+/** Uploads at a time, more than any test has. */
+const CLAIMS = 16;
 /** 198.51.100.7, port 1024, as a raw sockaddr_in. */
 const CLIENT: Uint8Array = Uint8Array.of(2, 0, 4, 0, 198, 51, 100, 7, 0, 0, 0, 0, 0, 0, 0, 0);
 
@@ -35,6 +38,10 @@ export interface ShardRigOptions {
   /** What the configuration has besides `root_dir`. */
   readonly config?: string;
   readonly readNow?: Platform["readNow"];
+  /** How many sockets transfers have, 1 unless it says; 0 with a single port. */
+  readonly transferSockets?: number;
+  /** The folder for uploads, an O_PATH descriptor; undefined where nothing may be written. */
+  readonly uploadFd?: number;
 }
 
 export class ShardRig {
@@ -60,7 +67,7 @@ export class ShardRig {
       this.messages += 1;
       return 0;
     };
-    const init = initOf(rootFd, options.config ?? "");
+    const init = initOf(rootFd, options);
     this.#control = new Int32Array(init.control);
     this.#shard = new Shard(
       init,
@@ -74,12 +81,15 @@ export class ShardRig {
       {
         deliver: (records) => {
           for (const record of records) {
-            if (record.kind === "transfer") this.outcomes.push(record.outcome);
+            if (record.kind === "transfer" || record.kind === "upload")
+              this.outcomes.push(record.outcome);
             if (record.kind === "send-fault")
               this.faults.push(`${record.errno} ${record.messages}`);
           }
         },
         newestTerms: () => undefined,
+        newOrders: () => [],
+        progressed() {},
         switched() {},
         settled() {},
         drained() {},
@@ -142,7 +152,8 @@ function path(isOn: boolean): FastPath {
   return { isOn, because: "" };
 }
 
-function initOf(rootFd: number, extra: string): ShardInit {
+function initOf(rootFd: number, options: ShardRigOptions): ShardInit {
+  const { config: extra = "", transferSockets = 1, uploadFd } = options;
   const { config } = loadConfig(`root_dir = "/"\n${extra}`, "sim.toml");
   if (config === undefined) throw new Error("the configuration is wrong");
   // The clock stands still during a turn: a spin would not end.
@@ -150,10 +161,13 @@ function initOf(rootFd: number, extra: string): ShardInit {
   const limits = createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1);
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
+  const transferFds = Array.from({ length: transferSockets }, (_, index) => TRANSFER_FD + index);
+  const writes =
+    uploadFd === undefined ? undefined : { rootFd: uploadFd, ledger: createUploadLedger(CLAIMS) };
   return {
     shardIndex: 0,
-    terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes: undefined },
-    listeners: [{ serviceFd: SERVICE_FD, transferFds: [TRANSFER_FD] }],
+    terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes },
+    listeners: [{ serviceFd: SERVICE_FD, transferFds }],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Errno } from "#ffi/errno.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
 
+import { ackPacket, wireOf } from "./packets.ts";
 import { Receiver } from "./receiver.ts";
 import { ShardRig, type ShardRigOptions } from "./shard-rig.ts";
 
@@ -99,5 +100,25 @@ describe("a shard on a simulated kernel", () => {
     rig.stop();
     expect(rig.turn()).toBe(false);
     expect(rig.taken().map(({ bytes }) => bytes[1])).toEqual([5]);
+  });
+
+  test("takes a repeated request that waited to be read for what it is, and a later one for a new start", () => {
+    const rig = rigOf();
+    rig.request("f");
+    rig.turn();
+    rig.arrive(ackPacket(1));
+    rig.turn();
+    expect(rig.taken().map(({ bytes }) => wireOf(bytes))).toEqual([1, 2]);
+    // The machine is busy with something else for ten seconds, while the client's second copy lies in the socket.
+    rig.request("f");
+    rig.kernel.clockUs += 10_000_000;
+    rig.turn();
+    expect(rig.taken().map(({ bytes }) => wireOf(bytes))).toEqual([2]);
+    rig.kernel.clockUs += 3_000_000;
+    rig.turn();
+    rig.taken();
+    rig.request("f");
+    rig.turn();
+    expect(rig.taken().map(({ bytes }) => wireOf(bytes))).toEqual([1]);
   });
 });

@@ -71,7 +71,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "starts a second transfer for a request that comes twice",
     path: "src/server/repetition.ts",
-    text: "return !machine.hasHeard || nowUs - machine.progressUs < RESTART_US;",
+    text: "return !machine.hasHeard || sinceUs - machine.progressUs < RESTART_US;",
     bug: "return false;",
   },
 ];

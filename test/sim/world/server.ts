@@ -170,6 +170,8 @@ export class Server {
           this.#newest = undefined;
           return newest;
         },
+        newOrders: () => [],
+        progressed() {},
         switched() {},
         settled: () => void giveBackLeft(),
         drained() {},

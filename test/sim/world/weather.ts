@@ -84,7 +84,7 @@ export function weatherOf(random: Random): Weather {
       changes: random.chance(0.5) ? 1 + random.below(40) : 0,
       hecklers: random.chance(0.3) ? 1 + random.below(5) : 0,
     },
-    hasLongFile: random.chance(1 / 20),
+    hasLongFile: random.chance(1 / 8),
   };
 }
 

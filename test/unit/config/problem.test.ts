@@ -33,4 +33,12 @@ test("lets no control character of the file reach the terminal", () => {
   const sourceLine = "a = \u{1B}[31m\u{9B}\r";
   const text = renderProblem({ ...problem, sourceLine, column: 5, length: 1 });
   expect(text).toContain("a = \u{FFFD}[31m\u{FFFD}\u{FFFD}\n");
+  // JSON's strings, in which values are quoted, hold DEL and what follows it as they are.
+  const quoted = renderProblem({
+    ...problem,
+    message: "cannot be \u{7F}",
+    remedy: "not \u{9B}31m\n.",
+  });
+  expect(quoted).toContain("cannot be \u{FFFD}\n");
+  expect(quoted).toContain("help: not \u{FFFD}31m\u{FFFD}.");
 });

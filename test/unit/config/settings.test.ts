@@ -116,7 +116,10 @@ test("the defaults", () => {
     },
     status: {
       listen: undefined,
+      socket: undefined,
       tokenFile: undefined,
+      mayChange: false,
+      clientsMax: 1000,
       clientAddressesMax: 100,
       hasSnowOwlNames: false,
     },

@@ -23,6 +23,10 @@ test.each([
     "error: the token file /missing does not exist",
   ],
   ['token_file = "/secret"', "warning: `token_file` has no effect"],
+  [
+    'bind_addr = "127.0.0.1:9069"\nallow_changes = true',
+    "error: changes are allowed, and no token",
+  ],
 ])("%s says: %s", (text, said) => {
   expect(findings(text)).toEqual([expect.stringContaining(said)]);
 });

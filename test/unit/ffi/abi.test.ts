@@ -45,6 +45,7 @@ const structures: Readonly<Record<string, readonly [object, Readonly<Record<stri
       scopeId: "sin6_scope_id",
     },
   ],
+  "struct ucred": [abi.Ucred, { pid: "pid", uid: "uid", gid: "gid" }],
   "struct sockaddr_un": [abi.SockaddrUn, { family: "sun_family", path: "sun_path" }],
   "struct in_pktinfo": [
     abi.InPktinfo,

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import { Errno } from "#ffi/errno.ts";
-import { connectDatagrams, sendText } from "#ffi/unix-socket.ts";
+import { connectDatagrams, peerCredentials, sendText } from "#ffi/unix-socket.ts";
 
 import { DatagramService } from "../../datagram-service.ts";
 import { cleanUp, opened, temporaryFolder } from "./rig.ts";
@@ -43,4 +43,22 @@ test("a reader that is behind is told at once", () => {
   }
   expect(result).toBe(-Errno.EAGAIN);
   expect(service.waiting()).toHaveLength(sent);
+});
+
+test("who has connected is known by process and user", async () => {
+  const path = join(temporaryFolder(), "socket");
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const listener = Bun.listen({
+    unix: path,
+    socket: {
+      open: (socket) => resolve(peerCredentials((socket as unknown as { fd: number }).fd)),
+      data() {},
+    },
+  });
+  const client = await Bun.connect({ unix: path, socket: { data() {} } });
+  const { pid, getuid, getgid } = process;
+  expect(await promise).toEqual({ pid, uid: getuid?.(), gid: getgid?.() });
+  client.end();
+  listener.stop(true);
+  expect(peerCredentials(-1)).toBe(-Errno.EBADF);
 });

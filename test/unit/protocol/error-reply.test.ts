@@ -17,6 +17,7 @@ test("every reply, as it goes out", () => {
     readFailed: ERROR 0 "Read error"
     writeFailed: ERROR 0 "Write error"
     shuttingDown: ERROR 0 "Server is shutting down"
+    killed: ERROR 0 "Ended by the administrator"
     cancelled: ERROR 0 "Cancelled by the client"
     denied: ERROR 0 "Request denied"
     notFound: ERROR 1 "File not found"

@@ -182,13 +182,9 @@ describe("while the disk is behind", () => {
       50.160 → ACK 2
       50.360 → ACK 2
       50.760 → ACK 2
-      51.560 → ACK 2
-      53.160 → ACK 2
-      56.360 → ACK 2
-      61.360 → ACK 2
-      66.360 → ACK 2
-      71.360 → ACK 2
-      76.360 → ACK 2
+      58.260 → ACK 2
+      65.760 → ACK 2
+      73.260 → ACK 2
       79.010 ← DATA 3 512 bytes
       running"
     `);
@@ -232,8 +228,8 @@ describe("giving up", () => {
         3.000 → OACK tsize=700
         7.000 → OACK tsize=700
         12.000 → OACK tsize=700
-        17.000 → OACK tsize=700
-        22.000 → ERROR 0 "Timed out"
+        19.500 → OACK tsize=700
+        27.000 → ERROR 0 "Timed out"
         gave-up"
       `);
     });

@@ -54,6 +54,25 @@ describe("RFC 1350", () => {
     });
   });
 
+  test("after four repetitions the sender is left in peace, so that one which any packet delays repeats its block", () => {
+    expectMark("sender-left-in-peace", () => {
+      const exchange = new UploadExchange().wait(100).data(1).wait(25_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← WRQ "f" octet
+        0.000 → ACK 0
+        0.100 ← DATA 1 512 bytes
+        0.100 → ACK 1
+        0.400 → ACK 1
+        1.000 → ACK 1
+        2.200 → ACK 1
+        4.600 → ACK 1
+        12.100 → ACK 1
+        19.600 → ACK 1
+        running"
+      `);
+    });
+  });
+
   test("a device that thinks for twenty seconds goes on where it was", () => {
     const exchange = new UploadExchange().wait(10).data(1).wait(20_000).data(2).data(3, 1);
     expect(exchange.receiver).toMatchObject({ acceptedBlock: 3, isHeld: true });

@@ -66,6 +66,10 @@ describe("pairs", () => {
     ["h", 'fault: "h" names no server'],
     ["dir/h:x", 'fault: "dir/h:x" names no server'],
     ["", 'fault: "" names no server'],
+    ["h%:x", 'fault: "h%:x" names no server'],
+    ["h\n:x", 'fault: "h\n:x" names no server'],
+    ["[h/x]:y", 'fault: "[h/x]:y" names no server'],
+    ["h:a\0b", "fault: the name holds a NUL"],
   ])("%s", (text, expected) => {
     expect(parsed(text)).toBe(expected);
   });
@@ -83,14 +87,17 @@ describe("servers", () => {
     expect(parseServer(text)).toEqual({ host, port });
   });
 
-  test.each(["", "h:", "h:port", "h/x", "[::1", "h:123456"])("%p is none", (text) => {
-    expect(parseServer(text)).toHaveProperty("fault");
-  });
+  test.each(["", "h:", "h:port", "h/x", "[::1", "h:123456", "fe80::1%", "h ", "x[::1]:1"])(
+    "%p is none",
+    (text) => {
+      expect(parseServer(text)).toHaveProperty("fault");
+    },
+  );
 });
 
 test("any name comes back from the URL that it is written as", () => {
   const targets: fc.Arbitrary<Target> = fc.record({
-    host: fc.constantFrom("h.example", "192.0.2.1", "2001:db8::1", "fe80::1%eth0"),
+    host: fc.constantFrom("h.example", "192.0.2.1", "2001:db8::1", "fe80::1%eth0", "h%250"),
     port: fc.constantFrom(undefined, 6969),
     name: fc.uint8Array({ min: 1, max: 255, maxLength: 40 }),
     mode: fc.constantFrom("octet" as const, "netascii" as const),

@@ -98,6 +98,7 @@ function asks(peer: string, timeMs: number): RefusalRecord {
 function ends(peer: string, timeMs: number): TransferRecord {
   return {
     kind: "transfer",
+    transferId: 1,
     timeMs,
     peer,
     interfaceIndex: 0,

@@ -96,6 +96,7 @@ function say(message: ShardMessage): void {
 function uploaded(rootDir: string): UploadRecord {
   return {
     kind: "upload",
+    transferId: 1,
     timeMs: Date.now(),
     peer: "10.0.0.7:2070",
     interfaceIndex: 0,

@@ -19,6 +19,7 @@ const limits: HookLimits = { waitingMax: 100, runningMax: 4, backoffMs: 1 };
 
 const record: UploadRecord = {
   kind: "upload",
+  transferId: 1,
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "[fe80::1%eth0]:2070",
   interfaceIndex: 0,

@@ -21,6 +21,7 @@ const { log: settings } = resolveSettings(defaults, { cores: 1, memoryBytes: 1e9
 
 const sent: TransferRecord = {
   kind: "transfer",
+  transferId: 1,
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
@@ -53,6 +54,7 @@ const failed: TransferRecord = {
 
 const asked: RequestRecord = {
   kind: "request",
+  transferId: 1,
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
@@ -65,6 +67,7 @@ const asked: RequestRecord = {
 
 const received: UploadRecord = {
   kind: "upload",
+  transferId: 1,
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
@@ -92,6 +95,7 @@ const received: UploadRecord = {
 
 const askedToWrite: UploadRequestRecord = {
   kind: "upload-request",
+  transferId: 1,
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,

@@ -36,6 +36,7 @@ const ending = await serve(
     diskWorkerUrl: new URL("../../../src/storage/disk-worker.ts", import.meta.url),
     isMulticastAsked: false,
     configFile: "tftp.toml",
+    explain: () => [],
     reread: (config) => ({ config, settings: adjusted, changed: [], kept: [], warnings: [] }),
     show: (text) => process.stdout.write(`${text}\n`),
   },

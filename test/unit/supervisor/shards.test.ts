@@ -168,6 +168,7 @@ function watch(rootDir: string, count: number): Watched {
   const log: string[] = [];
   const shards = new Shards(inits, fakeWorker, {
     ready: () => void log.push("ready"),
+    progress() {},
     record: (record) => void log.push(`record ${record.kind}`),
     stuck: (shard, { doing }) => void log.push(`stuck ${shard}: ${doing}`),
     died: (shard, { error }, delayMs) => void log.push(`died ${shard}: ${error} after ${delayMs}`),

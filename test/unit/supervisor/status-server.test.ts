@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import type { StatusSettings } from "#config/settings-status.ts";
-import { startStatus, StatusServer } from "#supervisor/status-server.ts";
+import { startStatus, type StatusPages, StatusServer } from "#supervisor/status-server.ts";
 
 const TOKEN = "a-secret-of-some-length";
 const running: StatusServer[] = [];
@@ -67,6 +67,21 @@ test("health and readiness are for everybody", async () => {
   expect(await ask(`${url}/healthz`)).toEqual([200, "ok\n"]);
 });
 
+test("the page is for everybody, and may fetch nothing from elsewhere", async () => {
+  using file = secret(TOKEN);
+  const url = await start(file.path);
+  const page = await fetch(`${url}/`);
+  expect(page.headers.get("Content-Type")).toBe("text/html; charset=utf-8");
+  expect(page.headers.get("Content-Security-Policy")).toStartWith(
+    "default-src 'none'; script-src 'self'",
+  );
+  const html = await page.text();
+  for (const [, path = ""] of html.matchAll(/(?:src|href)="([^":]+)"/g)) {
+    expect([path, (await fetch(`${url}/${path}`)).status]).toEqual([path, 200]);
+  }
+  expect(html).not.toMatch(/https?:/);
+});
+
 test("a port that is taken is a fault with a remedy, and an empty address is no server", async () => {
   const { port, close } = await takenPort();
   const started = startStatus(settingsFor(port), pages);
@@ -75,16 +90,23 @@ test("a port that is taken is a fault with a remedy, and an empty address is no 
   expect(startStatus({ ...settingsFor(1), listen: undefined }, pages)).toBeUndefined();
 });
 
-const pages = {
+const pages: StatusPages = {
+  version: "1.2.3",
   metrics: (format: string) => `page in ${format}\n`,
   unready: () => unready,
   refused: (address: string) => void refused.push(address),
+  source: () => undefined,
+  live: () => undefined,
+  events: () => undefined,
 };
 
 function settingsFor(port: number, tokenFile?: string): StatusSettings {
   return {
     listen: { address: "127.0.0.1", port },
+    socket: undefined,
     tokenFile,
+    mayChange: false,
+    clientsMax: 1,
     clientAddressesMax: 1,
     hasSnowOwlNames: false,
   };

@@ -88,6 +88,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   const shards = new Shards(inits, workerUrl, {
     ready() {},
     record() {},
+    progress() {},
     stuck() {},
     died: (_shard, { error }) => died.push(error),
     lost() {},
@@ -112,7 +113,7 @@ test("real shards serve from one root, then from the other, 500 times", async ()
   expect(died).toEqual([]);
   closeTerms(terms);
   closeShardSockets(sockets);
-});
+}, 60_000);
 
 /** Serves `folder`, and those of `roots` below it; uploads go to the folder `uploads` below it, if there is one. */
 function settingsFor(
