@@ -92,10 +92,18 @@ function loadArgs(plan: LoadPlan): string[] {
 export function cpuSeconds(pid: number): number {
   let nanoseconds = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
-    const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8");
-    nanoseconds += Number(text.split(" ")[0]);
+    nanoseconds += threadNanoseconds(`/proc/${pid}/task/${thread}/schedstat`);
   }
   return nanoseconds / 1e9;
+}
+
+/** 0 of a thread that has ended meanwhile: a server that has just bound its port replaces itself by its second start. */
+function threadNanoseconds(path: string): number {
+  try {
+    return Number(readFileSync(path, "utf8").split(" ")[0]);
+  } catch {
+    return 0;
+  }
 }
 
 function statusBytes(pid: number, field: string): number {
