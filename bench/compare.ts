@@ -2,6 +2,7 @@
 // Each pair of runs is taken one right after the other, in alternating order, each in a process of its own.
 
 import { measure } from "./measure.ts";
+import { markdownTable } from "./page.ts";
 import { loadName, standard } from "./scenarios.ts";
 import { Files, startServer } from "./server-run.ts";
 
@@ -112,8 +113,7 @@ export function comparisonTableOf(rows: readonly ComparisonRow[]): string {
     row.ratioMedian.toFixed(3),
     `${row.pairsDearer} of ${row.pairs}`,
   ]);
-  const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownTable(head, lines, 1);
 }
 
 /** The middle value, or the mean of the two in the middle. */

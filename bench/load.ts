@@ -75,6 +75,9 @@ class Client {
   readonly peer: Uint8Array;
   /** Blocks that came in order; −1 while the server has not answered. */
   block = -1;
+  /** What was granted. */
+  blockBytes = 0;
+  windowBlocks = 0;
   bytes = 0;
   sinceAck = 0;
   startedUs = 0;
@@ -218,7 +221,7 @@ class Load {
     const { u8 } = this.#inbox;
     const start = this.#inbox.start(index);
     const end = start + this.#inbox.byteLength(index);
-    const segment = this.#plan.blockBytes + HEADER_BYTES;
+    const segment = (client.blockBytes || this.#plan.blockBytes) + HEADER_BYTES;
     if (this.#plan.sink) {
       client.bytes += end - start - Math.ceil((end - start) / segment) * HEADER_BYTES;
       return;
@@ -233,6 +236,7 @@ class Load {
       const name = this.#inbox.name(index);
       client.peer.set(u8.subarray(name, name + NAME_BYTES));
       client.block = 0;
+      this.#agree(client, start, end);
       client.aliveUs = nowUs;
       this.#acknowledge(client, nowUs);
     } else if (opcode === 5) {
@@ -246,9 +250,18 @@ class Load {
     }
   }
 
+  /** A server may grant less than it was asked for, or ignore an option: RFC 2347. */
+  #agree(client: Client, start: number, end: number): void {
+    const words = new TextDecoder().decode(this.#inbox.u8.slice(start + 2, end)).split("\0");
+    const granted = (option: string): string | undefined => words[words.indexOf(option) + 1];
+    client.blockBytes = words.includes("blksize") ? Number(granted("blksize")) : 512;
+    client.windowBlocks = words.includes("windowsize") ? Number(granted("windowsize")) : 1;
+  }
+
   #takeBlock(client: Client, from: number, to: number, nowUs: number): void {
     const { u8 } = this.#inbox;
-    const { fileBytes, blockBytes, windowBlocks } = this.#plan;
+    const { fileBytes } = this.#plan;
+    const { blockBytes, windowBlocks } = client;
     const wire = (byteAt(u8, from + 2) << 8) | byteAt(u8, from + 3);
     if (wire !== ((client.block + 1) & 0xffff)) {
       this.#duplicates += 1;

@@ -111,7 +111,8 @@ function threadNanoseconds(path: string): number {
   }
 }
 
-function statusBytes(pid: number, field: string): number {
+/** A field of /proc/PID/status that is in kB; 0 of a process without. */
+export function statusBytes(pid: number, field: string): number {
   const text = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
 }
