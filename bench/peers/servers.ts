@@ -112,7 +112,7 @@ function configText(folder: string, extra: string): string {
   return `root_dir = "${folder}"
 bind_addr = "127.0.0.1:${PORT}"
 [logging]
-level = "warn"
+level = "error"
 [transfer]
 max_transfers = ${CLIENTS_MAX}
 [performance.platform.worker_pool]
