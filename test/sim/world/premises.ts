@@ -17,6 +17,7 @@ import type { Random } from "#base/random.ts";
 import { loadConfig } from "#config/load.ts";
 import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
+import { bytesOf, type ByteString, byteString } from "#policy/names.ts";
 import type { ShardTerms } from "#server/contract.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 
@@ -115,14 +116,14 @@ patience_secs = ${pick(random, [20, 60])}
   }
 
   /** What lies in the upload root. */
-  uploadedNames(): readonly string[] {
-    return readdirSync(this.uploads);
+  uploadedNames(): readonly ByteString[] {
+    return readdirSync(this.uploads, "buffer").map(byteString);
   }
 
-  /** The upload of this name, if there is one. */
-  uploaded(name: string): Uint8Array | undefined {
+  /** The upload of this name, if there is one. A name that was garbled on its way may be no UTF-8. */
+  uploaded(name: ByteString): Uint8Array | undefined {
     try {
-      return readFileSync(join(this.uploads, name));
+      return readFileSync(Buffer.concat([Buffer.from(`${this.uploads}/`), bytesOf(name)]));
     } catch {
       return undefined;
     }
