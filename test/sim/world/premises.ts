@@ -3,6 +3,7 @@
 
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -120,19 +121,31 @@ patience_secs = ${pick(random, [20, 60])}
     return readdirSync(this.uploads, "buffer").map(byteString);
   }
 
-  /** The upload of this name, if there is one. A name that was garbled on its way may be no UTF-8. */
+  /** The upload of this name, if there is one. */
   uploaded(name: ByteString): Uint8Array | undefined {
     try {
-      return readFileSync(Buffer.concat([Buffer.from(`${this.uploads}/`), bytesOf(name)]));
+      return readFileSync(this.#pathOf(name));
     } catch {
       return undefined;
     }
+  }
+
+  /** Bytes of all uploads, one with several names counted once. */
+  uploadedBytes(): number {
+    const stats = this.uploadedNames().map((name) => lstatSync(this.#pathOf(name)));
+    const files = new Map(stats.map(({ ino, size }) => [ino, size]));
+    return Array.from(files.values()).reduce((sum, size) => sum + size, 0);
   }
 
   remove(): void {
     closeFd(this.#rootFd);
     closeFd(this.#uploadFd);
     rmSync(this.folder, { recursive: true });
+  }
+
+  /** A name that was garbled on its way may be no UTF-8. */
+  #pathOf(name: ByteString): Buffer {
+    return Buffer.concat([Buffer.from(`${this.uploads}/`), bytesOf(name)]);
   }
 
   #isOurs(fd: number): boolean {
