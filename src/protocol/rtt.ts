@@ -102,20 +102,21 @@ export class RoundTrip {
   peaceUs(silences: number): number {
     if (silences < promptRepetitionsMax) return this.#timeoutUs;
     mark("sender-left-in-peace");
-    return this.#beyondPeerUs;
+    return Math.max(this.#timeoutUs, this.#beyondPeerUs);
   }
 
   /**
    * How long to wait for an ACK when a block came to nothing `silences` times. atftp's client acknowledges one copy of a block that it
-   * has, and then, if that ACK is lost too, only after its own 5 s, which every copy begins anew. So it is left in peace when back-off
-   * is at its end; and after a few copies on a path that `isLossy`, where those who answer each copy were heard long before. On others it
-   * is more likely a path that was cut, and whoever waits behind it in silence wants the next copy soon.
+   * has, and then, if that ACK is lost too, only after its own 5 s, whatever it negotiated, and every copy begins these anew. So it is
+   * left in peace when back-off is at its end; and after a few copies on a path that `isLossy`, where those who answer each copy
+   * were heard long before. On others it is more likely a path that was cut, and who waits behind it in silence wants the next copy soon.
    */
   ackWaitUs(silences: number, isLossy: boolean): number {
     const isOver = isLossy || this.#timeoutUs >= this.#timeoutUsMax;
     if (silences < promptRepetitionsMax || !isOver) return this.#timeoutUs;
     mark("receiver-left-in-peace");
-    return this.#beyondPeerUs;
+    const growingUs = this.#beyondPeerUs * 2 ** (silences - promptRepetitionsMax);
+    return Math.min(growingUs, Math.max(this.#beyondPeerUs, 1.5 * timeoutUsMaxDefault));
   }
 
   /**
@@ -168,9 +169,9 @@ export class RoundTrip {
     this.#timeoutUs = this.#bounded(this.#timeoutUs * 2 * (1 + chance));
   }
 
-  /** Longer than the peer's own timer, which is the negotiated one, or 5 s. */
+  /** Longer than the negotiated timer, or 5 s: usually the peer's own is the same. */
   get #beyondPeerUs(): number {
-    return Math.max(this.#timeoutUs, 1.5 * this.#timeoutUsMax);
+    return 1.5 * this.#timeoutUsMax;
   }
 
   #begin(sampleUs: number): void {

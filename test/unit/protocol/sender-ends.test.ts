@@ -156,6 +156,28 @@ describe("giving up", () => {
     `);
   });
 
+  test("for so long that a timer of 5 s ends which has negotiated a shorter one", () => {
+    const exchange = new Exchange({ file: 2000, options: { timeout: "1" } }).ack(0).wait(1).ack(1);
+    expect(exchange.wait(28_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet timeout=1
+      0.000 → OACK timeout=1
+      0.000 ← ACK 0
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.151 → DATA 2 512 bytes
+      0.351 → DATA 2 512 bytes
+      0.751 → DATA 2 512 bytes
+      1.551 → DATA 2 512 bytes
+      4.551 → DATA 2 512 bytes
+      10.551 → DATA 2 512 bytes
+      18.051 → DATA 2 512 bytes
+      25.551 → DATA 2 512 bytes
+      running"
+    `);
+  });
+
   test("a peer that falls silent is given up after the patience", () => {
     const exchange = new Exchange({ file: 2000, patienceUs: 2_000_000 }).wait(100).ack(1);
     expect(exchange.wait(60_000).transcript()).toMatchInlineSnapshot(`
