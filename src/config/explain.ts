@@ -5,11 +5,12 @@ import { unreachable } from "#base/assert.ts";
 
 import { formatListen } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainHooks } from "./explain-hooks.ts";
 import { explainLimits } from "./explain-limits.ts";
 import { explainListeners, explainPorts } from "./explain-listeners.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainProcess } from "./explain-process.ts";
-import { explainHooks, explainUploads } from "./explain-uploads.ts";
+import { explainUploads } from "./explain-uploads.ts";
 import { formatBytes, formatSpan } from "./format.ts";
 import {
   blockBytesMax,

@@ -4,6 +4,7 @@
 import { realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
+import type { HookAction } from "#config/settings-hooks.ts";
 import type { Settings } from "#config/settings.ts";
 import type { PathRule } from "#io/confinement.ts";
 import type { StartFault } from "#io/start.ts";
@@ -93,9 +94,7 @@ function configuredPaths(settings: Settings): readonly PathRule[] {
   return [
     ...read.concat(process.readFolders).map((path) => ({ path, reach: "read" }) as const),
     ...write.concat(process.writeFolders).map((path) => ({ path, reach: "write" }) as const),
-    ...settings.hooks.flatMap(({ action }) =>
-      action.kind === "command" ? programPaths(action.argv[0] ?? "/") : webPaths,
-    ),
+    ...settings.hooks.flatMap(({ action }) => hookPaths(action)),
   ];
 }
 
@@ -108,6 +107,12 @@ const runtimePaths: readonly PathRule[] = [
   ...["/dev/random", "/dev/urandom"].map(reads),
   { path: "/dev/null", reach: "write" },
 ];
+
+function hookPaths(action: HookAction): readonly PathRule[] {
+  if (action.kind === "command") return programPaths(action.argv[0] ?? "/");
+  const { secretFile } = action;
+  return secretFile === undefined ? webPaths : [...webPaths, reads(dirname(secretFile))];
+}
 
 /** What finding and trusting a web service takes: resolvers and certificates, wherever a distribution keeps them. */
 const webPaths: readonly PathRule[] = [

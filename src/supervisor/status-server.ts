@@ -2,7 +2,6 @@
 // is allowed. It stands beside the shards, in the main thread; whatever is asked of it, no transfer waits.
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 import type { ListenAddress } from "#config/address.ts";
 import type { StatusSettings } from "#config/settings-status.ts";
@@ -12,6 +11,7 @@ import { answer, API, type ApiSource, fault, type Route, routeOf } from "./api.t
 import { CONTENT_TYPES, type Format, formatFor } from "./exposition.ts";
 import { openApi } from "./openapi.ts";
 import { pageFiles } from "./page-files.ts";
+import { readSecret } from "./secret-file.ts";
 
 /** What it shows. */
 export interface StatusPages {
@@ -28,8 +28,6 @@ export interface StatusPages {
   readonly events: () => ReadableStream<Uint8Array> | undefined;
 }
 
-/** Shorter secrets can be guessed. */
-const TOKEN_CHARACTERS_MIN = 16;
 /** No request has a body. */
 const BODY_BYTES_MAX = 1024;
 
@@ -205,18 +203,7 @@ function isOwnName(request: Request): boolean {
 
 /** The secret; undefined where none is asked for. */
 function readToken({ tokenFile }: StatusSettings): string | undefined | StartFault {
-  if (tokenFile === undefined) return undefined;
-  const remedy = "write a secret of 16 characters or more into it, readable for this user";
-  let text: string;
-  try {
-    text = readFileSync(tokenFile, "utf8");
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    return { fault: `cannot read the token file ${tokenFile}: ${code}`, remedy };
-  }
-  const token = text.split("\n")[0]?.trim() ?? "";
-  if (token.length >= TOKEN_CHARACTERS_MIN && !/\s/.test(token)) return token;
-  return { fault: `the first line of ${tokenFile} is no secret that is long enough`, remedy };
+  return tokenFile === undefined ? undefined : readSecret(tokenFile, "the token file");
 }
 
 function hashOf(token: string): Uint8Array {
