@@ -6,6 +6,7 @@ import { dirname } from "node:path";
 
 import type { HookAction } from "#config/settings-hooks.ts";
 import type { Settings } from "#config/settings.ts";
+import type { TlsFiles } from "#config/tls.ts";
 import type { PathRule } from "#io/confinement.ts";
 import type { StartFault } from "#io/start.ts";
 
@@ -89,6 +90,7 @@ function configuredPaths(settings: Settings): readonly PathRule[] {
     if (target?.kind === "file") write.push(dirname(target.path));
   }
   if (status.tokenFile !== undefined) read.push(dirname(status.tokenFile));
+  if (status.tls !== undefined) read.push(...tlsFolders(status.tls));
   // A socket that a killed server has left there is removed.
   if (status.socket !== undefined) write.push(dirname(status.socket));
   return [
@@ -107,6 +109,13 @@ const runtimePaths: readonly PathRule[] = [
   ...["/dev/random", "/dev/urandom"].map(reads),
   { path: "/dev/null", reach: "write" },
 ];
+
+/** Renewed files take the place of others, and those may be links into a folder of another name. */
+function tlsFolders({ certificateFile, keyFile, clientCaFile }: TlsFiles): readonly string[] {
+  return [certificateFile, keyFile, clientCaFile].flatMap((path) =>
+    path === undefined ? [] : [dirname(path), dirname(realPath(path) ?? path)],
+  );
+}
 
 function hookPaths(action: HookAction): readonly PathRule[] {
   if (action.kind === "command") return programPaths(action.argv[0] ?? "/");

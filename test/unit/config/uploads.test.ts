@@ -24,6 +24,7 @@ const files: Files = {
   isWritable: (path) => path !== "/mnt/ro",
   isProgram: (path) => path === "/bin/true",
   canAppend: () => true,
+  read: () => ({ code: "ENOENT" }),
 };
 
 const ON = '[write_config]\nenabled = true\nallowed_patterns = ["backups/*"]\n';
