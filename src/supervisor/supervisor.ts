@@ -268,6 +268,7 @@ function run(
       version: host.version,
       configFile,
       address: opened.sockets.listeners.map(({ address }) => address).join(", "),
+      measures,
       settings: () => reload.settings,
       explain: () => host.explain(reload.config),
       reload: askReload,
