@@ -3,6 +3,7 @@
 // in its first seconds the engine compiles, on threads whose time counts, and more code takes it longer.
 
 import { measure } from "./measure.ts";
+import { markdownTable } from "./page.ts";
 import { loadName, standard } from "./scenarios.ts";
 import { Files, startServer } from "./server-run.ts";
 
@@ -115,8 +116,7 @@ export function comparisonTableOf(rows: readonly ComparisonRow[]): string {
     row.ratioMedian.toFixed(3),
     `${row.pairsDearer} of ${row.pairs}`,
   ]);
-  const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownTable(head, lines, 1);
 }
 
 /** The middle value, or the mean of the two in the middle. */

@@ -29,6 +29,12 @@ export interface FloorVariant {
   readonly framed: boolean;
 }
 
+/** Makes an empty folder in memory, where there is a file system for that. */
+export async function benchFolder(): Promise<string> {
+  const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  return await mkdtemp(`${parent}/snow-owl-bench-`);
+}
+
 /** A folder in memory with files of random bytes, made once per size. */
 export class Files {
   readonly #made: Map<number, string> = new Map();
@@ -39,9 +45,8 @@ export class Files {
     this.folder = folder;
   }
 
-  static async create(): Promise<Files> {
-    const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-    const folder = await mkdtemp(`${parent}/snow-owl-bench-`);
+  static async create(folderGiven?: string): Promise<Files> {
+    const folder = folderGiven ?? (await benchFolder());
     await mkdir(`${folder}/root`);
     return new Files(folder);
   }
@@ -182,7 +187,8 @@ worker_count = 1
 `;
 }
 
-async function untilBound(port: number, isAlive: () => boolean): Promise<void> {
+/** Waits until the port is taken on 127.0.0.1; throws if that does not come, or the server ends. */
+export async function untilBound(port: number, isAlive: () => boolean): Promise<void> {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   for (let tries = 0; tries < 500; tries += 1) {
     if ((await Bun.file("/proc/net/udp").text()).includes(`0100007F:${hex}`)) return;
