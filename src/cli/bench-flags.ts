@@ -139,6 +139,11 @@ export const benchFlags = {
     description: "also measure this process of this machine: CPU, memory, context switches",
   },
   json: { type: "boolean", description: "print the result as one JSON object" },
+  report: {
+    type: "string",
+    valueHint: "FILE.html",
+    description: "write a page with charts, which needs nothing else",
+  },
   heavy: {
     type: "boolean",
     description: "allow loads that can hurt a network; only with the consent of who runs it",

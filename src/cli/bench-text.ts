@@ -52,13 +52,14 @@ export function liveLine(figures: LoadFigures, active: number, elapsedUs: number
   return parts.join("  ");
 }
 
-/** `0.42 ms`, `12.3 ms`, `4.21 s`: three digits, as many as are known. */
-function formatTime(us: number): string {
+/** `420 µs`, `12.3 ms`, `4.21 s`: three digits, as many as are known. */
+export function formatTime(us: number): string {
+  if (us < 1000) return `${us} µs`;
   return us < 999_500 ? `${(us / 1000).toPrecision(3)} ms` : `${(us / 1e6).toPrecision(3)} s`;
 }
 
 /** What the run was, in a line. */
-function headline({ setting, elapsed_s: elapsed }: BenchReport): string {
+export function headline({ setting, elapsed_s: elapsed }: BenchReport): string {
   const [first] = setting.files;
   const others = setting.files.length > 1 ? ` and ${setting.files.length - 1} more` : "";
   const how =
@@ -79,7 +80,9 @@ function otherEnds({ transfers, failures }: BenchReport): string[] {
   if (transfers.cancelled > 0)
     lines.push(`  cancelled     ${transfers.cancelled}, under way when it was stopped`);
   if (transfers.late > 0)
-    lines.push(`  late          ${transfers.late} began later than planned: --clients were busy`);
+    lines.push(
+      `  late          ${transfers.late} began later than planned: all clients, or this machine, were busy`,
+    );
   return lines;
 }
 
@@ -91,10 +94,10 @@ function percentileTable({ duration_us: duration, first_block_us: first }: Bench
   ];
 }
 
-const percentileHeads: readonly string[] = ["p50", "p90", "p95", "p99", "p99.9", "max"];
+export const percentileHeads: readonly string[] = ["p50", "p90", "p95", "p99", "p99.9", "max"];
 
 /** The times that stand under {@link percentileHeads}. */
-function percentileCells({ p50, p90, p95, p99, p99_9, max }: Percentiles): string[] {
+export function percentileCells({ p50, p90, p95, p99, p99_9, max }: Percentiles): string[] {
   return [p50, p90, p95, p99, p99_9, max].map(formatTime);
 }
 

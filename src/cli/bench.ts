@@ -1,7 +1,7 @@
 // The command bench (cli layer): looks hosts up, runs a load in slices, shows how it goes, listens to signals, and ends with a
 // report and an exit code.
 
-import { writeSync } from "node:fs";
+import { writeFileSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
 import { dialectAsks, optionsOf } from "#client/dialects.ts";
@@ -15,10 +15,11 @@ import type { Option } from "#protocol/packet.ts";
 import { type BenchFile, benchFiles } from "./bench-files.ts";
 import { type BenchInvocation, readBenchLine } from "./bench-flags.ts";
 import { benchHelpText } from "./bench-help.ts";
+import { benchPage } from "./bench-page.ts";
 import { type BenchReport, reportOf } from "./bench-report.ts";
 import { benchText, liveLine } from "./bench-text.ts";
 import { exitCodeOf } from "./client-report.ts";
-import { complain, ExitCode, failureText, show } from "./exit.ts";
+import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
 import { Hosts } from "./hosts.ts";
 import type { UsageFault } from "./words.ts";
 
@@ -163,8 +164,9 @@ async function run(
   });
   load.close();
   show(given.json ? JSON.stringify(report) : benchText(report));
+  const written = given.report === undefined ? ExitCode.ok : writePage(given.report, report);
   if (signal !== undefined) return signalCodes[signal] ?? ExitCode.internal;
-  return exitCode(load, report);
+  return exitCode(load, report) || written;
 }
 
 /** Returns the signal that ended it, if one did. */
@@ -198,6 +200,16 @@ function draw(line: string): void {
     writeSync(STDERR, `\r\u001B[K${line.slice(0, columns - 1)}`);
   } catch {
     // Nobody can be told that nobody can be told.
+  }
+}
+
+function writePage(path: string, report: BenchReport): number {
+  try {
+    writeFileSync(path, benchPage(report));
+    return ExitCode.ok;
+  } catch (cause) {
+    const fault = `cannot write ${path}: ${errorCode(cause)}`;
+    return refused({ fault, remedy: "give another --report FILE.html" }, ExitCode.cannotCreate);
   }
 }
 
