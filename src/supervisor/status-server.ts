@@ -33,16 +33,21 @@ const TOKEN_CHARACTERS_MIN = 16;
 /** No request has a body. */
 const BODY_BYTES_MAX = 1024;
 
-/** Begins to answer; undefined where no web server is wanted. */
+/** How long a request that is being answered when another server takes over may take: answers are made at once. */
+const LEAVE_MS = 200;
+
+/** Begins to answer, beside another server if there is one; undefined where no web server is wanted. */
 export function startStatus(
   settings: StatusSettings,
   pages: StatusPages,
+  isAfterAnother: boolean,
 ): StatusServer | StartFault | undefined {
   if (settings.listen === undefined) return undefined;
   const token = readToken(settings);
   if (typeof token !== "string" && token !== undefined) return token;
   const { address, port } = settings.listen;
   try {
+    if (!isAfterAnother) probePort(address, port);
     return new StatusServer(settings, settings.listen, token, pages);
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
@@ -51,6 +56,11 @@ export function startStatus(
       remedy: 'choose another status.bind_addr, or none with bind_addr = ""',
     };
   }
+}
+
+/** Throws if somebody has it: with SO_REUSEPORT a forgotten server of the same user would get every other request. */
+function probePort(hostname: string, port: number): void {
+  void Bun.serve({ hostname, port, fetch: () => plain(503, "starting") }).stop(true);
 }
 
 export class StatusServer {
@@ -72,6 +82,8 @@ export class StatusServer {
     this.#server = Bun.serve({
       hostname: address,
       port,
+      // For the moment in which one server takes over from another.
+      reusePort: true,
       development: false,
       maxRequestBodySize: BODY_BYTES_MAX,
       fetch: (request) => this.#answer(request),
@@ -86,6 +98,12 @@ export class StatusServer {
     this.#tokenHash = token === undefined ? undefined : hashOf(token);
     this.#mayChange = settings.mayChange;
     return undefined;
+  }
+
+  /** Another server listens there: this one takes no new connections, and ends those that are idle. */
+  leave(): void {
+    void this.#server.stop(false);
+    setTimeout(() => this.stop(), LEAVE_MS);
   }
 
   /** Answers nothing any more. */
