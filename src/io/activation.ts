@@ -5,6 +5,7 @@ import { SOCK_DGRAM } from "#ffi/abi.ts";
 import { formatPeer } from "#ffi/address.ts";
 import { readOption, socketName } from "#ffi/socket.ts";
 
+import type { GivenSockets } from "./sockets.ts";
 import type { StartFault } from "./start.ts";
 
 /** The name of the sockets that are ours where the manager gives names to several (FileDescriptorName=). */
@@ -19,10 +20,10 @@ const FIRST_FD = 3;
 export function takeSockets(
   environment: NodeJS.ProcessEnv,
   pid: number,
-): readonly number[] | StartFault {
+): readonly GivenSockets[] | StartFault {
   const { LISTEN_PID: heir, LISTEN_FDS: count, LISTEN_FDNAMES: names = "" } = environment;
   for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete environment[name];
-  if (Number(heir) !== pid) return [];
+  if (Number(heir) !== pid || !(Number(count) > 0)) return [];
   const all = Array.from({ length: Number(count) || 0 }, (_, index) => FIRST_FD + index);
   const named = all.filter((_, index) => names.split(":")[index] === NAME);
   const ours = named.length > 0 ? named : all;
@@ -37,7 +38,7 @@ export function takeSockets(
     }
     addresses.add(formatPeer(name));
   }
-  if (addresses.size <= 1) return ours;
+  if (addresses.size <= 1) return [{ place: undefined, fds: ours }];
   return {
     fault: `the service manager handed over sockets of several addresses: ${[...addresses].join(", ")}`,
     remedy: "write one address in ListenDatagram=; [::]:69 takes IPv6 and IPv4",

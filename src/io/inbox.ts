@@ -5,6 +5,7 @@ import { decodeSockaddr, formatIp, formatPeer } from "#ffi/address.ts";
 
 export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
+export { RELAY_BYTES, RelaySender, unwrapRelayed } from "#ffi/relayed.ts";
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
 export function peerText(name: Uint8Array): string {
