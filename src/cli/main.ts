@@ -11,6 +11,7 @@ import type { Config } from "#config/config.ts";
 import { explainedRows, explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
+import { resolveListeners } from "#config/settings-listeners.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { takeSockets } from "#io/activation.ts";
 import { kernelReport } from "#io/kernel-report.ts";
@@ -87,12 +88,13 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   }
   const { config, findings } = configured;
   const inherited = takeHeritage(process.env, process.pid);
-  const givenFds = inherited === undefined ? takeSockets(process.env, process.pid) : [];
-  if ("fault" in givenFds) return failed(givenFds);
-  const socketsGiven = inherited?.sockets.shards.length ?? (givenFds.length || undefined);
+  const handed = takeSockets(process.env, process.pid, resolveListeners(config, 1));
+  if ("fault" in handed) return failed(handed);
+  for (const socket of handed.unused) complain(unusedText(socket));
+  const socketsGiven = inherited?.sockets.shards.length ?? handed.sockets[0]?.fds.length;
   const machine = { ...thisMachine(), socketsGiven };
   const settings = resolveSettings(config, machine);
-  const heritage = inherited ?? enter(settings, programOf(given, workerUrls), givenFds);
+  const heritage = inherited ?? enter(settings, programOf(given, workerUrls), handed.sockets);
   if ("fault" in heritage) return failed(heritage);
   // Whoever went before in this process kept quiet about these.
   for (const finding of findings) {
@@ -114,6 +116,11 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   if (ending.fault === "") return ExitCode.ok;
   complain(failureText(ending.fault, ending.remedy));
   return "isFailure" in ending ? ExitCode.internal : ExitCode.system;
+}
+
+/** In the words of a warning of the configuration. */
+function unusedText(socket: string): string {
+  return `warning: the service manager handed over a socket that no listener reads: ${socket}\nhelp: write the name of a [[listener]] in FileDescriptorName=, or take the socket out of its unit`;
 }
 
 function failed({ fault, remedy }: StartFault): number {

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import type { Settings } from "#config/settings.ts";
 import { confine } from "#io/confinement.ts";
 import { takePlace } from "#io/execution.ts";
-import { openShardSockets, socketFds } from "#io/sockets.ts";
+import { type GivenSockets, openShardSockets, socketFds } from "#io/sockets.ts";
 import type { StartFault } from "#io/start.ts";
 
 import { type Heritage, heritageVariables } from "./heritage.ts";
@@ -19,9 +19,9 @@ import { grant, type Program, reachOf } from "./reach.ts";
 export function enter(
   settings: Settings,
   program: Program,
-  givenFds: readonly number[],
+  given: readonly GivenSockets[],
 ): Heritage | StartFault {
-  const sockets = openShardSockets(settings, settings.workers, givenFds);
+  const sockets = openShardSockets(settings, settings.workers, given);
   if ("fault" in sockets) return sockets;
   const { identity, isPathConfined, isCallConfined, umask } = settings.process;
   process.umask(umask);
