@@ -48,8 +48,15 @@ export function isAddress(text: string): boolean {
   return !("fault" in parseIp(text.replace(/%.*$/s, "")));
 }
 
-/** Opens a socket for talking to `server`, with room for bursts of `burstBytes`. A string says why there is none. */
-export function openClientSocket(server: ServerAddress, burstBytes: number): ClientSocket | string {
+/**
+ * Opens a socket for talking to `server`, with room for bursts of `burstBytes`; if `tellsInterface`, a datagram says which interface
+ * it came in by. A string says why there is none.
+ */
+export function openClientSocket(
+  server: ServerAddress,
+  burstBytes: number,
+  tellsInterface: boolean,
+): ClientSocket | string {
   const address = socketAddressOf(server);
   if (typeof address === "string") return address;
   const { family } = address;
@@ -58,6 +65,7 @@ export function openClientSocket(server: ServerAddress, burstBytes: number): Cli
   // What is lost to a setting that is refused: an early notice, or whole blocks beyond the MTU, which then time out.
   askForErrors(fd, family);
   setOption(fd, family === 4 ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER", PMTUDISC_DONT);
+  if (tellsInterface) setOption(fd, family === 4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO", 1);
   setBuffer(fd, "SO_RCVBUF", burstBytes);
   setBuffer(fd, "SO_SNDBUF", burstBytes);
   const any = { family, bytes: new Uint8Array(address.bytes.length), scopeId: 0, port: 0 };

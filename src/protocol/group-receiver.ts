@@ -10,39 +10,29 @@ import { mark } from "#base/mark.ts";
 
 import { BlockSet } from "./block-set.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
+import type { GroupOutcome, GroupReceiverOptions } from "./group-receiver-options.ts";
 import { LostAck } from "./lost-ack.ts";
 import { ReceiverCounts, type ReceiverStatistics } from "./receiver-counts.ts";
 import { Fate, Reply } from "./receiver.ts";
-import { RoundTrip } from "./rtt.ts";
-
-/**
- * How it stands or ended. `unheard`: not one block came, so the network may carry no multicast. `gave-up`: no more came. `refused`:
- * what came could not be kept. `protocol-error`: what came is no block of this file.
- */
-export type GroupOutcome =
-  "running" | "complete" | "unheard" | "gave-up" | "refused" | "protocol-error";
-
-export interface GroupReceiverOptions {
-  /** Payload bytes of every block but the last. */
-  readonly blockBytes: number;
-  readonly fileBytes: number;
-  /** The last block: see lastGroupBlock. */
-  readonly lastBlock: number;
-  /** The negotiated retransmission timeout, if there is one. */
-  readonly timeoutUs: number | undefined;
-  /** Whether the first OACK made this client the master. */
-  readonly isMaster: boolean;
-  /** Gives up when nothing was heard for so long; as the master, when nothing new came. */
-  readonly patienceUs: number;
-  /** How long it stays after its last ACK, in case that is asked for again. */
-  readonly dallyUs: number;
-}
+import { RoundTrip, timeoutUsMaxDefault } from "./rtt.ts";
 
 /**
  * How long others may be served while nothing comes that is new here: each of them may want the whole file. A guess, so that
  * there is an end.
  */
 const queuePatienceUs = 3_600_000_000;
+
+/**
+ * How long a listener bears silence, in timeouts of the server: more than one, so that the server's own timer goes first. atftpd begins
+ * that anew with every packet, whoever sends it, and listeners who asked more often would keep it from ever repeating a block.
+ */
+const quietTimeouts = 1.5;
+
+/** The longest silence that is borne, once the server has said that others are served: each time twice as long. A guess. */
+const quietUsMax = 120_000_000;
+
+/** When a last ACK that was not believed is sent once more: RFC 6298's 1 s, and in most cases the master is done by then. */
+const farewellAgainUs = 1_000_000;
 
 /**
  * How often a master asks for its first block: 1 + 2 + 4 + 5 s. Where multicast passes, one answer in four comes even if a third of
@@ -58,9 +48,8 @@ export class GroupReceiver {
   readonly #patienceUs: number;
   readonly #dallyUs: number;
   readonly #blocks: BlockSet;
-  /** How long an answer takes; and how long silence is borne where none is due. */
   readonly #roundTrip: RoundTrip;
-  readonly #quiet: RoundTrip;
+  readonly #quietUsMin: number;
   readonly #lostAck: LostAck = new LostAck();
   readonly #statistics = new ReceiverCounts();
 
@@ -79,8 +68,10 @@ export class GroupReceiver {
   #transmitUs = 0;
 
   #hasHeard = false;
-  /** Timeouts since the role changed, or something was answered. */
+  /** Timeouts since the last change of roles, or answer; for a listener, since anything was heard. */
   #silences = 0;
+  /** How long a listener waits before it asks. */
+  #quietUs: number;
   /** When something new came last; when the patience began; each the start before that. */
   #newUs = 0;
   #patientSinceUs = 0;
@@ -100,7 +91,8 @@ export class GroupReceiver {
     this.#dallyUs = options.dallyUs;
     this.#blocks = new BlockSet(lastBlock);
     this.#roundTrip = new RoundTrip(timeoutUs);
-    this.#quiet = new RoundTrip(timeoutUs);
+    this.#quietUsMin = quietTimeouts * (timeoutUs ?? timeoutUsMaxDefault);
+    this.#quietUs = this.#quietUsMin;
     this.#isMaster = options.isMaster;
   }
 
@@ -164,6 +156,7 @@ export class GroupReceiver {
     const blockBytes = wire === this.#lastBlock ? this.#lastBlockBytes : this.#blockBytes;
     if (!isBlock || payloadBytes !== blockBytes) return this.#refuseBlock();
     this.#hasHeard = true;
+    this.#quietUs = this.#quietUsMin;
     this.#noteAlive(nowUs);
     return this.#blocks.has(wire) ? this.#handleRepeated(wire, nowUs) : this.#accept(wire, nowUs);
   }
@@ -190,7 +183,6 @@ export class GroupReceiver {
       this.#roundTrip.backOff();
     } else {
       mark("group-listener-asks-in-silence");
-      this.#quiet.backOff();
     }
     this.#isAckDue = true;
     this.#armDeadline(nowUs);
@@ -236,7 +228,9 @@ export class GroupReceiver {
   }
 
   get #patientUntilUs(): number {
-    return this.#patientSinceUs + this.#patienceUs;
+    // A listener that has heard something is patient from its question on.
+    const quietUs = this.#hasHeard && !this.#isMaster ? this.#quietUs : 0;
+    return this.#patientSinceUs + quietUs + this.#patienceUs;
   }
 
   #becomeMaster(nowUs: number): void {
@@ -262,6 +256,7 @@ export class GroupReceiver {
     }
     // Not where it was one: OACKs alone are no reason to stay.
     if (this.#isMaster) this.#patientSinceUs = nowUs;
+    else if (this.#askedBlock > 0) this.#quietUs = Math.min(2 * this.#quietUs, quietUsMax);
     this.#isMaster = false;
     this.#isAckDue = false;
     this.#askedBlock = 0;
@@ -282,7 +277,7 @@ export class GroupReceiver {
       return;
     }
     this.#isFarewellDelayed = true;
-    this.#deadlineUs = nowUs + this.#quiet.timeoutUs;
+    this.#deadlineUs = nowUs + farewellAgainUs;
   }
 
   #endDally(nowUs: number): void {
@@ -353,9 +348,9 @@ export class GroupReceiver {
 
   /** The server is there. Before the first block that says nothing: what it sends may not come. */
   #noteAlive(nowUs: number): void {
-    if (!this.#hasHeard) return;
-    this.#quiet.endBackOff();
-    if (!this.#isMaster) this.#patientSinceUs = nowUs;
+    if (!this.#hasHeard || this.#isMaster) return;
+    this.#patientSinceUs = nowUs;
+    this.#silences = 0;
   }
 
   #noteTransmit(nowUs: number): void {
@@ -376,12 +371,16 @@ export class GroupReceiver {
       this.#deadlineUs = Infinity;
       return;
     }
-    const { timeoutUs } = this.#isMaster ? this.#roundTrip : this.#quiet;
     this.#deadlineUs = Math.min(
-      nowUs + timeoutUs,
+      nowUs + (this.#isMaster ? this.#roundTrip.peaceUs(this.#silences) : this.#listenUs),
       this.#patientUntilUs,
       this.#newUs + queuePatienceUs,
     );
+  }
+
+  /** How long to wait as a listener: longer before the first question than before its repetitions. */
+  get #listenUs(): number {
+    return this.#silences === 0 ? this.#quietUs : this.#quietUsMin;
   }
 
   #leave(outcome: "unheard" | "gave-up"): void {

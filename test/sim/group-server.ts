@@ -6,8 +6,11 @@ import { dataPacket, wireOf } from "./packets.ts";
 export interface GroupServerOptions {
   readonly file: Uint8Array;
   readonly blockBytes: number;
-  /** RFC 2090 lets a listener end with the ACK of the last block; atftpd believes it only when the master has sent its own. */
-  readonly isStrict: boolean;
+  /**
+   * As Debian's atftpd 0.8 does it: the last ACK of a listener is believed only when the master has sent its own, an ACK that comes
+   * again is ignored, and each packet, whoever sends it, begins the timer anew.
+   */
+  readonly isAtftpd: boolean;
   readonly timeoutUs: number;
   /** To one client; and to all of them. */
   send(client: number, datagram: Uint8Array, nowUs: number): void;
@@ -44,6 +47,9 @@ export class GroupServer {
 
   handleDatagram(client: number, datagram: Uint8Array, nowUs: number): void {
     const [, opcode] = datagram;
+    if (this.#options.isAtftpd && this.deadlineUs < Infinity) {
+      this.deadlineUs = nowUs + this.#options.timeoutUs;
+    }
     if (opcode === 5) this.#remove(client, this.lost, nowUs);
     if (opcode === 4) this.#handleAck(client, wireOf(datagram), nowUs);
   }
@@ -60,12 +66,13 @@ export class GroupServer {
   #handleAck(client: number, wire: number, nowUs: number): void {
     if (client !== this.#queue[0]) {
       const isEnd = wire === this.#lastBlock;
-      if (isEnd && (!this.#options.isStrict || this.#block > this.#lastBlock)) {
+      if (isEnd && (!this.#options.isAtftpd || this.#block > this.#lastBlock)) {
         this.#remove(client, this.done, nowUs);
       } else if (this.#queue.includes(client)) this.#options.send(client, oackOf(0), nowUs);
       return;
     }
     this.#timeouts = 0;
+    if (this.#options.isAtftpd && wire < this.#block && wire < this.#lastBlock) return;
     this.#block = wire + 1;
     if (wire === this.#lastBlock) this.#remove(client, this.done, nowUs);
     else this.#sendBlock(nowUs);

@@ -12,7 +12,7 @@ export interface GroupScenario {
   readonly seed: number;
   readonly blockBytes: number;
   readonly fileBytes: number;
-  readonly isStrict: boolean;
+  readonly isAtftpd: boolean;
   readonly timeoutUs: number;
   readonly faults: WireFaults;
   /** How often a kernel takes no message. */
@@ -52,7 +52,7 @@ export function groupScenarioOf(seed: number): GroupScenario {
     seed,
     blockBytes,
     fileBytes: random.below(300) * blockBytes + random.below(blockBytes),
-    isStrict: random.chance(0.5),
+    isAtftpd: random.chance(0.5),
     timeoutUs: 500_000 + random.below(1_500_000),
     faults: {
       loss: isBad ? random.below(10) / 100 : 0,
@@ -68,7 +68,7 @@ export function groupScenarioOf(seed: number): GroupScenario {
 
 /** Runs it to its end. */
 export function runGroup(scenario: GroupScenario): GroupResult {
-  const { seed, faults, blockBytes, fileBytes, isStrict, timeoutUs, refusal } = scenario;
+  const { seed, faults, blockBytes, fileBytes, isAtftpd, timeoutUs, refusal } = scenario;
   const random = new Random(seed ^ 0x5eed);
   const file = Uint8Array.from({ length: fileBytes }, () => random.below(256));
   const wire = new Wire(random, faults);
@@ -77,7 +77,7 @@ export function runGroup(scenario: GroupScenario): GroupResult {
   const server: GroupServer = new GroupServer({
     file,
     blockBytes,
-    isStrict,
+    isAtftpd,
     timeoutUs,
     send: (client, datagram, nowUs) => {
       note(lines, `→ ${client}`, datagram, nowUs);
