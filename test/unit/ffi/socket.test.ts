@@ -171,9 +171,14 @@ describe("connecting", () => {
 });
 
 describe("errors by ICMP", () => {
-  test.each(["127.0.0.1", "[::1]"])("a closed port at %s is told, once", (host) => {
+  test.each([
+    ["127.0.0.1", []],
+    ["[::1]", []],
+    ["127.0.0.1", ["IP_PKTINFO"]],
+    ["[::1]", ["IPV6_RECVPKTINFO"]],
+  ] as const)("a closed port at %s is told, once, to a socket with %p", (host, flags) => {
     const address = closedPort(host);
-    const { fd } = udp(`${host}:0`);
+    const { fd } = udp(`${host}:0`, ...flags);
     expect(askForErrors(fd, address.family)).toBe(0);
     expect(takeSocketError(fd)).toBe(0);
     sendByte(fd, address);
