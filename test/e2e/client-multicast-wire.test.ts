@@ -11,12 +11,13 @@ afterEach(goodbye);
 
 const bytes = bytesOf(1200, 12);
 const blocks = [bytes.subarray(0, 512), bytes.subarray(512, 1024), bytes.subarray(1024)] as const;
-/** A group that nobody sends to; its port is none that the kernel gives away. */
+/** A group that nobody else sends to, and a port that the kernel gives to nobody by itself. */
 const group = "239.255.77.90";
+const groupPort = 20_990;
 const words = ["get", "x", "--multicast", "-b", "512"] as const;
 
 function offer(mc: 0 | 1, address: string = group, size: number = bytes.length): Uint8Array {
-  return oack("tsize", String(size), "multicast", `${address},20990,${mc}`);
+  return oack("tsize", String(size), "multicast", `${address},${groupPort},${mc}`);
 }
 
 /** Plays an ordinary server, without options, to its end. */
@@ -50,6 +51,24 @@ describe("a multicast", () => {
     expect((await client.ended).exitCode).toBe(0);
     expect(compare(folder.bytesOf("x"), bytes)).toBe("identical");
     expect(peer.waiting()).toEqual([]);
+  });
+
+  test("is heard from its server, and from nobody else", async () => {
+    const { client, folder, peer, request } = await asked(...words);
+    using stranger = await openPeer();
+    for (const each of [peer, stranger]) each.multicastBy("127.0.0.1");
+    peer.send(offer(1), request.port);
+    expect((await peer.next()).text).toBe("ACK 0");
+    for (const [index, block] of blocks.entries()) {
+      stranger.send(dataPacket(index + 1, bytesOf(block.length, 99)), groupPort, group);
+      stranger.send(errorPacket(0, "end"), groupPort, group);
+      peer.send(dataPacket(index + 1, block), groupPort, group);
+      expect((await peer.next()).text).toBe(`ACK ${index + 1}`);
+    }
+    expect((await client.ended).exitCode).toBe(0);
+    expect(compare(folder.bytesOf("x"), bytes)).toBe("identical");
+    // Others may have clients in the same group: they are not told that they are strangers.
+    expect(stranger.waiting()).toEqual([]);
   });
 
   test("that ends with an ERROR leaves no file", async () => {
@@ -116,7 +135,7 @@ describe("the file comes by an ordinary transfer where", () => {
 
   test("no block is heard", async () => {
     const { client, folder, peer, request } = await asked(...words, "-t", "1");
-    const answer = oack("tsize", "1200", "timeout", "1", "multicast", `${group},20990,1`);
+    const answer = oack("tsize", "1200", "timeout", "1", "multicast", `${group},${groupPort},1`);
     peer.send(answer, request.port);
     for (let ask = 0; ask < 4; ask += 1) expect((await peer.next()).text).toBe("ACK 0");
     expect((await peer.next()).text).toBe("ERROR 0 Left the multicast");
