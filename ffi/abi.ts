@@ -205,6 +205,7 @@ export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
 export const MSG_ERRQUEUE = 0x2000;
 export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;
 export const MCAST_JOIN_GROUP = 42;

@@ -19,7 +19,7 @@ import {
   SockaddrIn6,
 } from "./abi.ts";
 import { Arena } from "./arena.ts";
-import { CONTROL_BYTES, readPktinfo, writePktinfo, writeSegment } from "./control.ts";
+import { CONTROL_BYTES, readPktinfo, readSegment, writePktinfo, writeSegment } from "./control.ts";
 import { checked, libc } from "./libc.ts";
 
 /** Bytes reserved for one socket address: sockaddr_in6 is 28. */
@@ -148,6 +148,17 @@ export class ReceiveBatch {
       u32At(this.#arena.u32, header),
       local,
     );
+  }
+
+  /**
+   * How long each datagram of the run at `index` is, but the last, which may be shorter: with UDP_GRO the kernel hands over what came
+   * in one piece. What came alone is a run of one.
+   */
+  segmentBytes(index: number): number {
+    const header = (this.#headers + index * Mmsghdr.size + Msghdr.controlLength) >>> 2;
+    const length = u32At(this.#arena.u32, header);
+    const segment = readSegment(this.#arena, this.#controls + index * CONTROL_BYTES, length);
+    return segment > 0 ? segment : this.byteLength(index);
   }
 
   unmap(): void {

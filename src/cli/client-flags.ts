@@ -230,7 +230,7 @@ function checked(
 }
 
 /** The number that `text` is, or why it is none. */
-function wholeNumber(
+export function wholeNumber(
   text: string | undefined,
   least: number,
   most: number,

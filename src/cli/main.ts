@@ -22,6 +22,7 @@ import { type Host, serve } from "#supervisor/supervisor.ts";
 
 import { adminCommandOf } from "./admin-flags.ts";
 import { adminMain } from "./admin.ts";
+import { benchMain } from "./bench.ts";
 import { clientCommandOf } from "./client-flags.ts";
 import { clientMain } from "./client.ts";
 import { CONFIG_FILE_DEFAULT, configure, rereader, thisMachine } from "./configuration.ts";
@@ -39,6 +40,7 @@ type WorkerUrls = Pick<Host, "workerUrl" | "diskWorkerUrl">;
 
 /** Runs the command that `argv` asks for. Resolves to the exit code. */
 export async function main(argv: readonly string[], workerUrls: WorkerUrls): Promise<number> {
+  if (argv[0] === "bench") return benchMain(argv.slice(1));
   const clientCommand = clientCommandOf(argv);
   if (clientCommand !== undefined) return clientMain(clientCommand, argv);
   const adminCommand = adminCommandOf(argv);

@@ -3,17 +3,13 @@
 
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type HookSettings, resolveHooks } from "./settings-hooks.ts";
 import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type ListenerSettings, resolveListeners, workersByPorts } from "./settings-listeners.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import { type ProcessSettings, resolveProcess } from "./settings-process.ts";
 import { resolveStatus, type StatusSettings } from "./settings-status.ts";
-import {
-  type HookSettings,
-  resolveHooks,
-  resolveUploads,
-  type UploadSettings,
-} from "./settings-uploads.ts";
+import { resolveUploads, type UploadSettings } from "./settings-uploads.ts";
 
 /** The machine, as far as defaults depend on it. */
 export interface Machine {

@@ -79,6 +79,11 @@ export function openClientSocket(
   return { fd, server: name, text: formatPeer(address) };
 }
 
+/** Has the kernel hand over datagrams that came in one piece as one (UDP_GRO), where it can; see `Inbox.segmentBytes`. */
+export function acceptRuns({ fd }: ClientSocket): void {
+  setOption(fd, "UDP_GRO", 1);
+}
+
 export function closeClientSocket({ fd }: ClientSocket): void {
   closeSocket(fd);
 }

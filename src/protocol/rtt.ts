@@ -16,7 +16,7 @@ const timeoutUsMin = 50_000;
 
 /**
  * The longest timeout when the client has not negotiated one: the 5 s that most clients use themselves,
- * so that back-off never makes the server the slower of the two.
+ * so that back-off alone never makes the server the slower of the two.
  */
 export const timeoutUsMaxDefault = 5_000_000;
 
@@ -27,7 +27,7 @@ export const timeoutUsMaxDefault = 5_000_000;
 export const repetitionsMax = 5;
 
 /**
- * How often an ACK is repeated at the timer's own pace before the sender is left in peace: all four come to
+ * How often an ACK, or a block, is repeated at the timer's own pace before the peer is left in peace: all four come to
  * nothing once in sixty times where 20 % is lost each way. A guess.
  */
 const promptRepetitionsMax = 4;
@@ -102,7 +102,21 @@ export class RoundTrip {
   peaceUs(silences: number): number {
     if (silences < promptRepetitionsMax) return this.#timeoutUs;
     mark("sender-left-in-peace");
-    return Math.max(this.#timeoutUs, 1.5 * this.#timeoutUsMax);
+    return Math.max(this.#timeoutUs, this.#beyondPeerUs);
+  }
+
+  /**
+   * How long to wait for an ACK when a block came to nothing `silences` times. atftp's client acknowledges one copy of a block that it
+   * has, and then, if that ACK is lost too, only after its own 5 s, whatever it negotiated, and every copy begins these anew. So it is
+   * left in peace when back-off is at its end; and after a few copies on a path that `isLossy`, where those who answer each copy
+   * were heard long before. On others it is more likely a path that was cut, and who waits behind it in silence wants the next copy soon.
+   */
+  ackWaitUs(silences: number, isLossy: boolean): number {
+    const isOver = isLossy || this.#timeoutUs >= this.#timeoutUsMax;
+    if (silences < promptRepetitionsMax || !isOver) return this.#timeoutUs;
+    mark("receiver-left-in-peace");
+    const growingUs = this.#beyondPeerUs * 2 ** (silences - promptRepetitionsMax);
+    return Math.min(growingUs, Math.max(this.#beyondPeerUs, 1.5 * timeoutUsMaxDefault));
   }
 
   /**
@@ -153,6 +167,11 @@ export class RoundTrip {
     mark("timeout-backs-off");
     const chance = this.#random === undefined ? 0 : jitter * this.#random.fraction();
     this.#timeoutUs = this.#bounded(this.#timeoutUs * 2 * (1 + chance));
+  }
+
+  /** Longer than the negotiated timer, or 5 s: usually the peer's own is the same. */
+  get #beyondPeerUs(): number {
+    return 1.5 * this.#timeoutUsMax;
   }
 
   #begin(sampleUs: number): void {

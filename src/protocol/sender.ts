@@ -417,10 +417,12 @@ export class Sender {
   }
 
   #armDeadline(nowUs: number): void {
-    this.#deadlineUs = Math.min(
-      nowUs + this.#roundTrip.timeoutUs,
-      this.#progressUs + this.#patienceUs,
-    );
+    const isLossy = this.#statistics.timeouts > this.#repetitions;
+    const { timeoutUs } = this.#roundTrip;
+    const waitUs = this.#hasHeard
+      ? this.#roundTrip.ackWaitUs(this.#repetitions, isLossy)
+      : timeoutUs;
+    this.#deadlineUs = Math.min(nowUs + waitUs, this.#progressUs + this.#patienceUs);
   }
 
   #giveUp(wasAllSent: boolean): void {

@@ -194,18 +194,18 @@ function uploadOutcome({ receiver, intake }: WriteTransfer): string {
 }
 
 /**
- * How a transfer ended, as the log says it. To the sender a peer that never acknowledged anything has merely been silent. A
- * request that comes late, after it was served, looks like that too: it is served once more, because a client may well ask twice
- * from one port, and only the silence tells that nobody wanted it.
+ * How a transfer ended, as the log says it. To the sender a peer that never acknowledged anything has merely been silent, even where
+ * one block was the whole file: nobody can tell that it has it. A request that comes late, after it was served, looks like that too: it
+ * is served once more, because a client may well ask twice from one port, and only the silence tells that nobody wanted it.
  */
 function outcomeOf({ sender, isRepetition, wasRefused }: ReadTransfer): string {
-  const { hasHeard } = sender;
+  const { outcome, hasHeard } = sender;
+  const isUnacknowledged = outcome === "complete-unacknowledged";
+  if ((isUnacknowledged || outcome === "gave-up") && !hasHeard) {
+    return isRepetition ? "late-repetition" : "never-answered";
+  }
   // A last block that never left this machine is not one whose ACK was lost.
-  const isUnsent = sender.outcome === "complete-unacknowledged" && wasRefused;
-  const outcome = isUnsent ? "gave-up" : sender.outcome;
-  const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
-  if (isSilent && !hasHeard && isRepetition) return "late-repetition";
-  return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;
+  return isUnacknowledged && wasRefused ? "gave-up" : outcome;
 }
 
 function clientOf({ name, local }: Whose): {

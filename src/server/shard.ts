@@ -296,7 +296,7 @@ export class Shard implements TransmitListener, WritesListener {
     (this.#reception.writes ?? this.#disk).reap();
     this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
-    this.#garbage.collect(this.#transfers.count === 0);
+    this.#garbage.collect(this.#transfers.count === 0, this.#nowUs);
     if (this.#gauges.countTurn()) this.#report();
   }
 

@@ -78,13 +78,21 @@ export class Log {
     this.#sinks.log.line(formatEvent(this.#settings, this.#hostname, event), event);
   }
 
-  /** What a shard reports. Text has one line per transfer; what was asked for is told at level debug. */
-  record(record: ShardRecord): void {
-    const { auditEnabled: isOn, format, bootWindowMs: windowMs, samplingRate } = this.#settings;
+  /**
+   * What a shard reports. Text has one line per transfer; what was asked for is told at level debug. Returns the boot that it belongs
+   * to; undefined of what belongs to none.
+   */
+  record(record: ShardRecord): Boot | undefined {
+    const { auditEnabled: isOn, bootWindowMs: windowMs, samplingRate } = this.#settings;
     const { boot, isFirst } = this.#boots.note(record, { windowMs, samplingRate });
     const events = auditEvents(record, boot, isFirst);
     this.#witness?.record(record, boot, events);
-    if (!isOn) return;
+    if (isOn) this.#writeRecord(record, boot, events);
+    return boot;
+  }
+
+  #writeRecord(record: ShardRecord, boot: Boot | undefined, events: readonly AuditEvent[]): void {
+    const { format } = this.#settings;
     // The audit file has all of them: it is bounded by its rotation.
     const isTold = record.kind !== "refusal" || this.#storms.admits(record);
     const isSampled = boot?.isSampled ?? true;

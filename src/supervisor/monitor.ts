@@ -85,15 +85,16 @@ export class Monitor {
     this.#observer = new Observer(workers, workers * transfersMax);
   }
 
-  /** To be told of everything; undefined where nobody could ask. */
-  get witness(): LogWitness | undefined {
-    if (!this.#isAsked) return undefined;
+  /** To be told of everything. It forgets what nobody could ask for. */
+  get witness(): LogWitness {
     return {
       event: (event) => {
+        if (!this.#isAsked) return;
         this.#noteEvent(event);
         this.#observer.troubles.note(event);
       },
       record: (record, boot, events) => {
+        if (!this.#isWatching) return;
         for (const event of events) this.#noteEvent(event);
         this.#observer.record(record, boot, events, this.#settings.clientsMax);
       },
@@ -104,7 +105,7 @@ export class Monitor {
     this.#watched = watched;
     const { process, shards } = watched;
     this.#source = new ServerSource(process, shards, this.#observer, () => this.#fastPaths);
-    if (this.#isAsked) this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticking = setInterval(() => this.#isWatching && this.#tick(), TICK_MS);
   }
 
   noteReady(fastPaths: FastPaths): void {
@@ -145,11 +146,20 @@ export class Monitor {
     return this.#server !== undefined || this.#admin !== undefined;
   }
 
+  /** Whether clients are watched: for whoever asks, or for hooks, which a reload may bring. */
+  get #isWatching(): boolean {
+    return this.#isAsked || this.#watched?.hooks.wants("client_stuck") === true;
+  }
+
   #tick(): void {
     if (this.#watched === undefined) return;
-    const { shards } = this.#watched;
+    const { shards, hooks } = this.#watched;
     this.#observer.history.sample((index) => shards.total(index), Date.now());
     if (this.#observer.live.count > 0) shards.order({ kind: "report" });
+    if (hooks.wants("client_stuck")) {
+      const nowMs = Date.now();
+      for (const client of this.#observer.timelines.newlyStuck(nowMs)) hooks.stuck(client, nowMs);
+    }
     this.#audit.keepAlive();
     if (this.#live.hasReaders) setTimeout(() => this.#tell(), ANSWER_MS);
   }
@@ -191,6 +201,7 @@ export class Monitor {
       diskThreadDeaths: this.#diskThreadDeaths,
       logs: { log: logs.log, ...(logs.audit === undefined ? {} : { audit: logs.audit }) },
       hookCalls: { ...hooks.load },
+      hookCounts: hooks.counts,
       events: this.#events,
       hasSnowOwlNames: this.#settings.hasSnowOwlNames,
     };

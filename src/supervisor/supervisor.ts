@@ -21,6 +21,7 @@ import { type BannerFacts, bannerText, exampleFileOf } from "./banner.ts";
 import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
 import type { Heritage } from "./heritage.ts";
+import { type HookSecrets, readHookSecrets } from "./hook-secrets.ts";
 import { Hooks } from "./hooks.ts";
 import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
@@ -92,6 +93,7 @@ const FLUSH_MS = 500;
 const STOP_GRACE_MS = 500;
 
 interface Opened {
+  readonly secrets: HookSecrets;
   readonly ledger: SharedArrayBuffer;
   readonly terms: ShardTerms;
   readonly sockets: SocketSet;
@@ -102,6 +104,8 @@ interface Opened {
 const CLAIMS_MAX = 16_384;
 
 function openEverything(settings: Settings, inherited?: SocketSet): Opened | StartFault {
+  const secrets = readHookSecrets(settings.hooks);
+  if ("fault" in secrets) return secrets;
   const ledger = createUploadLedger(CLAIMS_MAX);
   const terms = openTerms(settings, { ledger, previous: undefined });
   if ("fault" in terms) return terms;
@@ -133,7 +137,7 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
   }
-  return { ledger, terms, sockets, inits };
+  return { secrets, ledger, terms, sockets, inits };
 }
 
 function run(
@@ -151,7 +155,7 @@ function run(
   });
   const { promise, resolve } = Promise.withResolvers<Ending>();
   const timers = new Set<ReturnType<typeof setTimeout>>();
-  const hooks = new Hooks(settings.hooks, log);
+  const hooks = new Hooks(settings.hooks, opened.secrets, log);
   const { granted, measures } = sealed(settings, host.heritage);
   let reason = "";
   let hasEnded = false;
@@ -186,8 +190,7 @@ function run(
       notices.ready();
     },
     record: (record) => {
-      log.record(record);
-      if (record.kind === "upload") hooks.record(record);
+      hooks.record(record, log.record(record));
     },
     progress: (shard, words) => monitor.noteProgress(shard, words),
     stuck: (shard, { lastedMs, doing }) =>
@@ -265,6 +268,7 @@ function run(
       version: host.version,
       configFile,
       address: opened.sockets.listeners.map(({ address }) => address).join(", "),
+      measures,
       settings: () => reload.settings,
       explain: () => host.explain(reload.config),
       reload: askReload,

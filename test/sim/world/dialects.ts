@@ -21,6 +21,8 @@ export interface Dialect {
   readonly patienceUs: number;
   /** What a block that is ahead is answered with: the last ACK. */
   readonly gap: "once" | "each" | "never";
+  /** Whether a block that it has is acknowledged again but once, and from then on only after its own silence. */
+  readonly repeatsOnce: boolean;
   /** What it does when it has everything. `skips`: it knows the size, and waits for no empty last block. */
   readonly ending: "ack" | "ack-and-error" | "skips";
   /** Whether its port stays open for a while, and acknowledges a last block that is repeated. */
@@ -39,6 +41,7 @@ const usual: Omit<Dialect, "name" | "asks"> = {
   silencesMax: 12,
   patienceUs: 120 * second,
   gap: "once",
+  repeatsOnce: false,
   ending: "ack",
   dallies: true,
   needsOack: false,
@@ -106,6 +109,7 @@ export const dialects: readonly Dialect[] = [
     }),
     requestAgainUs: 5 * second,
     silenceUs: 5 * second,
+    repeatsOnce: true,
   },
   {
     ...usual,

@@ -19,6 +19,7 @@ const files: Files = {
   isWritable: () => true,
   isProgram: () => true,
   canAppend: () => true,
+  read: () => ({ code: "ENOENT" }),
 };
 
 function configOf(text: string): Config {

@@ -118,6 +118,7 @@ test("the defaults", () => {
       listen: undefined,
       socket: undefined,
       tokenFile: undefined,
+      tls: undefined,
       mayChange: false,
       clientsMax: 1000,
       clientAddressesMax: 100,

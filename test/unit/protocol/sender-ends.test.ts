@@ -115,6 +115,69 @@ describe("giving up", () => {
     expect(exchange.sender.statistics.blocksResent).toBeGreaterThan(2);
   });
 
+  test("a peer that any packet delays is left in peace when back-off is at its end", () => {
+    expectMark("receiver-left-in-peace", () => {
+      const exchange = new Exchange({ file: 2000 }).wait(100).ack(1).wait(29_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.100 ← ACK 1
+        0.100 → DATA 2 512 bytes
+        0.400 → DATA 2 512 bytes
+        1.000 → DATA 2 512 bytes
+        2.200 → DATA 2 512 bytes
+        4.600 → DATA 2 512 bytes
+        9.400 → DATA 2 512 bytes
+        16.900 → DATA 2 512 bytes
+        24.400 → DATA 2 512 bytes
+        running"
+      `);
+    });
+  });
+
+  test("and after four repetitions, where packets were lost before", () => {
+    const exchange = new Exchange({ file: 2000 }).wait(1).ack(1).wait(60).ack(2).wait(1).ack(3);
+    expect(exchange.wait(20_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.061 ← ACK 2
+      0.061 → DATA 3 512 bytes
+      0.062 ← ACK 3
+      0.062 → DATA 4 464 bytes
+      0.112 → DATA 4 464 bytes
+      0.212 → DATA 4 464 bytes
+      0.412 → DATA 4 464 bytes
+      0.812 → DATA 4 464 bytes
+      8.312 → DATA 4 464 bytes
+      complete-unacknowledged"
+    `);
+  });
+
+  test("for so long that a timer of 5 s ends which has negotiated a shorter one", () => {
+    const exchange = new Exchange({ file: 2000, options: { timeout: "1" } }).ack(0).wait(1).ack(1);
+    expect(exchange.wait(28_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet timeout=1
+      0.000 → OACK timeout=1
+      0.000 ← ACK 0
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.151 → DATA 2 512 bytes
+      0.351 → DATA 2 512 bytes
+      0.751 → DATA 2 512 bytes
+      1.551 → DATA 2 512 bytes
+      4.551 → DATA 2 512 bytes
+      10.551 → DATA 2 512 bytes
+      18.051 → DATA 2 512 bytes
+      25.551 → DATA 2 512 bytes
+      running"
+    `);
+  });
+
   test("a peer that falls silent is given up after the patience", () => {
     const exchange = new Exchange({ file: 2000, patienceUs: 2_000_000 }).wait(100).ack(1);
     expect(exchange.wait(60_000).transcript()).toMatchInlineSnapshot(`

@@ -105,6 +105,7 @@ function settingsFor(port: number, tokenFile?: string): StatusSettings {
     listen: { address: "127.0.0.1", port },
     socket: undefined,
     tokenFile,
+    tls: undefined,
     mayChange: false,
     clientsMax: 1,
     clientAddressesMax: 1,
