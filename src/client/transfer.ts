@@ -3,7 +3,13 @@
 
 import { assert } from "#base/assert.ts";
 import { printable } from "#base/printable.ts";
-import { openClientSocket, type ServerAddress, takeReachFault, wayTo } from "#io/client-socket.ts";
+import {
+  openClientSocket,
+  type ServerAddress,
+  takeReachFault,
+  tellInterfaces,
+  wayTo,
+} from "#io/client-socket.ts";
 import type { Inbox } from "#io/inbox.ts";
 import type { RefusalListener } from "#io/outbox.ts";
 import { agree, type Agreement, agreementWithoutOptions } from "#protocol/agreement.ts";
@@ -327,8 +333,9 @@ export class Transfer implements RefusalListener {
     if (typeof way === "string") return way;
     const blockBytes = blockBytesFor(terms, way);
     const isMulticast = terms.isMulticast && this.#note === "";
-    const socket = openClientSocket(server, burstBytesFor(terms, blockBytes), isMulticast);
+    const socket = openClientSocket(server, burstBytesFor(terms, blockBytes));
     if (typeof socket === "string") return socket;
+    if (isMulticast) tellInterfaces(socket);
     this.#link?.close();
     this.#link = new Link(socket, paths, trace);
     this.#ask(optionsFor(terms, this.#job, blockBytes, this.#side.bytes, isMulticast));

@@ -2,6 +2,7 @@
 // is the client's transfer identifier. It hears of ports and hosts that are not there.
 
 import {
+  decodeSockaddr,
   encodeSockaddr,
   formatPeer,
   isSameHost,
@@ -48,15 +49,8 @@ export function isAddress(text: string): boolean {
   return !("fault" in parseIp(text.replace(/%.*$/s, "")));
 }
 
-/**
- * Opens a socket for talking to `server`, with room for bursts of `burstBytes`; if `tellsInterface`, a datagram says which interface
- * it came in by. A string says why there is none.
- */
-export function openClientSocket(
-  server: ServerAddress,
-  burstBytes: number,
-  tellsInterface: boolean,
-): ClientSocket | string {
+/** Opens a socket for talking to `server`, with room for bursts of `burstBytes`. A string says why there is none. */
+export function openClientSocket(server: ServerAddress, burstBytes: number): ClientSocket | string {
   const address = socketAddressOf(server);
   if (typeof address === "string") return address;
   const { family } = address;
@@ -65,7 +59,6 @@ export function openClientSocket(
   // What is lost to a setting that is refused: an early notice, or whole blocks beyond the MTU, which then time out.
   askForErrors(fd, family);
   setOption(fd, family === 4 ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER", PMTUDISC_DONT);
-  if (tellsInterface) setOption(fd, family === 4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO", 1);
   setBuffer(fd, "SO_RCVBUF", burstBytes);
   setBuffer(fd, "SO_SNDBUF", burstBytes);
   const any = { family, bytes: new Uint8Array(address.bytes.length), scopeId: 0, port: 0 };
@@ -82,6 +75,12 @@ export function openClientSocket(
 /** Has the kernel hand over datagrams that came in one piece as one (UDP_GRO), where it can; see `Inbox.segmentBytes`. */
 export function acceptRuns({ fd }: ClientSocket): void {
   setOption(fd, "UDP_GRO", 1);
+}
+
+/** From now on datagrams say by which interface they came in. */
+export function tellInterfaces({ fd, server }: ClientSocket): void {
+  const isIpv6 = decodeSockaddr(server, 0)?.family === 6;
+  setOption(fd, isIpv6 ? "IPV6_RECVPKTINFO" : "IP_PKTINFO", 1);
 }
 
 export function closeClientSocket({ fd }: ClientSocket): void {
