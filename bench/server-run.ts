@@ -27,6 +27,8 @@ export interface FloorVariant {
   readonly gso: boolean;
   readonly spinUs: number;
   readonly framed: boolean;
+  /** More flags of floor.ts. */
+  readonly extra?: readonly string[];
 }
 
 /** Makes an empty folder in memory, where there is a file system for that. */
@@ -99,11 +101,11 @@ export async function startUploadServer(binary: string, folder: string): Promise
 
 /** Starts another server, whose command line is made for a port; `environment` is beyond our own. */
 export async function startPeer(
-  command: (port: number) => readonly string[],
+  command: (port: number) => readonly string[] | Promise<readonly string[]>,
   environment: Readonly<Record<string, string>> = {},
 ): Promise<Subject> {
   const port = nextPort();
-  return await startOnCore0(command(port), port, environment);
+  return await startOnCore0(await command(port), port, environment);
 }
 
 function nextPort(): number {
@@ -145,6 +147,7 @@ export async function startFloor(variant: FloorVariant): Promise<Subject> {
     `--spin-us=${variant.spinUs}`,
     ...(variant.gso ? ["--gso"] : []),
     ...(variant.framed ? ["--framed"] : []),
+    ...(variant.extra ?? []),
   ];
   const command = ["taskset", "-c", "0", process.execPath, `${import.meta.dir}/floor.ts`, ...args];
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });

@@ -87,7 +87,7 @@ function nodeOf(token: Token, isLast: boolean, ignoreCase: boolean): Node | Patt
       const whole = ignoreCase ? foldedSet(set) : set;
       if (!token.isNegated) return { kind: "set", set: whole };
       const ascii = setWhere((byte) => byte < 0x80 && u8(whole, byte) === 0);
-      return { kind: "choice", nodes: [{ kind: "set", set: ascii }, wideCharacter] };
+      return characterOf({ kind: "set", set: ascii });
     }
   }
   return token satisfies never;
@@ -110,6 +110,12 @@ function more(count: number): Node {
   return { kind: "repeat", node: byteIn(0x80, 0xbf), min: count, max: count, isLazy: false };
 }
 
+/** One of `ascii`, or any other character. No two of these share a character: neither begins within one. */
+function characterOf(ascii: Node): Node {
+  const either: Node = { kind: "choice", nodes: [ascii, wideCharacter] };
+  return { kind: "sequence", nodes: [{ kind: "place", place: "character" }, either] };
+}
+
 /** A character of several bytes in UTF-8, or a byte that is none of a character. */
 const wideCharacter: Node = {
   kind: "choice",
@@ -120,7 +126,7 @@ const wideCharacter: Node = {
     byteIn(0x80, 0xff),
   ],
 };
-const anyCharacter: Node = { kind: "choice", nodes: [byteIn(0, 0x7f), wideCharacter] };
+const anyCharacter: Node = characterOf(byteIn(0, 0x7f));
 const anything: Extract<Node, { kind: "repeat" }> = {
   kind: "repeat",
   node: byteIn(0, 0xff),

@@ -34,6 +34,7 @@ const placeNames: readonly Place[] = [
   "no-boundary",
   "word-start",
   "word-end",
+  "character",
 ];
 
 export interface Program {
@@ -199,11 +200,34 @@ function isWordAt(name: string, index: number): boolean {
   );
 }
 
+/** How many bytes a character of UTF-8 has that begins with `byte`; 1 for one that none of several bytes begins with. */
+function characterBytes(byte: number): number {
+  if (byte < 0xc2 || byte > 0xf4) return 1;
+  if (byte < 0xe0) return 2;
+  return byte < 0xf0 ? 3 : 4;
+}
+
+/** Whether byte number `index` of `name` is one that goes on with a character of UTF-8. */
+function goesOnAt(name: string, index: number): boolean {
+  return index < name.length && (name.charCodeAt(index) & 0xc0) === 0x80;
+}
+
+/** Whether a character of UTF-8, all of which is there, begins before byte number `index` of `name` and ends behind it. */
+function isWithinCharacter(name: string, index: number): boolean {
+  if (!goesOnAt(name, index)) return false;
+  let start = index - 1;
+  while (start > Math.max(0, index - 3) && goesOnAt(name, start)) start -= 1;
+  const end = start < 0 ? index : start + characterBytes(name.charCodeAt(start));
+  for (let next = index + 1; next < end; next += 1) if (!goesOnAt(name, next)) return false;
+  return end > index;
+}
+
 /** Whether the place before byte number `index` of `name` is the one that number `place` stands for. */
 export function isPlace(place: number, name: string, index: number): boolean {
   const kind = at(placeNames, place);
   if (kind === "start") return index === 0;
   if (kind === "end") return index === name.length;
+  if (kind === "character") return !isWithinCharacter(name, index);
   const before = isWordAt(name, index - 1);
   const after = isWordAt(name, index);
   if (kind === "word-start") return !before && after;

@@ -6,8 +6,12 @@ import { at, u8 } from "#base/bytes.ts";
 /** 256 flags, one for each byte: 1 if the set holds it. */
 export type ByteSet = Uint8Array;
 
-/** What is asked of a place between two bytes. A word is made of ASCII letters, digits and `_`. */
-export type Place = "start" | "end" | "boundary" | "no-boundary" | "word-start" | "word-end";
+/**
+ * What is asked of a place between two bytes. A word is made of ASCII letters, digits and `_`. `character`: not within one of several
+ * bytes in UTF-8.
+ */
+export type Place =
+  "start" | "end" | "boundary" | "no-boundary" | "word-start" | "word-end" | "character";
 
 export type Node =
   | { readonly kind: "set"; readonly set: ByteSet }

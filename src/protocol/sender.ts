@@ -282,6 +282,7 @@ export class Sender {
     // Karn's rule: only a block that went out once tells how long its ACK took.
     const isFirstCopy = acked > this.#window.sentBefore;
     if (isFirstCopy) this.#measureUpTo(acked, nowUs);
+    else if (this.#pacer === undefined) this.#roundTrip.limitBackOff(nowUs - this.#progressUs);
     if (isFirstCopy || !this.#wasWindowRepeated) this.#noteDelivery(acked, nowUs);
     this.#window.ackedBlock = acked;
     this.#noteProgress(nowUs);
@@ -417,10 +418,12 @@ export class Sender {
   }
 
   #armDeadline(nowUs: number): void {
-    this.#deadlineUs = Math.min(
-      nowUs + this.#roundTrip.timeoutUs,
-      this.#progressUs + this.#patienceUs,
-    );
+    const isLossy = this.#statistics.timeouts > this.#repetitions;
+    const { timeoutUs } = this.#roundTrip;
+    const waitUs = this.#hasHeard
+      ? this.#roundTrip.ackWaitUs(this.#repetitions, isLossy)
+      : timeoutUs;
+    this.#deadlineUs = Math.min(nowUs + waitUs, this.#progressUs + this.#patienceUs);
   }
 
   #giveUp(wasAllSent: boolean): void {

@@ -2,7 +2,7 @@
 // handed over in batches. Nothing here is on the packet path.
 
 import { printable } from "#base/printable.ts";
-import { localIfindex, peerText } from "#io/inbox.ts";
+import { localAddressText, localIfindex, peerText } from "#io/inbox.ts";
 import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
@@ -76,9 +76,9 @@ export class Records {
 }
 
 /** Whose request or transfer it was, and where it came in. */
-type Whose = Pick<Exchange, "name" | "local">;
+type Whose = Pick<Exchange, "name" | "local" | "listener">;
 /** Whose transfer it is or was. */
-type Numbered = Pick<Exchange, "id" | "name" | "local">;
+type Numbered = Whose & Pick<Exchange, "id">;
 
 export function requestRecord(whose: Numbered, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes, remark } = admitted;
@@ -194,26 +194,32 @@ function uploadOutcome({ receiver, intake }: WriteTransfer): string {
 }
 
 /**
- * How a transfer ended, as the log says it. To the sender a peer that never acknowledged anything has merely been silent. A
- * request that comes late, after it was served, looks like that too: it is served once more, because a client may well ask twice
- * from one port, and only the silence tells that nobody wanted it.
+ * How a transfer ended, as the log says it. To the sender a peer that never acknowledged anything has merely been silent, even where
+ * one block was the whole file: nobody can tell that it has it. A request that comes late, after it was served, looks like that too: it
+ * is served once more, because a client may well ask twice from one port, and only the silence tells that nobody wanted it.
  */
 function outcomeOf({ sender, isRepetition, wasRefused }: ReadTransfer): string {
-  const { hasHeard } = sender;
+  const { outcome, hasHeard } = sender;
+  const isUnacknowledged = outcome === "complete-unacknowledged";
+  if ((isUnacknowledged || outcome === "gave-up") && !hasHeard) {
+    return isRepetition ? "late-repetition" : "never-answered";
+  }
   // A last block that never left this machine is not one whose ACK was lost.
-  const isUnsent = sender.outcome === "complete-unacknowledged" && wasRefused;
-  const outcome = isUnsent ? "gave-up" : sender.outcome;
-  const isSilent = outcome === "gave-up" || outcome === "complete-unacknowledged";
-  if (isSilent && !hasHeard && isRepetition) return "late-repetition";
-  return outcome === "gave-up" && !hasHeard ? "never-answered" : outcome;
+  return isUnacknowledged && wasRefused ? "gave-up" : outcome;
 }
 
-function clientOf({ name, local }: Whose): {
-  readonly timeMs: number;
-  readonly peer: string;
-  readonly interfaceIndex: number;
-} {
-  return { timeMs: Date.now(), peer: peerText(name), interfaceIndex: localIfindex(local) };
+function clientOf({
+  name,
+  local,
+  listener,
+}: Whose): Pick<RefusalRecord, "timeMs" | "peer" | "interfaceIndex" | "listener" | "localAddress"> {
+  return {
+    timeMs: Date.now(),
+    peer: peerText(name),
+    interfaceIndex: localIfindex(local),
+    listener,
+    localAddress: localAddressText(local),
+  };
 }
 
 function askedOf({ options }: Request): Readonly<Record<string, string>> {

@@ -81,6 +81,8 @@ export class UploadFile {
   /** What has a hidden name on the disk now: the file itself, its predecessor. */
   isHidden: boolean;
   isKept = false;
+  /** Whether previous versions have begun to make room for another: the oldest may be gone. */
+  haveVersionsMoved = false;
   /** Whether the file has the client's name. */
   isPublished = false;
   readonly #arena: Arena;
@@ -111,6 +113,11 @@ export class UploadFile {
     this.#write(Room.hidden, created.hidden);
     this.#write(Room.kept, this.kept);
     this.#write(Room.leaf, this.leaf);
+  }
+
+  /** Whether it can be given up so that everything is as it was. */
+  get isRevocable(): boolean {
+    return !this.isPublished && !this.haveVersionsMoved;
   }
 
   /** The address of what is kept at `place`. */

@@ -119,10 +119,12 @@ function* versionSteps(file: UploadFile): Steps {
     const to = file.versionAddress("versionTo", version + 1);
     const moved = yield [DiskCall.renameat2, versionsFd, from, versionsFd, to];
     if (moved < 0 && moved !== -Errno.ENOENT) return uploadRefusalOf(moved);
+    if (moved >= 0) file.haveVersionsMoved = true;
   }
   const first = file.versionAddress("versionTo", 1);
   const moved = yield [DiskCall.renameat2, versionsFd, kept, versionsFd, first];
   if (moved < 0) return uploadRefusalOf(moved);
+  file.haveVersionsMoved = true;
   // Renaming does nothing where both names are one file already, as after a crash between two of these steps.
   const removed = yield [DiskCall.unlinkat, versionsFd, kept];
   if (removed < 0 && removed !== -Errno.ENOENT) return uploadRefusalOf(removed);

@@ -181,9 +181,9 @@ export class Upload implements DiskOwner {
     this.#wake();
   }
 
-  /** Gives the upload up, if it is not published already. Nothing is left of it; `handleUploadEnd` tells when. */
+  /** Gives the upload up, if it is not about to be published already. Nothing is left of it; `handleUploadEnd` tells when. */
   abort(): void {
-    if (this.refusal === 0 && !this.file.isPublished) this.#refuse(UploadRefusal.aborted);
+    if (this.refusal === 0 && this.file.isRevocable) this.#refuse(UploadRefusal.aborted);
   }
 
   /** A step has been made. Called by the queue. */
@@ -287,8 +287,8 @@ export class Upload implements DiskOwner {
       else this.#make(next.value);
       return;
     }
-    // A name that is there already is not given up for an owner who has lost interest.
-    if (this.refusal === UploadRefusal.aborted && this.file.isPublished) this.refusal = 0;
+    // A name that is there already is not given up for an owner who has lost interest, nor is a version lost for nothing.
+    if (this.refusal === UploadRefusal.aborted && !this.file.isRevocable) this.refusal = 0;
     if (this.refusal === 0) this.refusal = refusal;
     if (this.refusal < 0) this.#discard();
     else if (next.done !== true) this.#make(next.value);

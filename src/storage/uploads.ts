@@ -124,10 +124,17 @@ export class Uploads implements UploadHome {
   }
 
   handleEnd(upload: Upload): void {
-    if (upload.refusal < 0) this.ledger.release(upload.claim);
+    if (upload.refusal < 0) this.#giveUp(upload);
     this.#starved.delete(upload);
     this.#slots.release(upload.slot);
     this.#listener.handleUploadEnd(upload);
+  }
+
+  /** Ends the claim of an upload that came to nothing. Where a disk has failed half-way, what it was to replace is gone all the same. */
+  #giveUp({ claim, bytes, file }: Upload): void {
+    const isTakenBack = file.isPublished && !file.plan.mayOverwrite;
+    if (file.isRevocable || isTakenBack) this.ledger.release(claim);
+    else this.ledger.settle(claim, file.isPublished ? bytes : 0, file.replacedBytes);
   }
 
   #openAt(slot: number, plan: UploadPlan): Upload | number {

@@ -138,8 +138,9 @@ function judgeGlob(input: Uint8Array): void {
     demand(glob.isGlob, "what compiles is a glob");
     const isMatch = judgeMatch(regex, name);
     // Of bytes that are no text the two know different things.
-    if (ignoreCase || byteStringOf(nameText(name)) !== name || !isAscii(name)) continue;
-    demandSame(isMatch, matchesGlob(glob, name), "a glob matches what its program matches");
+    const nameAsText = nameText(name);
+    if (ignoreCase || byteStringOf(nameAsText) !== name) continue;
+    demandSame(isMatch, matchesGlob(glob, nameAsText), "a glob matches what its program matches");
   }
 }
 
@@ -329,8 +330,4 @@ function judgeUri(input: Uint8Array): void {
     { ...target, port: target.port === 69 ? undefined : target.port },
     `${url} is what it was made of`,
   );
-}
-
-function isAscii(text: string): boolean {
-  return !/[\u0080-\u{10ffff}]/u.test(text);
 }

@@ -127,12 +127,12 @@ function broken(result: PairResult, scenario: Scenario): string[] {
 }
 
 /**
- * The time that a transfer may take: two minutes until the receiver gives up, the sender's patience, five
- * seconds for each timeout, and for each block a way there and back.
+ * The time that a transfer may take: two minutes until the receiver gives up, the sender's patience, one and a
+ * half of five seconds for each timeout, and for each block a way there and back.
  */
 function longestUs(statistics: PairResult["statistics"], faults: WireFaults): number {
   const roundTripUs = 2 * (faults.delayUs + faults.lateUs);
-  const waitsUs = 120_000_000 + 30_000_000 + 5_000_000 * statistics.timeouts;
+  const waitsUs = 120_000_000 + 30_000_000 + 7_500_000 * statistics.timeouts;
   return waitsUs + statistics.blocksSent * roundTripUs;
 }
 

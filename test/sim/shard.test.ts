@@ -23,6 +23,8 @@ function rigOf(options: Partial<ShardRigOptions> = {}): ShardRig {
   const folder = mkdtempSync(join(tmpdir(), "snow-owl-sim-"));
   undo.push(() => rmSync(folder, { recursive: true }));
   writeFileSync(join(folder, "f"), FILE);
+  writeFileSync(join(folder, "one-block"), FILE.subarray(0, 100));
+  writeFileSync(join(folder, "two-blocks"), FILE.subarray(0, 600));
   const rootFd = openRoot(folder);
   undo.push(() => closeFd(rootFd));
   return new ShardRig(rootFd, { isBatching: true, isSegmenting: true, ...options });
@@ -90,6 +92,23 @@ describe("a shard on a simulated kernel", () => {
     expect(sentUs.at(-1)).toBeGreaterThan((sentUs[0] ?? 0) + 3_000_000);
     expect(rig.outcomes).toEqual(["never-answered"]);
     expect(rig.kernel.wakeUs).toBe(Infinity);
+  });
+
+  test("does not take a file of one block for sent that nobody has acknowledged", () => {
+    const rig = rigOf();
+    rig.request("one-block");
+    rig.untilIdle();
+    expect(rig.outcomes).toEqual(["never-answered"]);
+  });
+
+  test("takes a file for sent of which the last ACK alone is missing", () => {
+    const rig = rigOf();
+    rig.request("two-blocks");
+    rig.turn();
+    rig.arrive(ackPacket(1));
+    rig.turn();
+    rig.untilIdle();
+    expect(rig.outcomes).toEqual(["complete-unacknowledged"]);
   });
 
   test("tells its clients when it is stopped, and has no further turn", () => {

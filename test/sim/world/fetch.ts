@@ -242,13 +242,13 @@ export class Fetch {
 
   #handleUnexpected(wire: number): void {
     const isAhead = (wire - this.#expected + 65_536) % 65_536 < 32_768;
-    const { gap, dallies } = this.options.dialect;
+    const { gap, repeatsOnce, dallies } = this.options.dialect;
     if (this.ending !== "running") {
       if (this.ending === "complete" && dallies && wire === this.#last) this.#acknowledge();
       return;
     }
     // What is old is acknowledged again in lockstep: its ACK was lost. In a window, and ahead of it, one ACK asks for the rest.
-    const isLost = this.agreed.windowBlocks === 1 && !isAhead;
+    const isLost = this.agreed.windowBlocks === 1 && !isAhead && !repeatsOnce;
     const asks = gap === "each" || (gap === "once" && !this.#hasComplained);
     if (!isLost && !(isAhead ? asks : !this.#hasComplained)) return;
     this.#hasComplained = true;

@@ -47,9 +47,9 @@ const ROUND_US = 500_000;
  */
 export function checkBytes({ station, fetch, file, startUs, endUs, damage }: EndedFetch): void {
   if (fetch.ending !== "complete" || damage.garbled > 0) return;
-  if (fetch.hasOversized) throw new Broken("a block is longer than was agreed", station);
   const { mode, name, reusesPort } = fetch.options;
   if (reusesPort && !fetch.expectsOack) return;
+  if (fetch.hasOversized) throw new Broken("a block is longer than was agreed", station);
   if (file === undefined) throw new Broken(`${name} was sent, and there is no such file`, station);
   if (wasEver(file, fetch.bytes, mode, startUs, endUs)) return;
   throw new Broken(`${name} was never what was sent: ${fetch.bytes.length} bytes`, station);
@@ -137,19 +137,16 @@ export interface Aftermath {
   /** Whether a request has asked for another name than was meant, or for blocks of another size. */
   readonly isGarbled: boolean;
   readonly hasDied: boolean;
-  readonly hasFailed: boolean;
 }
 
 /** Descriptors, mappings, names and the ledger are as they were at the start, and what the dead have left is given back. */
 export function checkPremises(aftermath: Aftermath): void {
-  const { premises, sent, mappings, isGarbled, hasDied, hasFailed } = aftermath;
+  const { premises, sent, mappings, isGarbled, hasDied } = aftermath;
   const open = premises.openFds();
   if (open.length > 0) throw new Broken(`${open.length} descriptors stay open`);
   if (mappings > MAPPINGS_MORE) throw new Broken(`${mappings} mappings more than at the start`);
-  let bytes = 0;
   for (const name of premises.uploadedNames()) {
     const present = premises.uploaded(name) ?? new Uint8Array();
-    bytes += present.length;
     const isHidden = name.startsWith(".");
     if (isHidden && !hasDied) throw new Broken(`${name} is left`);
     const versions = sent.get(name.replace(/\.~\d~$/, "")) ?? [];
@@ -157,6 +154,7 @@ export function checkPremises(aftermath: Aftermath): void {
     if (!isHidden && !isWhole && !isGarbled) throw new Broken(`${name} is nothing that was sent`);
   }
   const counted = premises.ledger.rootBytes;
-  if (hasDied || hasFailed || premises.hasRivals || counted === bytes) return;
+  const bytes = premises.uploadedBytes();
+  if (hasDied || premises.hasRivals || counted === bytes) return;
   throw new Broken(`the ledger counts ${counted} bytes of uploads, and there are ${bytes}`);
 }

@@ -3,6 +3,7 @@
 
 import {
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -17,6 +18,7 @@ import type { Random } from "#base/random.ts";
 import { loadConfig } from "#config/load.ts";
 import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
+import { bytesOf, type ByteString, byteString } from "#policy/names.ts";
 import type { ShardTerms } from "#server/contract.ts";
 import { createUploadLedger, UploadLedger } from "#storage/upload-ledger.ts";
 
@@ -115,23 +117,35 @@ patience_secs = ${pick(random, [20, 60])}
   }
 
   /** What lies in the upload root. */
-  uploadedNames(): readonly string[] {
-    return readdirSync(this.uploads);
+  uploadedNames(): readonly ByteString[] {
+    return readdirSync(this.uploads, "buffer").map(byteString);
   }
 
   /** The upload of this name, if there is one. */
-  uploaded(name: string): Uint8Array | undefined {
+  uploaded(name: ByteString): Uint8Array | undefined {
     try {
-      return readFileSync(join(this.uploads, name));
+      return readFileSync(this.#pathOf(name));
     } catch {
       return undefined;
     }
+  }
+
+  /** Bytes of all uploads, one with several names counted once. */
+  uploadedBytes(): number {
+    const stats = this.uploadedNames().map((name) => lstatSync(this.#pathOf(name)));
+    const files = new Map(stats.map(({ ino, size }) => [ino, size]));
+    return Array.from(files.values()).reduce((sum, size) => sum + size, 0);
   }
 
   remove(): void {
     closeFd(this.#rootFd);
     closeFd(this.#uploadFd);
     rmSync(this.folder, { recursive: true });
+  }
+
+  /** A name that was garbled on its way may be no UTF-8. */
+  #pathOf(name: ByteString): Buffer {
+    return Buffer.concat([Buffer.from(`${this.uploads}/`), bytesOf(name)]);
   }
 
   #isOurs(fd: number): boolean {

@@ -94,7 +94,6 @@ export class World {
         mappings: this.#server.mappingsMore,
         isGarbled: this.#stations.some(({ path }) => path.counts.garbled > 0),
         hasDied: this.#server.deaths > 0,
-        hasFailed: this.#disk.faults > 0,
       });
       if (descriptorsClosedTwice() > this.#closedTwiceBefore) throw new Broken(CLOSED_TWICE);
       const { turns } = this.#server;

@@ -5,10 +5,21 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 
 import { matchesGlob, parseGlob } from "#policy/glob.ts";
+import { byteStringOf } from "#policy/names.ts";
+import { capture, compilePattern } from "#policy/pattern.ts";
 
 function matches(pattern: string, name: string): boolean {
   const glob = parseGlob(pattern);
   return glob.isGlob && matchesGlob(glob, name);
+}
+
+/** What the wildcards of a rule's pattern take of a name, which is bytes; undefined if it does not match. */
+function ruleMatch(text: string, name: string): readonly string[] | undefined {
+  const regex = compilePattern({ kind: "glob", text, ignoreCase: false });
+  if ("message" in regex) throw new Error(`${text} ${regex.message}`);
+  const match = regex.exec(name);
+  if (match === undefined) return undefined;
+  return Array.from({ length: regex.captures }, (_, index) => capture(name, match, index + 1));
 }
 
 describe("a pattern matches the whole name", () => {
@@ -92,6 +103,37 @@ test("matching agrees with a regular expression that says the same", () => {
     }),
     { numRuns: 5000 },
   );
+});
+
+test("a rule's pattern agrees, which is matched byte by byte", () => {
+  const part = fc.constantFrom("a", "é", "?", "?", "*", "[ab]", "[!a]", "/**/");
+  const name = fc.string({ unit: fc.constantFrom("a", "/", "é", "日", "😀"), maxLength: 6 });
+  fc.assert(
+    fc.property(fc.array(part, { maxLength: 6 }), name, (parts, name) => {
+      const pattern = parts.join("");
+      const glob = parseGlob(pattern);
+      fc.pre(glob.isGlob);
+      expect(ruleMatch(pattern, byteStringOf(name)) !== undefined).toBe(
+        glob.isGlob && matchesGlob(glob, name),
+      );
+    }),
+    { numRuns: 5000 },
+  );
+});
+
+describe("in a rule's pattern a wildcard", () => {
+  test("takes no part of a character", () => {
+    expect(ruleMatch("??", byteStringOf("é"))).toBeUndefined();
+    expect(ruleMatch("*??", byteStringOf("日"))).toBeUndefined();
+    expect(ruleMatch("[!a][!a]", byteStringOf("é"))).toBeUndefined();
+    expect(ruleMatch("*?", byteStringOf("a日"))).toEqual(["a", byteStringOf("日")]);
+  });
+
+  test("takes one byte of what is no UTF-8", () => {
+    expect(ruleMatch("caf?.cfg", "caf\u{e9}.cfg")).toEqual(["\u{e9}"]);
+    expect(ruleMatch("????", "\u{f0}\u{9f}\u{98}a")).toEqual(["\u{f0}", "\u{9f}", "\u{98}", "a"]);
+    expect(ruleMatch("?".repeat(5), "\u{80}".repeat(5))).toHaveLength(5);
+  });
 });
 
 test("a pattern made to backtrack is matched in steps that are counted by its length", () => {

@@ -115,6 +115,92 @@ describe("giving up", () => {
     expect(exchange.sender.statistics.blocksResent).toBeGreaterThan(2);
   });
 
+  test("a peer that any packet delays is left in peace when back-off is at its end", () => {
+    expectMark("receiver-left-in-peace", () => {
+      const exchange = new Exchange({ file: 2000 }).wait(100).ack(1).wait(29_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 ← RRQ "f" octet
+        0.000 → DATA 1 512 bytes
+        0.100 ← ACK 1
+        0.100 → DATA 2 512 bytes
+        0.400 → DATA 2 512 bytes
+        1.000 → DATA 2 512 bytes
+        2.200 → DATA 2 512 bytes
+        4.600 → DATA 2 512 bytes
+        9.400 → DATA 2 512 bytes
+        16.900 → DATA 2 512 bytes
+        24.400 → DATA 2 512 bytes
+        running"
+      `);
+    });
+  });
+
+  test("and after five repetitions, where packets were lost before", () => {
+    const exchange = new Exchange({ file: 2000 }).wait(1).ack(1).wait(60).ack(2).wait(1).ack(3);
+    expect(exchange.wait(20_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.061 ← ACK 2
+      0.061 → DATA 3 512 bytes
+      0.062 ← ACK 3
+      0.062 → DATA 4 464 bytes
+      0.112 → DATA 4 464 bytes
+      0.212 → DATA 4 464 bytes
+      0.412 → DATA 4 464 bytes
+      0.812 → DATA 4 464 bytes
+      1.612 → DATA 4 464 bytes
+      9.112 → DATA 4 464 bytes
+      complete-unacknowledged"
+    `);
+  });
+
+  test("for so long that a timer of 5 s ends which has negotiated a shorter one", () => {
+    const exchange = new Exchange({ file: 2000, options: { timeout: "1" } }).ack(0).wait(1).ack(1);
+    expect(exchange.wait(28_000).transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet timeout=1
+      0.000 → OACK timeout=1
+      0.000 ← ACK 0
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.151 → DATA 2 512 bytes
+      0.351 → DATA 2 512 bytes
+      0.751 → DATA 2 512 bytes
+      1.551 → DATA 2 512 bytes
+      3.051 → DATA 2 512 bytes
+      6.051 → DATA 2 512 bytes
+      12.051 → DATA 2 512 bytes
+      19.551 → DATA 2 512 bytes
+      27.051 → DATA 2 512 bytes
+      running"
+    `);
+  });
+
+  test("losses in a row do not add up", () => {
+    const exchange = new Exchange({ file: 3000 }).wait(1).ack(1);
+    exchange.wait(51).ack(2).wait(70).ack(3).wait(80).ack(4);
+    expect(exchange.transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.052 ← ACK 2
+      0.052 → DATA 3 512 bytes
+      0.113 → DATA 3 512 bytes
+      0.122 ← ACK 3
+      0.122 → DATA 4 512 bytes
+      0.202 → DATA 4 512 bytes
+      0.202 ← ACK 4
+      0.202 → DATA 5 512 bytes
+      running"
+    `);
+  });
+
   test("a peer that falls silent is given up after the patience", () => {
     const exchange = new Exchange({ file: 2000, patienceUs: 2_000_000 }).wait(100).ack(1);
     expect(exchange.wait(60_000).transcript()).toMatchInlineSnapshot(`
