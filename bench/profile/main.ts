@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { countEvents } from "../measure.ts";
@@ -12,9 +13,9 @@ import { Grounds, type Load, loadOf, type LoadRun } from "../peers/run.ts";
 import { benchFolder, startPeer } from "../server-run.ts";
 import { flameGraph } from "./flame.ts";
 import { jitSymbolsOf, perfMapOf } from "./jit-symbols.ts";
-import { foldedText, hottestOf, sharesOf, type Stack, stacksOf } from "./stacks.ts";
+import { dearestOf, foldedText, hottestOf, sharesOf, type Stack, stacksOf } from "./stacks.ts";
 
-const root: string = `${import.meta.dir}/../..`;
+const root: string = resolve(import.meta.dir, "../..");
 /** Samples per second of CPU time: a prime number, so as not to keep step with anything. */
 const FREQUENCY = 1997;
 /** As long as perf takes to attach, several times over; it does not say when it has. */
@@ -194,13 +195,13 @@ interface Findings {
 
 function summary(row: Row, result: LoadRun, findings: Findings): string {
   const { stacks, switches, syscalls, allocation } = findings;
-  const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
   const megabytes = result.bytes / 1e6;
   const calls =
     syscalls === undefined
       ? "System calls could not be counted."
       : `System calls: ${(syscalls / row.transfers).toFixed(1)} per transfer` +
         (megabytes > 0 ? `, ${(syscalls / megabytes).toFixed(1)} per MB.` : ".");
+  const dearest = dearestOf(stacks, 25).map(([name, share]) => [`\`${name}\``, percent(share)]);
   const hottest = hottestOf(stacks, 25).map(([name, share]) => [`\`${name}\``, percent(share)]);
   const shares = sharesOf(stacks).map(([origin, share]) => [origin, percent(share)]);
   const threads = switches.map(({ thread, voluntary, involuntary }) => [
@@ -213,7 +214,12 @@ function summary(row: Row, result: LoadRun, findings: Findings): string {
     machineLine(["bun run profile", ...process.argv.slice(2)].join(" "), "one run"),
     `${result.completed} of ${row.transfers} complete in ${result.seconds.toFixed(2)} s. ${calls} Allocation: ${allocation}.`,
     markdownTable(["samples in", "share"], shares, 1),
-    markdownTable(["function", "share"], hottest, 1),
+    markdownTable(["our function, with what it calls elsewhere", "share"], dearest, 1),
+    markdownTable(["place, by itself", "share"], hottest, 1),
     markdownTable(["thread", "waits", "preemptions"], threads, 1),
   ].join("\n\n");
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(1)} %`;
 }

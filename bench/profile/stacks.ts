@@ -63,9 +63,10 @@ function placeOf(frame: string): Place {
   return { name: isNamed ? symbol : "engine", origin: "engine" };
 }
 
-/** `DFG: #receive` and the like: which compiler made it, and the function. */
+/** `JSC-DFG: #receive#B9VDzM` without the compiler and the hash of its code, which differ while a function gets hotter. */
 function scriptName(symbol: string): string {
-  return symbol.replaceAll(";", ",");
+  const name = symbol.replace(/^JSC-\w+: /, "").replace(/#\w{6}$/, "");
+  return name === "" ? "without a name" : name.replaceAll(";", ",");
 }
 
 /** In the form that flame graph tools read: `a;b;c 17`. */
@@ -89,14 +90,29 @@ export function sharesOf(
 }
 
 /** The frames in which most samples were taken, themselves and not what they call: name and share, largest first. */
-export function hottestOf(
+export function hottestOf(stacks: readonly Stack[], count: number): readonly Share[] {
+  return largest(stacks, count, (places) => places.at(-1)?.name ?? "");
+}
+
+/** Our functions by what they cost with all that they call in the engine, in libraries and in the kernel, but not in one another. */
+export function dearestOf(stacks: readonly Stack[], count: number): readonly Share[] {
+  return largest(stacks, count, (places) => {
+    const innermost = places.findLast(({ origin }) => origin === "script");
+    return innermost?.name ?? `(no function: ${places[0]?.name})`;
+  });
+}
+
+type Share = readonly [name: string, share: number];
+
+function largest(
   stacks: readonly Stack[],
   count: number,
-): readonly (readonly [name: string, share: number])[] {
+  nameOf: (places: readonly Place[]) => string,
+): readonly Share[] {
   const total = stacks.reduce((sum, { samples }) => sum + samples, 0);
   const shares = new Map<string, number>();
   for (const { places, samples } of stacks) {
-    const name = places.at(-1)?.name ?? "";
+    const name = nameOf(places);
     shares.set(name, (shares.get(name) ?? 0) + samples / total);
   }
   return [...shares].toSorted(([, left], [, right]) => right - left).slice(0, count);
