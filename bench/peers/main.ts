@@ -97,7 +97,7 @@ async function enterNamespace(): Promise<number> {
   const code = await child.exited;
   await rm(folder, { recursive: true });
   await rm(diskFolder(folder), { recursive: true, force: true });
-  removeGroups(basename(folder));
+  await removeGroups(basename(folder));
   return code;
 }
 
