@@ -96,7 +96,8 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   const socketsGiven = inherited?.sockets.shards.length ?? handed.sockets[0]?.fds.length;
   const machine = { ...thisMachine(), socketsGiven };
   const settings = resolveSettings(config, machine);
-  const heritage = inherited ?? enter(settings, programOf(given, workerUrls), handed.sockets);
+  const heritage =
+    inherited ?? enter(settings, programOf(given, workerUrls), handed.sockets, complain);
   if ("fault" in heritage) return failed(heritage);
   // Whoever went before in this process kept quiet about these.
   for (const finding of findings) {

@@ -92,6 +92,19 @@ describe("the service manager", () => {
     expect(wasTold("STOPPING=1")).toBe(true);
     expect(wasTold("EXTEND_TIMEOUT_USEC=")).toBe(true);
   });
+
+  test("is told that an address is waited for, and to be patient", async () => {
+    await using server = await startServer({
+      // TEST-NET-1 (RFC 5737): no machine has it.
+      bind: "192.0.2.1",
+      variables: { NOTIFY_SOCKET: notifyPath },
+      tables: ["[transfer]", "address_wait_secs = 1"],
+      readyHost: undefined,
+    });
+    await until(() => wasTold("STATUS=cannot listen on 192.0.2.1:"), "the state");
+    expect(wasTold("EXTEND_TIMEOUT_USEC=10000000")).toBe(true);
+    expect(await server.exited).toBe(71);
+  });
 });
 
 describe("sockets of the service manager", () => {
