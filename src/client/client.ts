@@ -166,7 +166,7 @@ export class Client {
         running.isFull = false;
       }
       if (isFull !== running.isFull) {
-        this.#waiter.watchWritable(fd, job, isFull);
+        this.#waiter.watchWritable(job, isFull);
         running.isFull = isFull;
       }
     }

@@ -6,6 +6,7 @@ import { localAddress } from "#ffi/control.ts";
 
 export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
+export { RELAY_BYTES, RelaySender, unwrapRelayed } from "#ffi/relayed.ts";
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
 export function peerText(name: Uint8Array): string {
