@@ -8,7 +8,14 @@ import { join } from "node:path";
 
 import { parseSocketAddress } from "#ffi/address.ts";
 import { closeFd } from "#ffi/file.ts";
-import { bindSocket, openSocket, setOption, socketName } from "#ffi/socket.ts";
+import {
+  bindSocket,
+  bindToInterface,
+  openSocket,
+  readOption,
+  setOption,
+  socketName,
+} from "#ffi/socket.ts";
 
 import { DatagramService } from "../datagram-service.ts";
 import { fetchText, reload } from "./reloading.ts";
@@ -201,6 +208,39 @@ bind_addr = "127.0.0.1:${bound.port}"
       `warning: the service manager handed over a socket that no listener reads: other (127.0.0.1:${nobodys.port})\nhelp: write`,
     );
     expect(running.log().match(/no listener reads/g)).toHaveLength(1);
+  });
+
+  test("that are tied to their listener's interface are taken without a right to tie them, others are tied", async () => {
+    const [tied, loose, plain] = [boundSockets(1), boundSockets(1), boundSockets(1)];
+    const fds = [tied, loose, plain].flatMap((set) => set.fds);
+    for (const fd of tied.fds) expect(bindToInterface(fd, "lo")).toBe(0);
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    await using server = await startServer({
+      fds,
+      port: plain.port,
+      variables: { LISTEN_FDS: "3", LISTEN_FDNAMES: "tied:loose:plain" },
+      wrapper: process.getuid?.() === 0 ? [...manager, ...nobody] : manager,
+      configuration: `root_dir = ""
+[[listener]]
+name = "plain"
+bind_addr = ""
+[[listener]]
+name = "tied"
+bind_addr = "127.0.0.1:${tied.port}"
+interface = "lo"
+[[listener]]
+name = "loose"
+bind_addr = "127.0.0.1:${loose.port}"
+interface = "lo"
+`,
+    });
+    server.put("hello", "hello");
+    for (const port of [tied.port, loose.port]) {
+      expect(await fetchText({ ...server, port }, "hello")).toBe("hello");
+    }
+    // Sockets are the same in both processes.
+    expect(loose.fds.map((fd) => readOption(fd, "SO_BINDTOIFINDEX"))).toEqual([1]);
+    fds.forEach(closeFd);
   });
 
   test("in other numbers for one listener than for another, or than workers, stop the start", async () => {
