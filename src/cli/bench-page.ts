@@ -194,7 +194,10 @@ function settingFacts({
       [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; "),
     ],
     ["asked for", asked.join("; ")],
-    ["clients", `${setting.clients} at a time`],
+    [
+      "clients",
+      `${setting.clients} at a time${setting.from === null ? "" : `, from ${setting.from}`}`,
+    ],
     [
       "arrivals",
       setting.rate_per_s === null

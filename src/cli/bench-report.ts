@@ -44,6 +44,7 @@ interface Setting {
   readonly files: readonly { readonly url: string; readonly weight: number }[];
   readonly options: readonly string[];
   readonly clients: number;
+  readonly from: string | null;
   /** Null is no limit. */
   readonly requests: number | null;
   readonly duration_s: number | null;
@@ -207,6 +208,7 @@ function settingOf(
     files: files.map(({ url, weight }) => ({ url, weight })),
     options: asked,
     clients: invocation.clients,
+    from: given.from ?? null,
     requests: finite(requests),
     duration_s: finite(durationUs / 1e6),
     arrivals,

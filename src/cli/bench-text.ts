@@ -24,7 +24,7 @@ export function benchText(report: BenchReport): string {
   }
   if (lost.unsent > 0)
     lines.push(`  not sent      ${lost.unsent} packets that the kernel did not take`);
-  lines.push("", ...percentileTable(report), "");
+  if (report.first_block_us.count > 0) lines.push("", ...percentileTable(report), "");
   if (server !== null) {
     const perGb = server.cpu_s_per_gb === null ? "" : `, ${server.cpu_s_per_gb.toFixed(3)} s/GB`;
     lines.push(
@@ -91,7 +91,7 @@ function percentileTable({ duration_us: duration, first_block_us: first }: Bench
   return [
     row("", percentileHeads),
     ...(duration.count > 0 ? [row("whole file", percentileCells(duration))] : []),
-    ...(first.count > 0 ? [row("first block", percentileCells(first))] : []),
+    row("first block", percentileCells(first)),
   ];
 }
 

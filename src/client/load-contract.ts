@@ -34,6 +34,8 @@ export interface LoadPlan {
   readonly putBytes: number;
   /** Transfers at a time. */
   readonly clients: number;
+  /** Addresses of this machine that transfers have in turn, as IP literals; empty leaves it to the kernel. */
+  readonly sources: readonly string[];
   /** Transfers in all, or for how long new ones begin; Infinity leaves it to the other. */
   readonly transfersMax: number;
   readonly durationUs: number;

@@ -15,9 +15,10 @@ import { Waiter } from "#io/waiter.ts";
 import type { Option } from "#protocol/packet.ts";
 
 import { Arrivals } from "./arrivals.ts";
+import { vanishingShare } from "./churn.ts";
 import type { LoadFigures, LoadFile, LoadPlan } from "./load-contract.ts";
 import { LoadTally } from "./load-tally.ts";
-import { LoadTransfer, vanishingShare } from "./load-transfer.ts";
+import { LoadTransfer } from "./load-transfer.ts";
 import { Content, LoadWire } from "./load-wire.ts";
 import { Mix } from "./mix.ts";
 
@@ -156,10 +157,12 @@ export class Load {
   }
 
   #start(dueUs: number, nowUs: number): void {
-    const { direction, patience, churn, loss, delayUs, putBytes } = this.#plan;
+    const { direction, patience, churn, loss, delayUs, putBytes, sources } = this.#plan;
     const index = this.#mix.draw(this.#random);
     const file = at(this.#plan.files, index);
-    const socket = openClientSocket(file.server, SOCKET_BUFFER_BYTES);
+    const { started } = this.#tally;
+    const source = sources.length === 0 ? undefined : at(sources, started % sources.length);
+    const socket = openClientSocket(file.server, SOCKET_BUFFER_BYTES, source);
     if (typeof socket === "string") {
       this.#fault = socket;
       this.#isStopped = true;
@@ -173,7 +176,7 @@ export class Load {
       slot: this.#takeSlot(),
       direction,
       file,
-      name: numbered(file, this.#tally.started),
+      name: numbered(file, started),
       asks: direction === "put" ? withSize(asked, putBytes) : asked,
       fileBytes,
       vanishesAt: vanishingShare(churn, this.#random),

@@ -121,11 +121,14 @@ describe("against this server", () => {
     using folder = clientFolder();
     const dialects = ["--dialect", "ipxe,edk2,grub,pxelinux,atftp,tftp-hpa,curl,windows"];
     const url = `tftp://127.0.0.1:${server.port}/file`;
-    const { report } = await bench(folder, url, ...dialects, "--rate=100", "-n", "60");
+    const from = ["--from", "127.4.0.0/28"];
+    const { report } = await bench(folder, url, ...dialects, ...from, "--rate=100", "-n", "60");
     expect(report.transfers.complete).toBe(60);
     expect(report.setting.options).toContain("blksize=1432 tsize=0");
     // Sixty gaps of a hundredth of a second, however they fall.
     expect(report.elapsed_s).toBeGreaterThan(0.25);
+    const clients = server.log().matchAll(/127\.4\.0\.\d+/g);
+    expect(new Set(Array.from(clients, ([address]) => address)).size).toBe(14);
     const options = server.log().matchAll(/blksize=(\d+)/g);
     expect(new Set(Array.from(options, ([, bytes]) => bytes)).size).toBeGreaterThan(3);
   });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Random } from "#base/random.ts";
 import { type ArrivalKind, Arrivals } from "#client/arrivals.ts";
-import { vanishingShare } from "#client/load-transfer.ts";
+import { vanishingShare } from "#client/churn.ts";
 import { Mix } from "#client/mix.ts";
 
 const COUNT = 20_000;
