@@ -3,7 +3,7 @@
 
 import type { Histogram } from "#base/histogram.ts";
 import { type LoadFigures, TimelineChannel } from "#client/load-contract.ts";
-import type { ProcessUsage } from "#io/process-usage.ts";
+import { cpuSecondsBetween, type ProcessUsage } from "#io/process-usage.ts";
 
 import type { BenchFile } from "./bench-files.ts";
 import type { BenchInvocation } from "./bench-flags.ts";
@@ -141,7 +141,7 @@ export function reportOf(
   files: readonly BenchFile[],
   facts: BenchFacts,
 ): BenchReport {
-  const { figures } = facts;
+  const { figures, clientBefore, clientAfter } = facts;
   const seconds = figures.elapsedUs / 1e6;
   const perSecond = (count: number): number => (seconds > 0 ? round(count / seconds, 3) : 0);
   const { duration, firstBlock, timeline } = figures;
@@ -190,8 +190,8 @@ export function reportOf(
       failed: timeline.sums(TimelineChannel.failed),
     },
     client: {
-      cpu_s: round((facts.clientAfter?.cpuSeconds ?? 0) - (facts.clientBefore?.cpuSeconds ?? 0), 6),
-      rss_bytes_peak: facts.clientAfter?.rssBytesPeak ?? 0,
+      cpu_s: round(secondsBetween(clientBefore, clientAfter), 6),
+      rss_bytes_peak: clientAfter?.rssBytesPeak ?? 0,
     },
     server: serverCost(invocation.serverPid, facts),
   };
@@ -230,7 +230,7 @@ function serverCost(
   { figures, serverBefore: before, serverAfter: after, serverSyscalls }: BenchFacts,
 ): ServerCost | null {
   if (pid === undefined || before === undefined || after === undefined) return null;
-  const cpu = after.cpuSeconds - before.cpuSeconds;
+  const cpu = cpuSecondsBetween(before, after);
   return {
     pid,
     cpu_s: round(cpu, 6),
@@ -244,6 +244,10 @@ function serverCost(
     switches_involuntary: after.switchesInvoluntary - before.switchesInvoluntary,
     syscalls: serverSyscalls ?? null,
   };
+}
+
+function secondsBetween(before: ProcessUsage | undefined, after: ProcessUsage | undefined): number {
+  return before === undefined || after === undefined ? 0 : cpuSecondsBetween(before, after);
 }
 
 function percentilesOf(histogram: Histogram): Percentiles {
