@@ -48,7 +48,7 @@ export function liveLine(figures: LoadFigures, active: number, elapsedUs: number
     ...(figures.failed > 0 ? [`${figures.failed} failed`] : []),
     ...(figures.vanished > 0 ? [`${figures.vanished} vanished`] : []),
     `${formatBytes(bytesPerS)}/s`,
-    `p99 ${formatTime(figures.duration.percentile(99))}`,
+    ...(figures.duration.count > 0 ? [`p99 ${formatTime(figures.duration.percentile(99))}`] : []),
   ];
   return parts.join("  ");
 }

@@ -200,7 +200,8 @@ async function runToEnd(load: Load, isShown: boolean): Promise<string | undefine
     const nowUs = monotonicUs();
     if (isShown && nowUs - drawnUs >= LIVE_US) {
       drawnUs = nowUs;
-      draw(liveLine(load.figures, load.active, nowUs - startUs));
+      const line = liveLine(load.figures, load.active, nowUs - startUs);
+      draw(load.isLingering ? "done; listens a moment whether a last ACK was lost" : line);
     }
     // Signals are heard between slices.
     await new Promise<void>((resolve) => void setImmediate(resolve));

@@ -54,8 +54,8 @@ export interface LoadJob {
   readonly isLossy: boolean;
 }
 
-/** How long a last block is acknowledged again: two timeouts of tftpd-hpa, 1 s and 2 s. */
-const DALLY_US = 3_000_000;
+/** As get has it: how long a repeated last block is acknowledged again. */
+const DALLY_US = 1_500_000;
 /** Most messages of one client before the others have their turn. */
 const MESSAGES_PER_TURN = 64;
 /** dnsmasq and others print 32 bits of a size. */

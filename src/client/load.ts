@@ -100,6 +100,11 @@ export class Load {
     return this.#active;
   }
 
+  /** Whether all is done but to see whether a last ACK was lost. */
+  get isLingering(): boolean {
+    return this.#active === 0 && this.#lingering > 0;
+  }
+
   /** Why it stopped before its end; empty if it did not. */
   get fault(): string {
     return this.#fault;
