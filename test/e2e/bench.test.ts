@@ -94,14 +94,12 @@ describe("against this server", () => {
     expect(lost.out).toBeGreaterThan(0);
     expect(lost.in).toBeGreaterThan(0);
     expect(first.min).toBeGreaterThanOrEqual(2000);
-    const outcome = (name: string): string =>
-      `tftp_transfers_total{direction="read",outcome="${name}"}`;
     // Of some the last ACK may never have come, however often it was sent again.
     const counted = await untilCounts(watched, (page) => {
-      const unheard = valueOf(page, outcome("complete-unacknowledged"));
-      return valueOf(page, outcome("complete")) + unheard >= transfers.complete;
+      const unheard = valueOf(page, reads("complete-unacknowledged"));
+      return valueOf(page, reads("complete")) + unheard >= transfers.complete;
     });
-    expect(valueOf(counted, outcome("complete"))).toBeWithin(
+    expect(valueOf(counted, reads("complete"))).toBeWithin(
       transfers.complete - 5,
       transfers.complete + 1,
     );
@@ -220,6 +218,10 @@ async function untilServed(folder: ClientFolder, url: string): Promise<void> {
     await Bun.sleep(50);
   }
   throw new Error(`${url} is not served`);
+}
+
+function reads(outcome: string): string {
+  return `tftp_transfers_total{direction="read",outcome="${outcome}"}`;
 }
 
 async function untilCounted(watched: Watched, sample: string, value: number): Promise<void> {

@@ -64,6 +64,15 @@ describe("a mix", () => {
     expect([drawn[1], drawn[3]]).toEqual([0, 0]);
   });
 
+  test("draws nothing that weighs nothing at the very edge", () => {
+    class Lowest extends Random {
+      override fraction(): number {
+        return 0;
+      }
+    }
+    expect(new Mix([0, 1]).draw(new Lowest(1))).toBe(1);
+  });
+
   test("of one is that one", () => {
     expect(new Mix([5]).draw(new Random(9))).toBe(0);
   });
