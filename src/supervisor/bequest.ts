@@ -9,6 +9,7 @@ import { ATTEMPT_VARIABLE, FIRST_FD, startUsher, type Successor } from "#io/ushe
 import type { RelayInit } from "#server/contract.ts";
 
 import type { Heritage } from "./heritage.ts";
+import type { PidFileFd } from "./pid-file.ts";
 
 /** A server's connections to its usher, and through it to whoever comes after it. */
 export interface Succession {
@@ -26,6 +27,7 @@ export interface Predecessor {
   readonly channelFd: number;
   /** Its service sockets. */
   readonly sockets: readonly GivenSockets[];
+  readonly pidFile: PidFileFd | undefined;
   /** The ways to {@link Succession.relayFds}: its own, then those to servers before it that may still have transfers. */
   readonly relays: readonly RelayWay[];
 }
@@ -43,12 +45,10 @@ const RELAYS_MAX = 16;
 
 const VARIABLE = "SNOW_OWL_PREDECESSOR";
 
-/** Has an usher wait that can start the program again, with `sockets`. */
+/** Has an usher wait that can start the program again, which then finds all that this process has opened or was left. */
 export function prepareSuccession(
-  pid: number,
   program: Pick<Successor, "path" | "words" | "environment">,
-  sockets: SocketSet,
-  before: Predecessor | undefined,
+  { sockets, pidFile, predecessor: before }: Pick<Heritage, "sockets" | "pidFile" | "predecessor">,
 ): Succession | StartFault {
   const relays = sharesPorts(sockets) ? sockets.shards.map(() => "messages" as const) : [];
   const pairs = openPairs(["bytes", "messages", ...relays]);
@@ -63,15 +63,17 @@ export function prepareSuccession(
     .slice(0, RELAYS_MAX);
   const service = sockets.shards.flat().map(({ serviceFd }) => serviceFd);
   const fds = [channel.theirs, ...ways.flatMap((way) => way.fds), ...service];
+  if (pidFile !== undefined) fds.push(pidFile.fd);
   const numberOf = (fd: number): number => FIRST_FD + fds.indexOf(fd);
   const predecessor: Predecessor = {
-    pid,
+    pid: process.pid,
     attempt: 0,
     channelFd: FIRST_FD,
     sockets: places.map((place, listener) => ({
       place,
       fds: sockets.shards.map((shard) => numberOf(shard[listener]?.serviceFd ?? -1)),
     })),
+    pidFile: pidFile === undefined ? undefined : { ...pidFile, fd: numberOf(pidFile.fd) },
     relays: ways.map((way) => ({ places: way.places, fds: way.fds.map(numberOf) })),
   };
   // The service manager watches whom it started; whoever comes after is told to it by its predecessor.

@@ -14,6 +14,7 @@ import type { Successor } from "#io/usher.ts";
 
 import { type Predecessor, predecessorFds, prepareSuccession, successionFds } from "./bequest.ts";
 import { type Heritage, heritageVariables } from "./heritage.ts";
+import { openPidFile } from "./pid-file.ts";
 import { grant, type Program, reachOf } from "./reach.ts";
 
 /**
@@ -29,22 +30,24 @@ export function enter(
   const sockets = openShardSockets(settings, settings.workers, given);
   if ("fault" in sockets) return sockets;
   const { identity, isPathConfined, isCallConfined, umask, handoverMs } = settings.process;
+  const pidFile = openPidFile(settings.process.pidFile, process.pid, predecessor?.pidFile);
+  if (pidFile !== undefined && "fault" in pidFile) return pidFile;
   const words = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
   // Before anything is given up: the next version of this program may need all of it.
   const succession =
     handoverMs === 0
       ? undefined
-      : prepareSuccession(process.pid, nextProgram(program, words), sockets, predecessor);
+      : prepareSuccession(nextProgram(program, words), { sockets, pidFile, predecessor });
   if (predecessor !== undefined) closeOthers(predecessor.sockets, sockets);
   process.umask(umask);
   if (identity === undefined && !isPathConfined && !isCallConfined) {
-    return { sockets, measures: [], granted: undefined, succession, predecessor };
+    return { sockets, measures: [], granted: undefined, pidFile, succession, predecessor };
   }
   const paths = isPathConfined ? reachOf(settings, program) : undefined;
   const granted = grant(paths, settings);
   const measures = confine({ identity, paths, openFiles: openFilesOf(settings) });
   if ("fault" in measures) return measures;
-  const heritage: Heritage = { sockets, measures, granted, succession, predecessor };
+  const heritage: Heritage = { sockets, measures, granted, pidFile, succession, predecessor };
   return takePlace({
     path: program.path,
     words,
@@ -71,8 +74,9 @@ function closeOthers(given: readonly GivenSockets[], sockets: SocketSet): void {
 }
 
 /** Every descriptor of a heritage. */
-function heirlooms({ sockets, succession, predecessor }: Heritage): readonly number[] {
+function heirlooms({ sockets, pidFile, succession, predecessor }: Heritage): readonly number[] {
   const fds = [...socketFds(sockets)];
+  if (pidFile !== undefined) fds.push(pidFile.fd);
   if (succession !== undefined && !("fault" in succession)) fds.push(...successionFds(succession));
   if (predecessor !== undefined) fds.push(...predecessorFds(predecessor));
   return fds;

@@ -35,6 +35,7 @@ import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
 import { Monitor } from "./monitor.ts";
 import { Notices } from "./notices.ts";
+import { PidFile } from "./pid-file.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
 import { Shards } from "./shards.ts";
 import { shallTake, tellTaken } from "./takeover.ts";
@@ -81,8 +82,10 @@ export async function serve(
     logs.close();
     return monitor;
   }
-  const ending = await run(config, host, opened, logs, monitor);
+  const pidFile = new PidFile(host.heritage?.pidFile, !isAfterAnother(host));
+  const ending = await run(config, host, opened, { logs, monitor, pidFile });
   monitor.stop();
+  pidFile.remove();
   await logs.flush(FLUSH_MS);
   logs.close();
   return ending;
@@ -99,6 +102,13 @@ interface Opened {
   readonly terms: ShardTerms;
   readonly sockets: SocketSet;
   readonly inits: readonly ShardInit[];
+}
+
+/** What outlives the shards. */
+interface Surroundings {
+  readonly logs: Logs;
+  readonly monitor: Monitor;
+  readonly pidFile: PidFile;
 }
 
 /** Uploads that may be under way at a time in all shards together: far more than their buffers allow. */
@@ -157,8 +167,7 @@ function run(
   config: Config,
   host: Host,
   opened: Opened,
-  logs: Logs,
-  monitor: Monitor,
+  { logs, monitor, pidFile }: Surroundings,
 ): Promise<Ending> {
   const { settings } = opened.terms;
   const log = new Log(settings.log, logs, {
@@ -206,6 +215,7 @@ function run(
     }
     shards.open();
     monitor.take();
+    pidFile.claim(process.pid);
     tellTaken(predecessor);
     log.event("took_over", "info", { predecessor_pid: predecessor.pid });
     begin();
@@ -303,6 +313,7 @@ function run(
       // The service manager hears the successor from now on.
       notices.end();
       monitor.handOver();
+      pidFile.leave();
       drain({ successor_pid: pid, successor_version: version });
     },
   });

@@ -18,7 +18,7 @@ import { dataPacket, openPeer, writeRequest } from "./wire.ts";
 setDefaultTimeout(120_000);
 
 /** UPGRADES=50 is the long run. */
-const upgrades = Number(process.env["UPGRADES"] ?? 5);
+const upgrades = Number(process.env["UPGRADES"] ?? 3);
 const isRoot = process.geteuid?.() === 0;
 if (!isRoot) process.stdout.write("not tested here: only root can become another user\n");
 
@@ -28,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const small = bytesOf(400, 1);
 /** Takes longer than a hand-over at a pause of some milliseconds for each block. */
-const large = bytesOf(60_000, 2);
+const large = bytesOf(30_000, 2);
 const twoWorkers = ["[performance.platform.worker_pool]", "worker_count = 2"];
 const asNobody = ["[process]", 'user = "nobody"'];
 const longDrain = ["[transfer]", "drain_secs = 60"];

@@ -97,6 +97,7 @@ test("the defaults", () => {
       writeFolders: [],
       umask: 0o022,
       openFiles: 0,
+      pidFile: undefined,
       handoverMs: 30_000,
     },
     policy: {
