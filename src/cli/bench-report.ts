@@ -90,6 +90,7 @@ export interface BenchReport {
     readonly late: number;
     readonly active_max: number;
     readonly complete_per_s: number;
+    readonly failed_per_s: number;
   };
   readonly bytes: {
     readonly complete: number;
@@ -104,6 +105,7 @@ export interface BenchReport {
   readonly lost: { readonly out: number; readonly in: number; readonly unsent: number };
   readonly duration_us: Percentiles;
   readonly first_block_us: Percentiles;
+  readonly refusal_us: Percentiles;
   readonly duration_curve: readonly (readonly [percent: number, us: number])[];
   readonly first_block_curve: readonly (readonly [percent: number, us: number])[];
   readonly failures: readonly {
@@ -161,6 +163,7 @@ export function reportOf(
       late: figures.late,
       active_max: figures.activeMax,
       complete_per_s: perSecond(figures.completed),
+      failed_per_s: perSecond(figures.failed),
     },
     bytes: {
       complete: figures.bytesCompleted,
@@ -175,6 +178,7 @@ export function reportOf(
     lost: { out: figures.droppedOut, in: figures.droppedIn, unsent: figures.unsent },
     duration_us: percentilesOf(duration),
     first_block_us: percentilesOf(firstBlock),
+    refusal_us: percentilesOf(figures.refusal),
     duration_curve: curveOf(duration),
     first_block_curve: curveOf(firstBlock),
     failures: figures.failures.map(({ cause, text, errorCode = null, count }) => ({

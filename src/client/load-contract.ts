@@ -84,6 +84,8 @@ export interface LoadFigures {
   /** Microseconds from when a transfer should have begun: of those that were complete; and until the first block came, or the first ACK. */
   readonly duration: Histogram;
   readonly firstBlock: Histogram;
+  /** The same until a request was refused by an ERROR. */
+  readonly refusal: Histogram;
   /** Failures by cause and text, at most {@link FAILURE_KINDS_MAX} of them. */
   readonly failures: readonly FailureCount[];
   /** By {@link TimelineChannel}. */

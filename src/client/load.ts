@@ -285,6 +285,8 @@ export class Load {
       tally.noteCancelled(nowUs);
     } else if (ending !== undefined) {
       tally.noteFailure(ending, nowUs);
+      if (ending.errorCode !== undefined && firstBlockUs < 0)
+        tally.refusal.record(nowUs - job.dueUs);
       const isSilent = ending.cause === "unreachable" && tally.firstBlock.count === 0;
       if (!isSilent || tally.failed < Math.min(UNREACHABLE_MAX, this.#plan.clients)) return;
       this.#fault = ending.text;

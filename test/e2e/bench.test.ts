@@ -65,6 +65,7 @@ describe("against this server", () => {
     expect(duration.max).toBeLessThanOrEqual(report.elapsed_s * 1e6 + 1);
     expect(sum(report.timeline.bytes)).toBe(bytes.moved);
     expect(sum(report.timeline.failed)).toBe(transfers.failed);
+    expect(report.refusal_us.count).toBe(transfers.failed);
     await untilCounted(
       watched,
       'tftp_transfers_total{direction="read",outcome="complete"}',

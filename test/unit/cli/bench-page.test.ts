@@ -26,6 +26,7 @@ function tally(): LoadTally {
   for (const text of ["<b>no</b>", "<b>no</b>", "gone"]) {
     figures.noteFailure({ cause: "refused", text, errorCode: 2 }, 1_000_000);
   }
+  figures.refusal.record(2500);
   figures.noteVanished(1_000_000);
   figures.noteVanished(1_000_000);
   return figures;
@@ -55,7 +56,7 @@ test("the summary says what came of it", () => {
     "get tftp://h/%3Cx%3E: 10 clients at once, 1.000 s
       complete      100 of 105, 100/s
       moved         500 kB, 500 kB/s
-      failed        3
+      failed        3, 3.0/s
         2 × refused: <b>no</b>
         1 × refused: gone
       vanished      2, as they were told to
@@ -64,6 +65,7 @@ test("the summary says what came of it", () => {
                          p50       p90       p95       p99     p99.9       max
       whole file     50.0 ms   90.0 ms   95.0 ms   99.0 ms    100 ms    100 ms
       first block     500 µs    900 µs    950 µs    990 µs   1.00 ms   1.00 ms
+      refusal        2.50 ms   2.50 ms   2.50 ms   2.50 ms   2.50 ms   2.50 ms
 
       this client   0.000 s of CPU"
   `);
