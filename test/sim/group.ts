@@ -79,6 +79,8 @@ export function runGroup(scenario: GroupScenario): GroupResult {
     blockBytes,
     isAtftpd,
     timeoutUs,
+    // As the RFC leaves it to a server: atftpd says each time where the multicast is.
+    oack: (mc, isFirst) => oackOf(isFirst || isAtftpd ? "239.255.0.1,1758" : ",", mc),
     send: (client, datagram, nowUs) => {
       note(lines, `→ ${client}`, datagram, nowUs);
       wire.send(datagram, nowUs, (arrived, atUs) =>
@@ -116,6 +118,10 @@ export function runGroup(scenario: GroupScenario): GroupResult {
     endUs,
     transcript: lines.slice(-80).join("\n"),
   };
+}
+
+function oackOf(place: string, mc: 0 | 1): Uint8Array {
+  return Buffer.from(`\x00\x06multicast\x00${place},${mc}\x00`, "latin1");
 }
 
 const REQUEST: Uint8Array = Uint8Array.of(0, 1);
