@@ -53,7 +53,8 @@ export function groupScenarioOf(seed: number): GroupScenario {
     blockBytes,
     fileBytes: random.below(300) * blockBytes + random.below(blockBytes),
     isAtftpd: random.chance(0.5),
-    timeoutUs: 500_000 + random.below(1_500_000),
+    // 5 s is what atftpd has, and the longest that a client waits by itself.
+    timeoutUs: random.chance(0.3) ? 5_000_000 : 500_000 + random.below(1_500_000),
     faults: {
       loss: isBad ? random.below(10) / 100 : 0,
       duplicate: isBad ? random.below(5) / 100 : 0,
