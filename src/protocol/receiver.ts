@@ -315,6 +315,7 @@ export class Receiver {
     if (this.#acceptedBlock === this.#ackedBlock) {
       this.#lostAck.noteAnswer(nowUs);
       if (this.#isMeasurable) this.#measure(nowUs);
+      else this.#roundTrip.limitBackOff(nowUs - this.#progressUs);
     }
     this.#acceptedBlock++;
     this.#statistics.blocksAccepted++;
