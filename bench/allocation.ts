@@ -48,6 +48,7 @@ try {
     switched() {},
     settled() {},
     drained() {},
+    closed() {},
   });
   const watch: WatchInit = {
     control: init.control,

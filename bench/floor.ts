@@ -1,9 +1,11 @@
 // The floor (bench): the least that the same system calls can cost, without a protocol. `--mode echo` answers every ACK
-// with the window after it; `--mode send` sends windows to its clients without listening. Prints its port.
+// with the window after it; `--mode send` sends windows to its clients without listening. Prints its port. What a server asks of the
+// kernel besides (`--local`, `--tells-local`, `--busy-poll-us`) can be added, to see what it costs (trials.ts).
 
 import { parseArgs } from "node:util";
 
 import { u8 as byteAt } from "#base/bytes.ts";
+import { AF_INET } from "#ffi/abi.ts";
 import { parseSocketAddress } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
 import { LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
@@ -24,6 +26,12 @@ interface FloorPlan {
   readonly spinUs: number;
   /** Send each window as one piece of memory that holds its headers already, as the server does; else gather header by header. */
   readonly framed: boolean;
+  /** Name the address to send from in each message (PKTINFO), as the server does; else the socket's own is good enough. */
+  readonly local: boolean;
+  /** Have the kernel name the address of each datagram that came. */
+  readonly tellsLocal: boolean;
+  /** SO_BUSY_POLL. */
+  readonly busyPollUs: number;
 }
 
 /** As the server has it: 64 messages per call, and room for the pieces of 64 full windows. */
@@ -33,6 +41,9 @@ const SOCKET_BUFFER_BYTES = 2 * 1024 * 1024;
 const SEGMENTS_MAX = 64;
 const MESSAGE_BYTES_MAX = 65_507;
 const ANY_LOCAL = new Uint8Array(LOCAL_BYTES);
+/** 127.0.0.1, by whichever interface: index (4 bytes), family (4), address (16). */
+const LOOPBACK_LOCAL = new Uint8Array(LOCAL_BYTES);
+LOOPBACK_LOCAL.set([0, 0, 0, 0, AF_INET, 0, 0, 0, 127, 0, 0, 1]);
 
 class Floor {
   readonly #plan: FloorPlan;
@@ -48,6 +59,7 @@ class Floor {
   readonly #name: Uint8Array = new Uint8Array(NAME_BYTES);
   readonly #blocksPerMessage: number;
   readonly #blocksInFile: number;
+  readonly #local: Uint8Array;
   #peers: Uint8Array[] = [];
 
   constructor(plan: FloorPlan) {
@@ -60,6 +72,9 @@ class Floor {
     setOption(this.#fd, "SO_RCVBUFFORCE", SOCKET_BUFFER_BYTES);
     setOption(this.#fd, "SO_SNDBUFFORCE", SOCKET_BUFFER_BYTES);
     setOption(this.#fd, "IP_MTU_DISCOVER", 0);
+    if (plan.tellsLocal) setOption(this.#fd, "IP_PKTINFO", 1);
+    if (plan.busyPollUs > 0) setOption(this.#fd, "SO_BUSY_POLL", plan.busyPollUs);
+    this.#local = plan.local ? LOOPBACK_LOCAL : ANY_LOCAL;
     this.#blocksInFile = Math.floor(plan.fileBytes / blockBytes);
     this.#framing = Framing.packets(Number.MAX_SAFE_INTEGER, blockBytes, 0);
     // The last window goes beyond the end, because a client of the floor stops when it has enough.
@@ -102,7 +117,7 @@ class Floor {
         if (isRequest) this.#peers.push(this.#name.slice());
       } else if (isRequest) {
         this.#reserve();
-        this.#outbox.begin(this.#name, ANY_LOCAL, 0);
+        this.#outbox.begin(this.#name, this.#local, 0);
         this.#outbox.push(this.#oack.address, this.#oackBytes);
       } else {
         const wire = (byteAt(inbox.u8, start + 2) << 8) | byteAt(inbox.u8, start + 3);
@@ -132,7 +147,7 @@ class Floor {
   #message(peer: Uint8Array, first: number, blocks: number): void {
     const { blockBytes } = this.#plan;
     this.#reserve();
-    this.#outbox.begin(peer, ANY_LOCAL, blocks > 1 ? blockBytes + HEADER_BYTES : 0);
+    this.#outbox.begin(peer, this.#local, blocks > 1 ? blockBytes + HEADER_BYTES : 0);
     if (this.#plan.framed) {
       const { strideBytes } = this.#framing;
       const place = (first - 1) * strideBytes;
@@ -171,6 +186,9 @@ const { values } = parseArgs({
     gso: { type: "boolean", default: false },
     "spin-us": { type: "string", default: "0" },
     framed: { type: "boolean", default: false },
+    local: { type: "boolean", default: false },
+    "tells-local": { type: "boolean", default: false },
+    "busy-poll-us": { type: "string", default: "0" },
   },
 });
 new Floor({
@@ -182,4 +200,7 @@ new Floor({
   gso: values.gso,
   spinUs: Number(values["spin-us"]),
   framed: values.framed,
+  local: values.local,
+  tellsLocal: values["tells-local"],
+  busyPollUs: Number(values["busy-poll-us"]),
 }).run();

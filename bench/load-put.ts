@@ -13,6 +13,8 @@ import { LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.t
 import { closeSocket, openSocket } from "#ffi/socket.ts";
 import { monotonicUs } from "#io/clock.ts";
 
+import { percentile } from "./load.ts";
+
 /** What one run is to do. */
 export interface PutPlan {
   readonly port: number;
@@ -26,6 +28,8 @@ export interface PutPlan {
   readonly windowBlocks: number;
   /** Every so many-th client dies half-way, every other one of them with an ERROR; 0 is none. See {@link isDying}. */
   readonly dieEvery: number;
+  /** Give up after so long. */
+  readonly limitMs?: number;
 }
 
 /** What came of it. */
@@ -37,6 +41,10 @@ export interface PutResult {
   /** Those that got an ERROR, or no answer; not those that died as they were told. */
   readonly failed: number;
   readonly retransmits: number;
+  /** As in load.ts. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly isFinished: boolean;
 }
 
 /** Where the content of client `index` begins: no two files are the same. */
@@ -102,6 +110,8 @@ class PutLoad {
   readonly #headers: Arena = new Arena(65_536 * HEADER_BYTES);
   readonly #packet: Arena = new Arena(4096);
   readonly #server: Uint8Array = new Uint8Array(NAME_BYTES);
+  readonly #durationsMs: number[] = [];
+  #startUs = 0;
   #running = 0;
   #completed = 0;
   #failed = 0;
@@ -130,6 +140,7 @@ class PutLoad {
 
   run(): PutResult {
     const startUs = monotonicUs();
+    this.#startUs = startUs;
     this.#running = this.#clients.length;
     for (const client of this.#clients) {
       client.aliveUs = startUs;
@@ -145,6 +156,7 @@ class PutLoad {
       }
       if (nowUs - checkUs < 50_000) continue;
       checkUs = nowUs;
+      if (nowUs - startUs > (this.#plan.limitMs ?? Infinity) * 1000) break;
       this.#repeat(nowUs);
     }
     const seconds = (monotonicUs() - startUs) / 1e6;
@@ -153,8 +165,11 @@ class PutLoad {
       bytes: this.#completed * this.#plan.fileBytes,
       seconds,
       completed: this.#completed,
-      failed: this.#failed,
+      failed: this.#failed + this.#running,
       retransmits: this.#retransmits,
+      p50Ms: percentile(this.#durationsMs, 50),
+      p99Ms: percentile(this.#durationsMs, 99),
+      isFinished: this.#running === 0,
     };
   }
 
@@ -190,6 +205,7 @@ class PutLoad {
     client.aliveUs = nowUs;
     if (block === this.#lastBlock) {
       this.#completed += 1;
+      this.#durationsMs.push((nowUs - this.#startUs) / 1000);
       this.#end(client);
     } else this.#send(client, nowUs);
   }
@@ -282,6 +298,7 @@ export function putArgs(plan: PutPlan): string[] {
     `--block-bytes=${plan.blockBytes}`,
     `--window-blocks=${plan.windowBlocks}`,
     `--die-every=${plan.dieEvery}`,
+    ...(plan.limitMs === undefined ? [] : [`--limit-ms=${plan.limitMs}`]),
   ];
 }
 
@@ -297,6 +314,7 @@ function planOf(args: string[]): PutPlan {
       "block-bytes": { type: "string", default: "1428" },
       "window-blocks": { type: "string", default: "1" },
       "die-every": { type: "string", default: "0" },
+      "limit-ms": { type: "string" },
     },
   });
   return {
@@ -308,6 +326,7 @@ function planOf(args: string[]): PutPlan {
     blockBytes: Number(values["block-bytes"]),
     windowBlocks: Number(values["window-blocks"]),
     dieEvery: Number(values["die-every"]),
+    ...(values["limit-ms"] === undefined ? {} : { limitMs: Number(values["limit-ms"]) }),
   };
 }
 

@@ -28,6 +28,14 @@ export interface LoadPlan {
   readonly endless: boolean;
   /** Take datagrams without answering them, until none came for 300 ms. */
   readonly sink: boolean;
+  /** So many at a time, each of the others when one has ended; all at once if there is none. */
+  readonly concurrent?: number;
+  /** So many files, `file` with a number from 0 on behind it: client `i` asks for the one of `i` modulo this. One, as it is called, if there is none. */
+  readonly files?: number;
+  /** Ask for names that are not there, `file` with the client's number behind it: a client has what it wants with ERROR 1. */
+  readonly misses?: boolean;
+  /** Give up after so long. */
+  readonly limitMs?: number;
 }
 
 /** What came of it. */
@@ -39,6 +47,11 @@ export interface LoadResult {
   readonly failed: number;
   readonly duplicates: number;
   readonly retransmits: number;
+  /** From request to end, of those that completed: the middle, and that which one in a hundred exceeds. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Whether it ended by itself; what was under way at the limit, or had not begun, counts as failed. */
+  readonly isFinished: boolean;
 }
 
 const HEADER_BYTES = 4;
@@ -54,21 +67,27 @@ const GIVE_UP_US = 15_000_000;
 const SINK_SILENCE_US = 300_000;
 const ANY_LOCAL = new Uint8Array(LOCAL_BYTES);
 
-/** One client. */
+/** One client, which fetches one file. */
 class Client {
   readonly fd: number;
+  readonly request: Uint8Array;
   readonly hash: Bun.CryptoHasher | undefined;
   readonly peer: Uint8Array;
   /** Blocks that came in order; −1 while the server has not answered. */
   block = -1;
+  /** What was granted. */
+  blockBytes = 0;
+  windowBlocks = 0;
   bytes = 0;
   sinceAck = 0;
+  startedUs = 0;
   heardUs = 0;
   aliveUs = 0;
   isDone = false;
   hasGapAnswered = false;
 
-  constructor(server: Uint8Array, isGro: boolean, isHashing: boolean) {
+  constructor(server: Uint8Array, request: Uint8Array, isGro: boolean, isHashing: boolean) {
+    this.request = request;
     this.fd = openSocket(4);
     if (this.fd < 0) throw new Error(`no socket: ${this.fd}; raise ulimit -n`);
     if (setOption(this.fd, "SO_RCVBUFFORCE", SOCKET_BUFFER_BYTES) < 0) {
@@ -83,15 +102,19 @@ class Client {
 /** All clients of a run. */
 class Load {
   readonly #plan: LoadPlan;
-  readonly #clients: readonly Client[];
+  /** Those that are under way, or were the last in their place. */
+  readonly #clients: Client[] = [];
   readonly #epoll: Epoll = new Epoll();
   readonly #inbox: ReceiveBatch = new ReceiveBatch(RECEIVE_MAX, DATAGRAM_BYTES, true);
   readonly #outbox: SendBatch = new SendBatch(1, 1, false);
   readonly #packet: Arena = new Arena(4096);
-  readonly #request: Uint8Array;
+  readonly #durationsMs: number[] = [];
   readonly #server: Uint8Array = new Uint8Array(NAME_BYTES);
+  #begun = 0;
   #running = 0;
-  #failed = 0;
+  #completed = 0;
+  /** Of clients that have given their place to another. */
+  #pastBytes = 0;
   #duplicates = 0;
   #retransmits = 0;
   #heardUs = 0;
@@ -101,22 +124,22 @@ class Load {
     const address = parseSocketAddress(`127.0.0.1:${plan.port}`);
     if ("fault" in address) throw new Error(address.fault);
     encodeSockaddr(this.#server, 0, address);
-    this.#request = requestOf(plan);
-    const isHashing = plan.sha256 !== "";
-    this.#clients = Array.from(
-      { length: plan.clients },
-      () => new Client(this.#server, plan.gro, isHashing),
-    );
-    this.#clients.forEach((client, index) => this.#epoll.add(client.fd, EPOLLIN, index));
+    const places = Math.min(plan.clients, plan.concurrent ?? plan.clients);
+    for (let place = 0; place < places; place += 1) this.#clients.push(this.#newClient(place));
+  }
+
+  #newClient(place: number): Client {
+    const { gro, sha256 } = this.#plan;
+    const client = new Client(this.#server, requestOf(this.#plan, this.#begun), gro, sha256 !== "");
+    this.#begun += 1;
+    this.#epoll.add(client.fd, EPOLLIN, place);
+    return client;
   }
 
   run(): LoadResult {
     const startUs = monotonicUs();
     this.#running = this.#clients.length;
-    for (const client of this.#clients) {
-      client.aliveUs = startUs;
-      this.#send(client, this.#request, startUs);
-    }
+    for (const client of this.#clients) this.#start(client, startUs);
     let checkUs = startUs;
     this.#heardUs = startUs;
     while (this.#running > 0) {
@@ -124,6 +147,7 @@ class Load {
       this.#receiveAll(nowUs);
       if (nowUs - checkUs < 50_000) continue;
       checkUs = nowUs;
+      if (nowUs - startUs > (this.#plan.limitMs ?? Infinity) * 1000) break;
       if (this.#plan.sink) {
         if (this.#bytes() > 0 && nowUs - this.#heardUs > SINK_SILENCE_US) break;
       } else {
@@ -132,34 +156,46 @@ class Load {
     }
     const endUs = this.#plan.sink ? this.#heardUs : monotonicUs();
     for (const client of this.#clients) closeSocket(client.fd);
+    const { clients, sink } = this.#plan;
+    const completed = sink ? clients : this.#completed;
     return {
       bytes: this.#bytes(),
       seconds: (endUs - startUs) / 1e6,
-      completed: this.#clients.length - this.#failed,
-      failed: this.#failed,
+      completed,
+      failed: clients - completed,
       duplicates: this.#duplicates,
       retransmits: this.#retransmits,
+      p50Ms: percentile(this.#durationsMs, 50),
+      p99Ms: percentile(this.#durationsMs, 99),
+      isFinished: sink || this.#running === 0,
     };
   }
 
+  #start(client: Client, nowUs: number): void {
+    client.startedUs = nowUs;
+    client.aliveUs = nowUs;
+    this.#send(client, client.request, nowUs);
+  }
+
   #bytes(): number {
-    return this.#clients.reduce((sum, client) => sum + client.bytes, 0);
+    return this.#clients.reduce((sum, client) => sum + client.bytes, this.#pastBytes);
   }
 
   /** Never sleeps: the load has a core to itself, and must not be what the server waits for. */
   #receiveAll(nowUs: number): void {
     const [only] = this.#clients;
     if (this.#clients.length === 1 && only !== undefined) {
-      this.#receive(only, nowUs);
+      this.#receive(only, 0, nowUs);
       return;
     }
     const ready = this.#epoll.wait(0);
     for (let index = 0; index < ready; index += 1) {
-      this.#receive(at(this.#clients, this.#epoll.token(index)), nowUs);
+      const place = this.#epoll.token(index);
+      this.#receive(at(this.#clients, place), place, nowUs);
     }
   }
 
-  #receive(client: Client, nowUs: number): void {
+  #receive(client: Client, place: number, nowUs: number): void {
     const inbox = this.#inbox;
     const count = inbox.receive(client.fd);
     if (count <= 0) return;
@@ -167,6 +203,17 @@ class Load {
     this.#heardUs = nowUs;
     for (let index = 0; index < count; index += 1) this.#take(client, index, nowUs);
     inbox.recycle(count);
+    if (client.isDone && this.#begun < this.#plan.clients) this.#replace(client, place);
+  }
+
+  /** The next client comes by a port of its own, as the next machine would. */
+  #replace(client: Client, place: number): void {
+    this.#pastBytes += client.bytes;
+    closeSocket(client.fd);
+    const next = this.#newClient(place);
+    this.#clients[place] = next;
+    this.#running += 1;
+    this.#start(next, monotonicUs());
   }
 
   /** One datagram, or several of a window that came in one piece. */
@@ -174,17 +221,22 @@ class Load {
     const { u8 } = this.#inbox;
     const start = this.#inbox.start(index);
     const end = start + this.#inbox.byteLength(index);
-    const segment = this.#plan.blockBytes + HEADER_BYTES;
+    const segment = (client.blockBytes || this.#plan.blockBytes) + HEADER_BYTES;
     if (this.#plan.sink) {
       client.bytes += end - start - Math.ceil((end - start) / segment) * HEADER_BYTES;
       return;
     }
     if (client.isDone) return;
     const opcode = byteAt(u8, start + 1);
-    if (opcode === 6 && client.block < 0) {
+    if (this.#plan.misses === true) {
+      // The floor answers everything with an OACK.
+      const isMiss = opcode === 5 && byteAt(u8, start + 3) === 1;
+      this.#end(client, isMiss || this.#plan.endless);
+    } else if (opcode === 6 && client.block < 0) {
       const name = this.#inbox.name(index);
       client.peer.set(u8.subarray(name, name + NAME_BYTES));
       client.block = 0;
+      this.#agree(client, start, end);
       client.aliveUs = nowUs;
       this.#acknowledge(client, nowUs);
     } else if (opcode === 5) {
@@ -198,9 +250,18 @@ class Load {
     }
   }
 
+  /** A server may grant less than it was asked for, or ignore an option: RFC 2347. */
+  #agree(client: Client, start: number, end: number): void {
+    const words = new TextDecoder().decode(this.#inbox.u8.slice(start + 2, end)).split("\0");
+    const granted = (option: string): string | undefined => words[words.indexOf(option) + 1];
+    client.blockBytes = words.includes("blksize") ? Number(granted("blksize")) : 512;
+    client.windowBlocks = words.includes("windowsize") ? Number(granted("windowsize")) : 1;
+  }
+
   #takeBlock(client: Client, from: number, to: number, nowUs: number): void {
     const { u8 } = this.#inbox;
-    const { fileBytes, blockBytes, windowBlocks } = this.#plan;
+    const { fileBytes } = this.#plan;
+    const { blockBytes, windowBlocks } = client;
     const wire = (byteAt(u8, from + 2) << 8) | byteAt(u8, from + 3);
     if (wire !== ((client.block + 1) & 0xffff)) {
       this.#duplicates += 1;
@@ -251,28 +312,40 @@ class Load {
   }
 
   #repeat(nowUs: number): void {
-    for (const client of this.#clients) {
+    for (const [place, client] of this.#clients.entries()) {
       if (client.isDone || nowUs - client.heardUs < SILENCE_US) continue;
       if (nowUs - client.aliveUs > GIVE_UP_US) {
         this.#end(client, false);
+        if (this.#begun < this.#plan.clients) this.#replace(client, place);
         continue;
       }
       this.#retransmits += 1;
-      this.#send(client, client.block < 0 ? this.#request : undefined, nowUs);
+      this.#send(client, client.block < 0 ? client.request : undefined, nowUs);
     }
   }
 
   #end(client: Client, isGood: boolean): void {
     client.isDone = true;
     this.#running -= 1;
-    if (!isGood) this.#failed += 1;
+    if (!isGood) return;
+    this.#completed += 1;
+    this.#durationsMs.push((monotonicUs() - client.startedUs) / 1000);
   }
 }
 
-function requestOf(plan: LoadPlan): Uint8Array {
-  const { file, blockBytes, windowBlocks } = plan;
-  const options = `blksize\0${blockBytes}\0windowsize\0${windowBlocks}\0`;
-  return new TextEncoder().encode(`\0\u0001${file}\0octet\0${options}`);
+/** The request of client `index`. In lockstep it asks for no windows, as clients do that know none. */
+function requestOf(plan: LoadPlan, index: number): Uint8Array {
+  const { file, files, blockBytes, windowBlocks } = plan;
+  const isNumbered = plan.misses === true || files !== undefined;
+  const name = isNumbered ? `${file}${index % (files ?? Infinity)}` : file;
+  const window = windowBlocks > 1 ? `windowsize\0${windowBlocks}\0` : "";
+  return new TextEncoder().encode(`\0\u0001${name}\0octet\0blksize\0${blockBytes}\0${window}`);
+}
+
+/** The value that `percent` of `values` do not exceed; NaN of none. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = values.toSorted((left, right) => left - right);
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
 }
 
 function planOf(args: string[]): LoadPlan {
@@ -289,6 +362,10 @@ function planOf(args: string[]): LoadPlan {
       sha256: { type: "string", default: "" },
       endless: { type: "boolean", default: false },
       sink: { type: "boolean", default: false },
+      concurrent: { type: "string" },
+      files: { type: "string" },
+      misses: { type: "boolean", default: false },
+      "limit-ms": { type: "string" },
     },
   });
   return {
@@ -302,6 +379,10 @@ function planOf(args: string[]): LoadPlan {
     sha256: values.sha256,
     endless: values.endless,
     sink: values.sink,
+    misses: values.misses,
+    ...(values.concurrent === undefined ? {} : { concurrent: Number(values.concurrent) }),
+    ...(values.files === undefined ? {} : { files: Number(values.files) }),
+    ...(values["limit-ms"] === undefined ? {} : { limitMs: Number(values["limit-ms"]) }),
   };
 }
 

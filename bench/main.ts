@@ -2,12 +2,12 @@
 // Flags: --quick for small files, --json for the numbers as they are, --write to put the table into docs/performance.md; --uploads
 // for uploads, beside other servers; --scrapes for what reading /metrics costs; --before=EXECUTABLE for reads by an older executable and by this one, in turn.
 
-import { cpus, loadavg, release } from "node:os";
 import { parseArgs } from "node:util";
 
 import { compare, type ComparisonRow, comparisonTableOf, median } from "./compare.ts";
 import type { LoadPlan } from "./load.ts";
 import { countSyscalls, measure, type Measurement, type Subject } from "./measure.ts";
+import { machineLine, markdownTable, writeBetween } from "./page.ts";
 import { loadName, type Scenario, scenarios, variantName } from "./scenarios.ts";
 import { benchScrapes, type ScrapeRow, scrapeTableOf } from "./scrapes.ts";
 import { Files, type FloorVariant, startFloor, startServer } from "./server-run.ts";
@@ -41,12 +41,7 @@ interface Options {
 
 const root: string = `${import.meta.dir}/..`;
 const binary: string = `${root}/dist/snow-owl-tftp`;
-const page: string = `${root}/docs/performance.md`;
-/** Each table has its place on the page between a pair of markers: `bench`, `bench-uploads` or `bench-before`. */
-const marker = (table: string): { begin: string; end: string } => ({
-  begin: `<!-- ${table}: begin -->`,
-  end: `<!-- ${table}: end -->`,
-});
+const page = "docs/performance.md";
 const MIB = 1024 * 1024;
 const WARM_BYTES = 32 * MIB;
 
@@ -175,28 +170,7 @@ function tableOf(rows: readonly Row[]): string {
     String(row.failed),
     String(row.repeated),
   ]);
-  const rule = head.map((_, index) => (index < 2 ? "---" : "---:"));
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-function machineLine(command: string, repeats: string): string {
-  const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"], { cwd: root });
-  const [cpu] = cpus();
-  return (
-    `${cpus().length} × ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, Bun ${Bun.version}, ` +
-    `commit ${commit.stdout.toString().trim()}, \`${command}\`, ${repeats}, load average at the end ${loadavg()[0]?.toFixed(1)}`
-  );
-}
-
-async function writePage(table: string, text: string): Promise<void> {
-  const before = await Bun.file(page).text();
-  const marks = marker(table);
-  const begin = before.indexOf(marks.begin);
-  const end = before.indexOf(marks.end);
-  if (begin < 0 || end < begin) throw new Error(`${page} lacks the markers of the table`);
-  const head = before.slice(0, begin + marks.begin.length);
-  await Bun.write(page, `${head}\n\n${text}\n\n${before.slice(end)}`);
-  Bun.spawnSync(["bun", "fmt", page]);
+  return markdownTable(head, lines, 2);
 }
 
 const { values } = parseArgs({
@@ -265,5 +239,5 @@ async function publish(
 ): Promise<void> {
   const text = `${machineLine(command, repeats)}\n\n${table}`;
   console.log(values.json ? JSON.stringify(rows, undefined, 2) : text);
-  if (values.write) await writePage(name, text);
+  if (values.write) await writeBetween(page, name, text);
 }

@@ -59,7 +59,8 @@ export async function countEvents(
   return counts.length === 0 ? undefined : counts.reduce((sum, count) => sum + count, 0);
 }
 
-async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+/** Runs the load on core 1. */
+export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
   const child = Bun.spawn(
     ["taskset", "-c", "1", process.execPath, `${import.meta.dir}/load.ts`, ...loadArgs(plan)],
     { stdout: "pipe", stderr: "inherit" },
@@ -82,6 +83,10 @@ function loadArgs(plan: LoadPlan): string[] {
   if (plan.gro) args.push("--gro");
   if (plan.endless) args.push("--endless");
   if (plan.sink) args.push("--sink");
+  if (plan.misses === true) args.push("--misses");
+  if (plan.concurrent !== undefined) args.push(`--concurrent=${plan.concurrent}`);
+  if (plan.files !== undefined) args.push(`--files=${plan.files}`);
+  if (plan.limitMs !== undefined) args.push(`--limit-ms=${plan.limitMs}`);
   return args;
 }
 
@@ -106,7 +111,8 @@ function threadNanoseconds(path: string): number {
   }
 }
 
-function statusBytes(pid: number, field: string): number {
+/** A field of /proc/PID/status that is in kB; 0 of a process without. */
+export function statusBytes(pid: number, field: string): number {
   const text = readFileSync(`/proc/${pid}/status`, "utf8");
   return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
 }

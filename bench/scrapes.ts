@@ -3,6 +3,7 @@
 
 import { median } from "./compare.ts";
 import { cpuSeconds, measure, type Subject } from "./measure.ts";
+import { markdownTable } from "./page.ts";
 import { loadName, standard } from "./scenarios.ts";
 import { Files, startServer } from "./server-run.ts";
 
@@ -183,6 +184,5 @@ export function scrapeTableOf(rows: readonly ScrapeRow[]): string {
     String(row.scrapes),
     (row.pageBytes / 1024).toFixed(0),
   ]);
-  const rule = head.map((_, index) => (index === 0 ? "---" : "---:"));
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownTable(head, lines, 1);
 }

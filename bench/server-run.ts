@@ -27,6 +27,14 @@ export interface FloorVariant {
   readonly gso: boolean;
   readonly spinUs: number;
   readonly framed: boolean;
+  /** More flags of floor.ts. */
+  readonly extra?: readonly string[];
+}
+
+/** Makes an empty folder in memory, where there is a file system for that. */
+export async function benchFolder(): Promise<string> {
+  const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+  return await mkdtemp(`${parent}/snow-owl-bench-`);
 }
 
 /** A folder in memory with files of random bytes, made once per size. */
@@ -39,9 +47,8 @@ export class Files {
     this.folder = folder;
   }
 
-  static async create(): Promise<Files> {
-    const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
-    const folder = await mkdtemp(`${parent}/snow-owl-bench-`);
+  static async create(folderGiven?: string): Promise<Files> {
+    const folder = folderGiven ?? (await benchFolder());
     await mkdir(`${folder}/root`);
     return new Files(folder);
   }
@@ -93,9 +100,11 @@ export async function startUploadServer(binary: string, folder: string): Promise
 }
 
 /** Starts another server, whose command line is made for a port. */
-export async function startPeer(command: (port: number) => readonly string[]): Promise<Subject> {
+export async function startPeer(
+  command: (port: number) => readonly string[] | Promise<readonly string[]>,
+): Promise<Subject> {
   const port = nextPort();
-  return await startOnCore0(command(port), port);
+  return await startOnCore0(await command(port), port);
 }
 
 function nextPort(): number {
@@ -132,6 +141,7 @@ export async function startFloor(variant: FloorVariant): Promise<Subject> {
     `--spin-us=${variant.spinUs}`,
     ...(variant.gso ? ["--gso"] : []),
     ...(variant.framed ? ["--framed"] : []),
+    ...(variant.extra ?? []),
   ];
   const command = ["taskset", "-c", "0", process.execPath, `${import.meta.dir}/floor.ts`, ...args];
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
@@ -182,7 +192,8 @@ worker_count = 1
 `;
 }
 
-async function untilBound(port: number, isAlive: () => boolean): Promise<void> {
+/** Waits until the port is taken on 127.0.0.1; throws if that does not come, or the server ends. */
+export async function untilBound(port: number, isAlive: () => boolean): Promise<void> {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
   for (let tries = 0; tries < 500; tries += 1) {
     if ((await Bun.file("/proc/net/udp").text()).includes(`0100007F:${hex}`)) return;

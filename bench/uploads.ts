@@ -5,6 +5,7 @@ import { mkdir, rm } from "node:fs/promises";
 
 import { contentStart, putArgs, type PutPlan, type PutResult } from "./load-put.ts";
 import { countEvents, type Subject } from "./measure.ts";
+import { markdownTable } from "./page.ts";
 import { Files, startPeer, startUploadServer } from "./server-run.ts";
 
 /** A server that is compared. */
@@ -128,7 +129,7 @@ async function runContender(
   const run = async (): Promise<PutResult> => {
     await rm(`${folder}/in`, { recursive: true, force: true });
     await mkdir(`${folder}/in`);
-    return await runLoad({ ...plan, port: server.port });
+    return await runUploads({ ...plan, port: server.port });
   };
   try {
     await run();
@@ -144,7 +145,8 @@ async function runContender(
   }
 }
 
-async function runLoad(plan: PutPlan): Promise<PutResult> {
+/** Runs the load of uploads on core 1. */
+export async function runUploads(plan: PutPlan): Promise<PutResult> {
   const load = [process.execPath, `${import.meta.dir}/load-put.ts`, ...putArgs(plan)];
   const child = Bun.spawn(["taskset", "-c", "1", ...load], { stdout: "pipe", stderr: "inherit" });
   const text = await new Response(child.stdout).text();
@@ -164,6 +166,5 @@ export function uploadTableOf(rows: readonly UploadRow[]): string {
     String(row.failed),
     String(row.repeated),
   ]);
-  const rule = head.map((_, index) => (index < 2 ? "---" : "---:"));
-  return [head, rule, ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  return markdownTable(head, lines, 2);
 }

@@ -53,6 +53,9 @@ export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as
 /** struct in6_pktinfo, netinet/in.h: address, interface index. */
 export const In6Pktinfo = { address: 0, ifindex: 16, size: 20 } as const;
 
+/** struct group_req, netinet/in.h: an interface index (0: by the route), and a group in room for any address. */
+export const GroupReq = { ifindex: 0, group: 8, size: 136 } as const;
+
 /** struct sock_extended_err, linux/errqueue.h: the error number first, whatever follows. */
 export const SockExtendedErr = { errno: 0, size: 16 } as const;
 
@@ -187,8 +190,10 @@ export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
+export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const IPPROTO_IP = 0;
@@ -202,8 +207,10 @@ export const MSG_TRUNC = 0x20;
 export const MSG_CTRUNC = 0x08;
 export const MSG_ERRQUEUE = 0x2000;
 export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;
+export const MCAST_JOIN_GROUP = 42;
 export const NETLINK_ROUTE = 0;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;

@@ -1,4 +1,4 @@
-// Control messages (ffi layer): the local address of a datagram (PKTINFO) and segmentation (UDP_SEGMENT),
+// Control messages (ffi layer): the local address of a datagram (PKTINFO) and segmentation (UDP_SEGMENT, UDP_GRO),
 // read from and written into arena memory at 8-byte alignment. Source: ip(7), ipv6(7), udp(7), cmsg(3).
 //
 // A local address is 24 bytes of our own:  | ifindex u32 | family u32 | address 16 |, all zero when unknown.
@@ -18,6 +18,7 @@ import {
   IPPROTO_IPV6,
   IPV6_PKTINFO,
   SOL_UDP,
+  UDP_GRO,
   UDP_SEGMENT,
 } from "./abi.ts";
 import type { Arena } from "./arena.ts";
@@ -49,6 +50,23 @@ export function readPktinfo(arena: Arena, offset: number, length: number, local:
     }
     entry += aligned(bytes, 8);
   }
+}
+
+/** Finds UDP_GRO among `length` bytes of control messages at `offset`: the bytes of each datagram of a run; 0 where there is no run. */
+export function readSegment(arena: Arena, offset: number, length: number): number {
+  const end = offset + length;
+  let entry = offset;
+  while (entry + Cmsghdr.size <= end) {
+    const bytes = u32At(arena.u32, (entry + Cmsghdr.length) >>> 2);
+    if (bytes < Cmsghdr.size) return 0;
+    const level = u32At(arena.u32, (entry + Cmsghdr.level) >>> 2);
+    const type = u32At(arena.u32, (entry + Cmsghdr.type) >>> 2);
+    if (level === SOL_UDP && type === UDP_GRO) {
+      return u32At(arena.u32, (entry + Cmsghdr.data) >>> 2);
+    }
+    entry += aligned(bytes, 8);
+  }
+  return 0;
 }
 
 /** The 4 or 16 bytes of the address in `local`, as a copy; undefined when unknown. */

@@ -21,6 +21,7 @@ export const Capability = {
   CAP_DAC_OVERRIDE: 1,
   CAP_DAC_READ_SEARCH: 2,
   CAP_FOWNER: 3,
+  CAP_NET_BIND_SERVICE: 10,
 } as const;
 
 /** As many supplementary groups as fit in scratch memory; more than anybody has. */
@@ -55,6 +56,17 @@ export function boundCapabilities(kept: readonly number[]): number {
     if (dropped < 0) return dropped;
   }
   return 0;
+}
+
+/** What is in the bounding set of the calling thread. Source: capabilities(7). */
+export function boundingSet(): readonly number[] {
+  const held: number[] = [];
+  for (let capability = 0; capability < CAPABILITIES_MAX; capability++) {
+    const isHeld = checked(libc.prctl(PR_CAPBSET_READ, capability, 0, 0, 0));
+    if (isHeld < 0) break;
+    if (isHeld > 0) held.push(capability);
+  }
+  return held;
 }
 
 /** Leaves the calling thread `kept` of the capabilities that it has, and none to be inherited. Source: capset(2). */

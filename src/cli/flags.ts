@@ -4,6 +4,7 @@
 import { nearest } from "#config/nearest.ts";
 
 import { adminCommands } from "./admin-flags.ts";
+import { benchCommands } from "./bench-flags.ts";
 import { clientCommands } from "./client-flags.ts";
 import { readFlags, type UsageFault } from "./words.ts";
 
@@ -142,7 +143,7 @@ export function readCommandLine(argv: readonly string[]): Invocation | UsageFaul
 
 function commandFault(word: string): UsageFault | undefined {
   if (Object.hasOwn(commands, word)) return undefined;
-  if (Object.hasOwn(clientCommands, word) || Object.hasOwn(adminCommands, word)) {
+  if ([clientCommands, adminCommands, benchCommands].some((table) => Object.hasOwn(table, word))) {
     const remedy = `write snow-owl-tftp ${word} and then its flags; ${word} --help lists them`;
     return { fault: `${word} stands behind flags`, remedy };
   }
@@ -150,10 +151,11 @@ function commandFault(word: string): UsageFault | undefined {
     ...Object.keys(commands),
     ...Object.keys(clientCommands),
     ...Object.keys(adminCommands),
+    ...Object.keys(benchCommands),
   ]);
   const remedy =
     name === undefined
-      ? `commands are ${Object.keys(commands).join(", ")}, get, put; a configuration file is given with -c ${word}`
+      ? `commands are ${Object.keys(commands).join(", ")}, get, put, bench; a configuration file is given with -c ${word}`
       : `did you mean ${name}?`;
   return { fault: `unknown command ${word}`, remedy };
 }

@@ -2,6 +2,7 @@
 // come from their tables, so that none can be missing.
 
 import { adminCommands } from "./admin-flags.ts";
+import { benchCommands } from "./bench-flags.ts";
 import { clientCommands } from "./client-flags.ts";
 import { ExitCode } from "./exit.ts";
 import { commands, flags } from "./flags.ts";
@@ -19,12 +20,14 @@ export function helpText(version: string): string {
     "  snow-owl-tftp top|status|transfers|clients|kill|reload|drain [-c FILE] [--socket PATH] [--json]",
     "  snow-owl-tftp get URL|HOST:NAME… [-o PATH]     (get --help lists its flags)",
     "  snow-owl-tftp put FILE… URL|HOST:[NAME]",
+    "  snow-owl-tftp bench URL|HOST:NAME… [flags]     (bench --help lists them)",
     "",
     "commands:",
     ...table([
       ...Object.entries(commands),
       ...Object.entries(adminCommands),
       ...Object.entries(clientCommands),
+      ...Object.entries(benchCommands),
     ]),
     "",
     "flags (they override the file):",

@@ -1,9 +1,8 @@
-// Uploads and hooks in words (config layer), as `check` prints them: whether and which names, where to, how much, how they
-// are kept, and what is called.
+// Uploads in words (config layer), as `check` prints them: whether and which names, where to, how much, and how they are kept.
+// Pure.
 
 import { formatBytes, formatSpan } from "./format.ts";
-import { urlWithoutQuery } from "./formats.ts";
-import type { HookSettings, UploadSettings } from "./settings-uploads.ts";
+import type { UploadSettings } from "./settings-uploads.ts";
 
 type Row = readonly [name: string, value: string];
 
@@ -21,14 +20,6 @@ export function explainUploads(uploads: UploadSettings): readonly Row[] {
     ["  files", describeFiles(uploads)],
     ["  care", describeCare(uploads)],
   ];
-}
-
-/** A row for each hook. A URL's query and a command's arguments are not shown: they may hold secrets. */
-export function explainHooks(hooks: readonly HookSettings[]): readonly Row[] {
-  return hooks.map(({ event, pattern, action, timeoutMs, retries }) => [
-    "hook",
-    `${event} of ${pattern}: ${action.kind === "command" ? `run ${action.argv[0]}` : `POST to ${urlWithoutQuery(action.url)}`}, ${formatSpan(timeoutMs)}, ${retries} retries`,
-  ]);
 }
 
 function describeTarget(uploads: UploadSettings): string {

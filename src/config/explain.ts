@@ -5,11 +5,12 @@ import { unreachable } from "#base/assert.ts";
 
 import { formatListen } from "./address.ts";
 import type { Config } from "./config.ts";
+import { explainHooks } from "./explain-hooks.ts";
 import { explainLimits } from "./explain-limits.ts";
 import { explainListeners, explainPorts } from "./explain-listeners.ts";
 import { explainPolicy } from "./explain-policy.ts";
 import { explainProcess } from "./explain-process.ts";
-import { explainHooks, explainUploads } from "./explain-uploads.ts";
+import { explainUploads } from "./explain-uploads.ts";
 import { formatBytes, formatSpan } from "./format.ts";
 import {
   blockBytesMax,
@@ -164,10 +165,14 @@ function describeTarget(target: LogTarget): string {
 }
 
 function describeStatus({ status }: Settings): string {
-  const { listen, tokenFile, mayChange, socket } = status;
+  const { listen, tokenFile, tls, mayChange, socket } = status;
   const admin = socket === undefined ? "" : `; ${socket}`;
   if (listen === undefined) return `no web server (status.bind_addr)${admin}`;
-  const who = tokenFile === undefined ? "for this machine" : "with a token";
+  const shown = [
+    ...(tokenFile === undefined ? [] : ["a token"]),
+    ...(tls?.clientCaFile === undefined ? [] : ["a client's certificate"]),
+  ];
+  const who = shown.length === 0 ? "for this machine" : `with ${shown.join(" and ")}`;
   const changes = mayChange ? ", may change things" : "";
-  return `http://${formatListen(listen)}/, ${who}${changes}${admin}`;
+  return `${tls === undefined ? "http" : "https"}://${formatListen(listen)}/, ${who}${changes}${admin}`;
 }

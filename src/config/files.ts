@@ -1,7 +1,7 @@
 // The few questions that validation asks the file system (config layer), as an interface that tests replace,
 // and its answers on this machine. Nothing is created or changed.
 
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
 export interface Files {
@@ -15,6 +15,8 @@ export interface Files {
   isProgram(path: string): boolean;
   /** Whether this process may append to the file, or create it where it is missing. */
   canAppend(path: string): boolean;
+  /** What is in a small file, or the name of the error. */
+  read(path: string): { readonly text: string } | { readonly code: string };
 }
 
 /** The file system that this process sees, with its own rights. */
@@ -28,6 +30,13 @@ export const hostFiles: Files = {
     isAllowed(path, constants.F_OK)
       ? !isDirectory(path) && isAllowed(path, constants.W_OK)
       : isDirectory(dirname(path)) && isAllowed(dirname(path), constants.W_OK | constants.X_OK),
+  read(path) {
+    try {
+      return { text: readFileSync(path, "utf8") };
+    } catch (cause) {
+      return { code: (cause as NodeJS.ErrnoException).code ?? String(cause) };
+    }
+  },
 };
 
 /** A path that cannot be looked at (ENOTDIR, EACCES, ELOOP …) is no folder for this process. */

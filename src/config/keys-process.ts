@@ -89,4 +89,17 @@ export const processKeys = {
       "How many files and sockets may be open. 0 is what `transfer.max_transfers` needs, or as many as the system allows.",
     ],
   },
+  "process.handover_secs": {
+    kind: "integer",
+    default: 30,
+    min: 0,
+    max: 600,
+    unit: "s",
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "How long the server that SIGUSR2 starts in this one's place may take until it is ready; then this one goes on as if nothing had happened.",
+      "0 is no hand-over: then no process keeps the rights of the start.",
+    ],
+  },
 } as const;

@@ -10,7 +10,7 @@ export const statusKeys = {
     because: "nobody who does not ask for it should find a web server on a TFTP server.",
     about: [
       "The address and the TCP port of the web server for the status page (`/`), its API (`/api/v1`), `/metrics`, `/healthz` and `/readyz`, such as `127.0.0.1:9069`. Empty is none.",
-      "An address that others can reach needs `token_file`.",
+      "An address that others can reach needs `token_file` or `client_ca_file`.",
     ],
   },
   "status.token_file": {
@@ -20,6 +20,30 @@ export const statusKeys = {
     about: [
       "A file whose first line is a secret of 16 characters or more. Whoever asks for anything but `/healthz`, `/readyz` and the empty page must show it: `Authorization: Bearer SECRET`.",
       "It is read again by every reload. Empty asks for none.",
+    ],
+  },
+  "status.certificate_file": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    about: [
+      "The certificate of the web server in PEM, with those between it and its root behind it: then it speaks HTTPS alone. It needs `key_file`.",
+      "Both are read again by every reload, so that a renewed certificate comes into force.",
+    ],
+  },
+  "status.key_file": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    about: ["The private key of that certificate in PEM, without a passphrase."],
+  },
+  "status.client_ca_file": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    about: [
+      "One or more certificates in PEM. Only clients whose own certificate comes from one of them are answered, whatever they ask for.",
+      "It serves instead of `token_file`, or besides it. It needs `certificate_file`.",
     ],
   },
   "status.socket": {
@@ -39,7 +63,7 @@ export const statusKeys = {
     origin: "ours",
     because: "who may look need not be who may act.",
     about: [
-      "Whether the web server also ends transfers, reloads and drains when it is asked to (`POST`). It needs `token_file`.",
+      "Whether the web server also ends transfers, reloads and drains when it is asked to (`POST`). It needs `token_file` or `client_ca_file`.",
     ],
   },
   "status.clients": {

@@ -1,4 +1,4 @@
-// The keys of uploads that Snow-Owl does not have (config layer): [uploads], [[uploads.pattern]] and [[hook]].
+// The keys of uploads that Snow-Owl does not have (config layer): [uploads] and [[uploads.pattern]].
 // [write_config] says whether and which names; these say where to, how much and what happens then.
 
 export const uploadKeys = {
@@ -254,65 +254,5 @@ export const uploadPatternKeys = {
     origin: "ours",
     inherits: "uploads.keep_versions",
     about: ["How many previous contents are kept."],
-  },
-} as const;
-
-export const hookKeys = {
-  event: {
-    kind: "choice",
-    values: ["upload"],
-    default: "upload",
-    origin: "ours",
-    isRequired: true,
-    about: ["What calls the hook: `upload` is an upload that completed."],
-  },
-  pattern: {
-    kind: "name-pattern",
-    default: "*",
-    origin: "ours",
-    about: ["The names that it is for, as clients write them."],
-  },
-  command: {
-    kind: "texts",
-    default: [],
-    origin: "ours",
-    about: [
-      "A program by its absolute path, and its arguments. No shell reads them.",
-      "It learns of the upload from its environment: `SNOW_OWL_PATH` is the file.",
-    ],
-  },
-  url: {
-    kind: "http-url",
-    default: "",
-    origin: "ours",
-    about: ["Instead of a command: where to POST a JSON object that describes the upload."],
-  },
-  headers: {
-    kind: "texts",
-    of: "http-header",
-    default: [],
-    origin: "ours",
-    about: ["Headers of the POST, such as `Authorization: Bearer secret`."],
-  },
-  timeout_secs: {
-    kind: "integer",
-    default: 30,
-    min: 1,
-    max: 3600,
-    unit: "s",
-    origin: "ours",
-    because: "a commit or a web request is done in less (a guess).",
-    about: ["How long one attempt may take. A command that takes longer is ended."],
-  },
-  retries: {
-    kind: "integer",
-    default: 3,
-    min: 0,
-    max: 20,
-    origin: "ours",
-    because: "a service that restarts is back within seconds (a guess).",
-    about: [
-      "How often a failed attempt is repeated: after about 1, 2, 4 … seconds, at most a minute.",
-    ],
   },
 } as const;

@@ -3,6 +3,7 @@
 
 import type { Key, KeyTable, Section, Tolerated } from "./key.ts";
 import { filesKeys } from "./keys-files.ts";
+import { hookKeys } from "./keys-hooks.ts";
 import { limitKeys, rateClassKeys } from "./keys-limits.ts";
 import { listenerKeys } from "./keys-listeners.ts";
 import { performanceKeys } from "./keys-performance.ts";
@@ -11,7 +12,7 @@ import { accessRootKeys, hostKeys, policyKeys, ruleKeys, templateKeys } from "./
 import { serviceKeys } from "./keys-service.ts";
 import { statusKeys } from "./keys-status.ts";
 import { transferKeys } from "./keys-transfer.ts";
-import { hookKeys, uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
+import { uploadKeys, uploadPatternKeys } from "./keys-uploads.ts";
 import type { Place } from "./problem.ts";
 
 type Rows = typeof serviceKeys &
@@ -60,11 +61,13 @@ type ValueOf<Row> = Row extends { kind: "boolean" }
     ? number
     : Row extends { kind: "choice"; values: readonly (infer Word)[] }
       ? Word
-      : Row extends { kind: "texts" }
-        ? readonly string[]
-        : Row extends { kind: "variables" }
-          ? Readonly<Record<string, string>>
-          : string;
+      : Row extends { kind: "texts"; values: readonly (infer Word)[] }
+        ? readonly Word[]
+        : Row extends { kind: "texts" }
+          ? readonly string[]
+          : Row extends { kind: "variables" }
+            ? Readonly<Record<string, string>>
+            : string;
 
 /** Turns dotted paths into nested objects. */
 type Nest<Flat> = {
@@ -209,7 +212,7 @@ export const sections: readonly Section[] = [
     title: "Hooks",
     about: [
       "What to do when something happened: run a command, or tell a web service.",
-      "Every hook whose pattern matches is called.",
+      "Every hook that has the event and whose pattern matches is called. What it is told stands in docs/operations.md.",
     ],
   },
   {

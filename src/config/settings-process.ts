@@ -16,6 +16,8 @@ export interface ProcessSettings {
   readonly umask: number;
   /** How many files may be open; 0 is what the transfers need. */
   readonly openFiles: number;
+  /** How long another server may take to be ready in this one's place; 0: none may be. */
+  readonly handoverMs: number;
 }
 
 /** A user, by the name that was written and by number. */
@@ -36,6 +38,7 @@ export function resolveProcess({ process }: Config): ProcessSettings {
     writeFolders: process.write_folders,
     umask: parseFileMode(process.umask) ?? 0o022,
     openFiles: process.open_files,
+    handoverMs: process.handover_secs * 1000,
   };
 }
 

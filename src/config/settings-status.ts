@@ -3,6 +3,7 @@
 
 import { isFault, type ListenAddress, parseListenAddress } from "./address.ts";
 import type { Config } from "./config.ts";
+import type { TlsFiles } from "./tls.ts";
 
 export interface StatusSettings {
   /** Undefined: there is no web server. */
@@ -11,6 +12,8 @@ export interface StatusSettings {
   readonly socket: string | undefined;
   /** The file that holds the bearer token; undefined asks for none. */
   readonly tokenFile: string | undefined;
+  /** Undefined: it speaks HTTP. */
+  readonly tls: TlsFiles | undefined;
   /** Whether it may be asked to change anything. */
   readonly mayChange: boolean;
   /** Clients whose boots are remembered. */
@@ -26,11 +29,19 @@ export function resolveStatus({ status, metrics }: Config): StatusSettings {
     listen: statusAddress(status.bind_addr),
     socket: status.socket === "" ? undefined : status.socket,
     tokenFile: status.token_file === "" ? undefined : status.token_file,
+    tls: tlsFiles(status),
     mayChange: status.allow_changes,
     clientsMax: status.clients,
     clientAddressesMax: metrics.client_addresses,
     hasSnowOwlNames: metrics.snow_owl_names,
   };
+}
+
+/** A configuration that loaded has both or none. */
+function tlsFiles(status: Config["status"]): TlsFiles | undefined {
+  const { certificate_file: certificateFile, key_file: keyFile, client_ca_file: ca } = status;
+  if (certificateFile === "" || keyFile === "") return undefined;
+  return { certificateFile, keyFile, clientCaFile: ca === "" ? undefined : ca };
 }
 
 /** The parsed `status.bind_addr`. A configuration that loaded holds a valid one. */

@@ -1,5 +1,5 @@
-// What uploads and hooks run with (config layer): the values that [write_config], [uploads] and [[hook]] resolve to, in bytes
-// and milliseconds. Plain data, like the rest of the settings.
+// What uploads run with (config layer): the values that [write_config] and [uploads] resolve to, in bytes and milliseconds.
+// Plain data, like the rest of the settings.
 
 import { relative } from "node:path";
 
@@ -7,7 +7,7 @@ import type { PatternTerms, UploadRules, UploadTerms } from "#policy/upload.ts";
 
 import { groupId, userId } from "./accounts.ts";
 import { type Config, isSet } from "./config.ts";
-import { type Header, parseFileMode, parseHeader } from "./formats.ts";
+import { parseFileMode } from "./formats.ts";
 
 /** Uploads: which names on which terms ({@link UploadRules}), where to, how much in all, and how they are kept. */
 export interface UploadSettings extends UploadRules {
@@ -36,22 +36,6 @@ export interface UploadSettings extends UploadRules {
   /** Threads per worker that wait for the disk. */
   readonly diskThreads: number;
 }
-
-/** One hook: what calls it, what it does, and how patiently. */
-export interface HookSettings {
-  readonly event: "upload";
-  readonly pattern: string;
-  readonly action: HookAction;
-  /** The time of one attempt. */
-  readonly timeoutMs: number;
-  /** Attempts after the first. */
-  readonly retries: number;
-}
-
-/** A program with its arguments, or a POST. */
-export type HookAction =
-  | { readonly kind: "command"; readonly argv: readonly string[] }
-  | { readonly kind: "post"; readonly url: string; readonly headers: readonly Header[] };
 
 const MIB = 1024 * 1024;
 
@@ -84,24 +68,6 @@ export function resolveUploads(config: Config): UploadSettings {
     patienceMs: uploads.patience_secs * 1000,
     diskThreads: uploads.disk_threads,
   };
-}
-
-/** Resolves every [[hook]], in the order of the file. */
-export function resolveHooks(config: Config): readonly HookSettings[] {
-  return config.hook.map((hook) => ({
-    event: hook.event,
-    pattern: hook.pattern,
-    action:
-      hook.url === ""
-        ? { kind: "command", argv: hook.command }
-        : {
-            kind: "post",
-            url: hook.url,
-            headers: hook.headers.map(parseHeader).filter((header) => header !== undefined),
-          },
-    timeoutMs: hook.timeout_secs * 1000,
-    retries: hook.retries,
-  }));
 }
 
 /** The folder that uploads go to: one of their own, or the served one. */

@@ -3,17 +3,13 @@
 
 import type { Config } from "./config.ts";
 import { type LogLevel, parseLevel } from "./level.ts";
+import { type HookSettings, resolveHooks } from "./settings-hooks.ts";
 import { type LimitSettings, resolveLimits } from "./settings-limits.ts";
 import { type ListenerSettings, resolveListeners, workersByPorts } from "./settings-listeners.ts";
 import { type PolicySettings, resolvePolicy } from "./settings-policy.ts";
 import { type ProcessSettings, resolveProcess } from "./settings-process.ts";
 import { resolveStatus, type StatusSettings } from "./settings-status.ts";
-import {
-  type HookSettings,
-  resolveHooks,
-  resolveUploads,
-  type UploadSettings,
-} from "./settings-uploads.ts";
+import { resolveUploads, type UploadSettings } from "./settings-uploads.ts";
 
 /** The machine, as far as defaults depend on it. */
 export interface Machine {
@@ -236,8 +232,11 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   if (!socket.reuse_port && wanted.value > 1) {
     return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
   }
-  const given = machine.socketsGiven ?? wanted.value;
-  if (given < wanted.value) return { value: given, reason: `${given} sockets were handed over` };
+  const given = machine.socketsGiven;
+  // A socket that nobody reads would swallow the requests of its clients.
+  if (given !== undefined && (given < wanted.value || (asked === 0 && given > wanted.value))) {
+    return { value: given, reason: `${given} sockets were handed over` };
+  }
   const ports = workersByPorts(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;

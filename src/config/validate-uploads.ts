@@ -1,5 +1,5 @@
-// What the values of [write_config], [uploads] and [[hook]] mean together and on this machine (config layer). Uploads that are
-// off are judged by one rule alone: that nobody thinks they are on.
+// What the values of [write_config] and [uploads] mean together and on this machine (config layer). Uploads that are off are
+// judged by one rule alone: that nobody thinks they are on.
 
 import { isAbsolute } from "node:path";
 
@@ -9,14 +9,12 @@ import { groupId, userId } from "./accounts.ts";
 import { type Config, isSet } from "./config.ts";
 import type { Files } from "./files.ts";
 import { error, type Finding, shellQuoted, warning } from "./finding.ts";
-import { type Entry, keyPaths } from "./schema.ts";
+import { keyPaths } from "./schema.ts";
 import { pathBelow, uploadRoot } from "./settings-uploads.ts";
 import { checkAccount } from "./validate-process.ts";
 
-/** Every finding on uploads, and then on each hook in the order of the file. */
 export function checkUploads(config: Config, files: Files): readonly Finding[] {
-  const hooks = config.hook.map((hook) => checkHook(hook, files));
-  const own = config.write_config.enabled
+  const findings = config.write_config.enabled
     ? [
         checkPatterns(config),
         checkUploadRoot(config, files),
@@ -25,7 +23,7 @@ export function checkUploads(config: Config, files: Files): readonly Finding[] {
         checkVersions(config),
       ]
     : [warnOff(config)];
-  return [...own, ...hooks].filter((finding) => finding !== undefined);
+  return findings.filter((finding) => finding !== undefined);
 }
 
 function checkPatterns(config: Config): Finding | undefined {
@@ -95,28 +93,4 @@ function warnOff(config: Config): Finding | undefined {
   if (path !== undefined) return warning(path, message, remedy);
   if (entry === undefined) return undefined;
   return warning(entry.place, message, remedy);
-}
-
-function checkHook(hook: Entry<"hook">, files: Files): Finding | undefined {
-  const { command, url } = hook;
-  const fault = (key: string, message: string, remedy: string): Finding =>
-    error(hook.sources.get(key) ?? hook.place, message, remedy);
-  const [program] = command;
-  if (program === undefined && url === "") {
-    return fault("url", "this [[hook]] does nothing", "write a command, or a url, below it.");
-  }
-  if (program !== undefined && url !== "") {
-    return fault("url", "a hook has either a command or a url", "write two hooks for both.");
-  }
-  if (program === undefined) return undefined;
-  if (!isAbsolute(program)) {
-    const remedy = `write its path from the top, such as "/usr/local/bin/${program}".`;
-    return fault("command", `the program "${program}" must be an absolute path`, remedy);
-  }
-  if (!files.isProgram(program)) {
-    const remedy = `install it, or make it executable: chmod +x ${shellQuoted(program)}.`;
-    return fault("command", `${program} is no program that can be run`, remedy);
-  }
-  if (hook.headers.length === 0) return undefined;
-  return fault("headers", "a command has no headers", "remove them, or write a url instead.");
 }

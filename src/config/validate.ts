@@ -11,6 +11,7 @@ import { nowhere, type Problem } from "./problem.ts";
 import type { KeyPath } from "./schema.ts";
 import { type ListenerSettings, resolveListeners } from "./settings-listeners.ts";
 import { JOURNAL_SOCKET, logTarget } from "./settings.ts";
+import { checkHooks } from "./validate-hooks.ts";
 import { checkLimits } from "./validate-limits.ts";
 import { checkListeners } from "./validate-listeners.ts";
 import { checkPolicy } from "./validate-policy.ts";
@@ -44,6 +45,7 @@ export function validateConfig(config: Config, files: Files, file: string): read
     ...checkPolicy(config, files),
     ...checkLimits(config),
     ...checkUploads(config, files),
+    ...checkHooks(config, files),
     ...checkProcess(config, files),
     ...checkStatus(config, files),
   ];

@@ -7,6 +7,7 @@ import {
   allowOpenFiles,
   becomeUser,
   boundCapabilities,
+  boundingSet,
   Capability,
   forbidNewPrivileges,
   type Identity,
@@ -53,7 +54,7 @@ export function confine(wanted: Confinement): readonly Measure[] | StartFault {
   const measures = [
     userMeasure(wanted.identity?.name, staysRoot),
     measure("capabilities", capabilities, staysRoot ? "those over files" : "none"),
-    ...(bounded < 0 ? [measure("bounding set", bounded, "")] : []),
+    ...(bounded < 0 ? [boundMeasure(bounded, capabilities >= 0 && forbidden >= 0)] : []),
     measure("no new privileges", forbidden, ""),
   ];
   if (files < wanted.openFiles) measures.push(fewFiles(files, wanted.openFiles));
@@ -104,6 +105,28 @@ function measure(name: string, result: number, granted: string): Measure {
   if (result >= 0) return { name, isOn: true, because: granted };
   const because = result === OFF ? "off in the configuration" : errnoName(result);
   return { name, isOn: false, because };
+}
+
+/**
+ * Of a bounding set that could not be emptied, for that takes a capability. It says what a program could be given; where nothing
+ * can be given any more, and nothing is held, what stays in it is a word.
+ */
+function boundMeasure(result: number, isWithoutEffect: boolean): Measure {
+  const name = "bounding set";
+  if (!isWithoutEffect) return { name, isOn: false, because: errnoName(result) };
+  const left = boundingSet();
+  const named =
+    left.length <= NAMED_MAX ? left.map(capabilityName).join(", ") : `all ${left.length}`;
+  return { name, isOn: true, because: `without effect; it still names ${named}` };
+}
+
+/** A service unit leaves one or two; more are no use to name. */
+const NAMED_MAX = 3;
+
+function capabilityName(number: number): string {
+  return (
+    Object.entries(Capability).find(([, value]) => value === number)?.[0] ?? `number ${number}`
+  );
 }
 
 function fewFiles(granted: number, wanted: number): Measure {

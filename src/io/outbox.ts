@@ -108,12 +108,15 @@ export class Outbox {
     this.push(this.#replies.address + offset, bytes.length);
   }
 
-  /** Sends what waits, tells `listener` what was not taken, and is empty afterwards. */
-  flush(listener: RefusalListener): void {
+  /**
+   * Sends what waits, tells `listener` what was not taken, and is empty afterwards. By socket `fd`, for who gathers for many sockets in
+   * turn: whether it is full is then known of the last one alone.
+   */
+  flush(listener: RefusalListener, fd: number = this.fd): void {
     const count = this.#batch.count;
     let first = 0;
     while (first < count) {
-      const sent = this.#batch.send(this.fd, first);
+      const sent = this.#batch.send(fd, first);
       this.sendCalls += 1;
       if (sent > 0) {
         first += sent;

@@ -108,6 +108,11 @@ const table = {
     is_on: { is: "boolean" },
     because: { is: "string", about: "Why it is not; empty where it is." },
   },
+  measure: {
+    measure: { is: "string" },
+    is_on: { is: "boolean", about: "Whether the server has given up what it is about." },
+    because: { is: "string", about: "What is left to it, or why nothing was given up." },
+  },
   history: {
     seconds: { is: "list", of: "integer", about: "Seconds since 1970, one for each sample." },
     sent_bytes: { is: "list", of: "integer", about: "UDP payload, in that second." },
@@ -164,6 +169,11 @@ const table = {
   },
   kernel: {
     features: { is: "list", of: "feature" },
+    confinement: {
+      is: "list",
+      of: "measure",
+      about: "What the process cannot do any more; empty where it was told to give up nothing.",
+    },
   },
   configuration: {
     file: { is: "string", about: "The configuration file; empty if there is none." },
@@ -187,6 +197,7 @@ export type TroubleView = Shaped<"trouble">;
 export type FileView = Shaped<"file">;
 export type ShardView = Shaped<"shard">;
 export type FeatureView = Shaped<"feature">;
+export type MeasureView = Shaped<"measure">;
 export type HistoryView = Shaped<"history">;
 export type SettingView = Shaped<"setting">;
 export type StatusView = Shaped<"status">;

@@ -3,6 +3,7 @@
 
 import { f64At } from "#base/bytes.ts";
 import type { Settings } from "#config/settings.ts";
+import type { Measure } from "#io/confinement.ts";
 import type { FastPaths, ShardOrder } from "#server/contract.ts";
 import { Counter, type CounterName, measures } from "#server/measures.ts";
 import { shardOf } from "#server/progress.ts";
@@ -10,6 +11,7 @@ import { shardOf } from "#server/progress.ts";
 import type {
   FeatureView,
   HistoryView,
+  MeasureView,
   SettingView,
   ShardView,
   SnapshotView,
@@ -29,6 +31,8 @@ export interface ProcessView {
   readonly configFile: string;
   /** What is listened on. */
   readonly address: string;
+  /** What it has given up, as the banner says it. */
+  readonly measures: readonly Measure[];
   readonly settings: () => Settings;
   /** What the configuration in force comes to, name and value. */
   readonly explain: () => readonly (readonly [string, string])[];
@@ -123,6 +127,14 @@ export class ServerSource implements ApiSource {
   kernel(): readonly FeatureView[] {
     return Object.entries(this.#fastPaths() ?? {}).map(([feature, { isOn, because }]) => ({
       feature,
+      is_on: isOn,
+      because,
+    }));
+  }
+
+  confinement(): readonly MeasureView[] {
+    return this.#process.measures.map(({ name, isOn, because }) => ({
+      measure: name,
       is_on: isOn,
       because,
     }));

@@ -5,6 +5,7 @@ import type {
   FeatureView,
   FileView,
   HistoryView,
+  MeasureView,
   SettingView,
   ShapeName,
   ShardView,
@@ -25,6 +26,7 @@ export interface ApiSource {
   errors(limit: number): readonly TroubleView[];
   shards(): readonly ShardView[];
   kernel(): readonly FeatureView[];
+  confinement(): readonly MeasureView[];
   history(): HistoryView;
   configuration(): { readonly file: string; readonly settings: readonly SettingView[] };
   snapshot(): SnapshotView;
@@ -132,9 +134,9 @@ export const routes: readonly Route[] = [
   {
     method: "GET",
     path: `${API}/kernel`,
-    about: "Which features of the kernel are used.",
+    about: "Which features of the kernel are used, and what the process has given up.",
     answer: "kernel",
-    read: (source) => ({ features: source.kernel() }),
+    read: (source) => ({ features: source.kernel(), confinement: source.confinement() }),
   },
   {
     method: "GET",

@@ -1,9 +1,10 @@
 // One attempt of a hook (supervisor layer): a command without a shell, or a POST. It ends within its time limit, whatever the
 // program or the service does, and never throws: what went wrong is a sentence for the log.
 
-import type { HookAction, HookSettings } from "#config/settings-uploads.ts";
+import type { HookSettings, PostAction } from "#config/settings-hooks.ts";
 
 import { environmentOf, type HookEvent, jsonOf } from "./hook-event.ts";
+import { signatureOf } from "./hook-secrets.ts";
 
 /** How an attempt ended. */
 export interface Attempt {
@@ -18,11 +19,14 @@ export interface Attempt {
 const OUTPUT_BYTES_MAX = 2048;
 /** Between SIGTERM and SIGKILL, and for output after the end: a guess, within the second that a shutdown may take longer. */
 const GRACE_MS = 250;
+/** The header of a signature. */
+const SIGNATURE = "X-Snow-Owl-Signature";
 
-/** Makes one attempt. `signal` ends it early. */
+/** Makes one attempt; a POST is signed with `secret`, if there is one. `signal` ends it early. */
 export async function attemptHook(
   hook: HookSettings,
   event: HookEvent,
+  secret: string | undefined,
   signal: AbortSignal,
 ): Promise<Attempt> {
   const limit = new AbortController();
@@ -33,7 +37,7 @@ export async function attemptHook(
   try {
     return hook.action.kind === "command"
       ? await runCommand(hook.action.argv, event, limit.signal)
-      : await post(hook.action, event, limit.signal);
+      : await post(hook.action, event, secret, limit.signal);
   } catch (cause) {
     const because = limit.signal.aborted ? String(limit.signal.reason) : causeText(cause);
     return { isSuccess: false, because, output: "" };
@@ -91,25 +95,29 @@ function signalGroup(pid: number, signal: "SIGTERM" | "SIGKILL"): void {
 
 /** Redirects are not followed: what was to be told to one service is not told to another. */
 async function post(
-  action: Extract<HookAction, { kind: "post" }>,
+  action: PostAction,
   event: HookEvent,
+  secret: string | undefined,
   limit: AbortSignal,
 ): Promise<Attempt> {
   const headers = new Headers({ "Content-Type": "application/json" });
   for (const { name, value } of action.headers) headers.set(name, value);
+  const body = jsonOf(event);
+  // At the time of the attempt: a call that had to wait is no old one that comes again.
+  if (secret !== undefined) headers.set(SIGNATURE, signatureOf(body, secret, Date.now()));
   const response = await fetch(action.url, {
     method: "POST",
     headers,
-    body: jsonOf(event),
+    body,
     redirect: "manual",
     signal: limit,
   });
   const isSuccess = response.status >= 200 && response.status < 300;
   let output = "";
   if (response.body !== null) {
-    const body = new Output(response.body);
-    await body.full;
-    output = body.take();
+    const answer = new Output(response.body);
+    await answer.full;
+    output = answer.take();
   }
   return { isSuccess, because: isSuccess ? "" : `HTTP status ${response.status}`, output };
 }

@@ -1,220 +1,124 @@
-// Hooks (supervisor layer): completed uploads in a bounded queue, each told to every hook that wants it, a few at a time, with
-// retries. The server never waits for one; what does not fit is dropped, counted and said in the log.
+// Hooks (supervisor layer): what shards report and what the status page sees becomes events, and each is told to every hook that
+// wants it. A hook that hangs holds up nobody but itself: each has a lane of its own.
 
-import { printable } from "#base/printable.ts";
-import { urlWithoutQuery } from "#config/formats.ts";
-import type { HookSettings } from "#config/settings-uploads.ts";
+import type { HookEventName, HookSettings } from "#config/settings-hooks.ts";
 import { type Glob, matchesGlob, parseGlob } from "#policy/glob.ts";
 import { rootedPattern } from "#policy/upload.ts";
-import type { UploadRecord } from "#server/contract.ts";
+import type { ShardRecord } from "#server/contract.ts";
 
-import { attemptHook } from "./hook-attempt.ts";
-import { type HookEvent, hookEvent } from "./hook-event.ts";
-import type { Severity } from "./severity.ts";
-
-/** What hooks say, as events of the process; see {@link Log}. */
-export interface HookLog {
-  event(eventType: string, severity: Severity, fields: Readonly<Record<string, unknown>>): void;
-}
-
-/** How much hooks may pile up, and how patiently they are repeated. */
-export interface HookLimits {
-  /** Calls that wait, for their turn or for another attempt. */
-  readonly waitingMax: number;
-  readonly runningMax: number;
-  /** Before the first retry; it doubles with each further one. */
-  readonly backoffMs: number;
-}
+import type { ClientView } from "./api-shapes.ts";
+import type { Boot } from "./boots.ts";
+import { eventNameOf, type HookEvent, stuckEvent, transferEvent } from "./hook-event.ts";
+import { type HookCounts, HookLane, type HookLimits, type HookLog } from "./hook-lane.ts";
+import type { HookSecrets } from "./hook-secrets.ts";
 
 /** Guesses: a night's uploads of a large site, without a crowd of processes. */
 const LIMITS: HookLimits = { waitingMax: 1000, runningMax: 4, backoffMs: 1000 };
 
-/** No retry waits longer than this before jitter: a guess, so that a service that came back is not kept waiting. */
-const BACKOFF_MS_MAX = 60_000;
-
-const SHUTDOWN = "the server is shutting down";
-
-interface ParsedHook {
+interface Subscription {
   readonly settings: HookSettings;
   readonly glob: Glob;
-}
-
-/** One event for one hook. */
-interface Call {
-  readonly hook: HookSettings;
-  readonly event: HookEvent;
-  attempts: number;
+  readonly lane: HookLane;
 }
 
 /** All hooks of the process. */
 export class Hooks {
   readonly #log: HookLog;
   readonly #limits: HookLimits;
-  readonly #waiting: Call[] = [];
-  readonly #delayed = new Map<Call, ReturnType<typeof setTimeout>>();
-  readonly #running = new Map<Call, AbortController>();
-  #hooks: readonly ParsedHook[];
-  #dropped = 0;
-  #isEnding = false;
-  #isClosed = false;
-  #deadline: ReturnType<typeof setTimeout> | undefined;
-  #idle: (() => void)[] = [];
+  readonly #counts: HookCounts = { completed: 0, failed: 0, givenUp: 0, dropped: 0 };
+  #hooks: readonly Subscription[] = [];
+  /** Of hooks that an earlier configuration had. */
+  #retired: readonly HookLane[] = [];
 
-  constructor(hooks: readonly HookSettings[], log: HookLog, limits: HookLimits = LIMITS) {
-    this.#hooks = parseHooks(hooks);
+  constructor(
+    hooks: readonly HookSettings[],
+    secrets: HookSecrets,
+    log: HookLog,
+    limits: HookLimits = LIMITS,
+  ) {
     this.#log = log;
     this.#limits = limits;
+    this.switchTo(hooks, secrets);
   }
 
   /** Calls that wait for their turn or for another attempt, and calls under way. */
   get load(): { readonly waiting: number; readonly running: number } {
-    return { waiting: this.#waitingCount(), running: this.#running.size };
+    const lanes = this.#lanes;
+    return {
+      waiting: lanes.reduce((sum, lane) => sum + lane.waiting, 0),
+      running: lanes.reduce((sum, lane) => sum + lane.running, 0),
+    };
   }
 
-  /** Calls these hooks from now on. Calls that wait or run are finished as they were begun. */
-  switchTo(hooks: readonly HookSettings[]): void {
-    this.#hooks = parseHooks(hooks);
+  /** What has become of calls since the start. */
+  get counts(): Readonly<HookCounts> {
+    return this.#counts;
   }
 
-  /** Calls every hook that wants this upload. One that did not complete calls none. */
-  record(record: UploadRecord): void {
-    const event = hookEvent(record);
-    if (event === undefined) return;
-    for (const { settings, glob } of this.#hooks) {
-      if (matchesGlob(glob, event.file)) {
-        this.#accept({ hook: settings, event, attempts: 0 });
-      }
-    }
-    this.#pump();
+  /** Whether any hook is called for it. */
+  wants(event: HookEventName): boolean {
+    return this.#hooks.some(({ settings }) => settings.events.includes(event));
+  }
+
+  /** Calls these hooks from now on. What waits or runs of others is finished as it was begun. */
+  switchTo(hooks: readonly HookSettings[], secrets: HookSecrets): void {
+    const before = [...this.#hooks];
+    this.#hooks = hooks.flatMap((settings) => {
+      const glob = parseGlob(rootedPattern(settings.pattern));
+      // A pattern that is none calls nothing; the start, or the reload, has warned of it.
+      if (!glob.isGlob) return [];
+      const secret = secretOf(settings, secrets);
+      const same = before.findIndex((hook) => isSame(hook.settings, settings));
+      const [kept] = same < 0 ? [] : before.splice(same, 1);
+      kept?.lane.signWith(secret);
+      const lane =
+        kept?.lane ?? new HookLane(settings, secret, this.#log, this.#limits, this.#counts);
+      return [{ settings, glob, lane }];
+    });
+    const retired = this.#retired.concat(before.map(({ lane }) => lane));
+    this.#retired = retired.filter((lane) => !lane.isIdle);
+  }
+
+  /** Calls every hook that wants what a shard reports, if any does. `boot`: the one that it belongs to. */
+  record(record: ShardRecord, boot?: Boot): void {
+    const name = eventNameOf(record);
+    if (name === undefined || !this.wants(name)) return;
+    if (record.kind !== "transfer" && record.kind !== "upload") return;
+    this.#tell(transferEvent(name, record, boot));
+  }
+
+  /** Calls every hook that wants to know of a client that is stuck at `timeMs`. */
+  stuck(client: ClientView, timeMs: number): void {
+    this.#tell(stuckEvent(client, timeMs));
   }
 
   /** From now on nothing waits for a retry, and after `delayMs` what still runs is ended. The last call counts. */
   endWithin(delayMs: number): void {
-    this.#isEnding = true;
-    for (const [call, timer] of this.#delayed) {
-      clearTimeout(timer);
-      this.#waiting.push(call);
-    }
-    this.#delayed.clear();
-    clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#close(), delayMs);
-    this.#pump();
+    for (const lane of this.#lanes) lane.endWithin(delayMs);
   }
 
   /** Resolves when no call waits or runs. */
   async idle(): Promise<void> {
-    if (this.#isIdle()) {
-      clearTimeout(this.#deadline);
-      return;
+    await Promise.all(this.#lanes.map((lane) => lane.idle()));
+  }
+
+  get #lanes(): readonly HookLane[] {
+    return this.#retired.concat(this.#hooks.map(({ lane }) => lane));
+  }
+
+  #tell(event: HookEvent): void {
+    for (const { settings, glob, lane } of this.#hooks) {
+      if (settings.events.includes(event.name) && matchesGlob(glob, event.file)) lane.call(event);
     }
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#idle.push(resolve);
-    await promise;
-  }
-
-  #accept(call: Call): void {
-    if (this.#isClosed) {
-      this.#dropped += 1;
-      this.#reportDropped(SHUTDOWN);
-      return;
-    }
-    if (this.#waitingCount() < this.#limits.waitingMax) {
-      this.#waiting.push(call);
-      return;
-    }
-    // The first is told at once, by name; how many there were is told when there is room again.
-    if (this.#dropped === 0) this.#log.event("hook_queue_full", "warn", describe(call));
-    this.#dropped += 1;
-  }
-
-  #pump(): void {
-    while (this.#running.size < this.#limits.runningMax) {
-      const call = this.#waiting.shift();
-      if (call === undefined) break;
-      void this.#run(call);
-    }
-    if (this.#waitingCount() <= this.#limits.waitingMax / 2) {
-      this.#reportDropped("the queue was full");
-    }
-    if (!this.#isIdle()) return;
-    clearTimeout(this.#deadline);
-    for (const resolve of this.#idle.splice(0)) resolve();
-  }
-
-  async #run(call: Call): Promise<void> {
-    const abort = new AbortController();
-    this.#running.set(call, abort);
-    call.attempts += 1;
-    const startMs = performance.now();
-    const attempt = await attemptHook(call.hook, call.event, abort.signal);
-    this.#running.delete(call);
-    const fields = {
-      ...describe(call),
-      attempt: call.attempts,
-      duration_ms: Math.round(performance.now() - startMs),
-      ...(attempt.isSuccess ? {} : { error: printable(attempt.because) }),
-      ...(attempt.output === "" ? {} : { output: printable(attempt.output) }),
-    };
-    if (attempt.isSuccess) this.#log.event("hook_completed", "info", fields);
-    else this.#failed(call, fields);
-    this.#pump();
-  }
-
-  #failed(call: Call, fields: Readonly<Record<string, unknown>>): void {
-    if (this.#isEnding || call.attempts > call.hook.retries) {
-      this.#log.event("hook_given_up", "error", fields);
-      return;
-    }
-    const delayMs = this.#delayOf(call.attempts);
-    this.#log.event("hook_failed", "warn", { ...fields, retry_in_ms: delayMs });
-    const timer = setTimeout(() => {
-      this.#delayed.delete(call);
-      this.#waiting.push(call);
-      this.#pump();
-    }, delayMs);
-    this.#delayed.set(call, timer);
-  }
-
-  /** Half of it is chance, so that calls that failed together do not come back together. */
-  #delayOf(attempts: number): number {
-    const fullMs = Math.min(this.#limits.backoffMs * 2 ** (attempts - 1), BACKOFF_MS_MAX);
-    return Math.round(fullMs * (0.5 + Math.random() / 2));
-  }
-
-  #close(): void {
-    this.#isClosed = true;
-    this.#dropped += this.#waiting.splice(0).length;
-    this.#reportDropped(SHUTDOWN);
-    for (const abort of this.#running.values()) abort.abort(SHUTDOWN);
-    this.#pump();
-  }
-
-  #reportDropped(because: string): void {
-    if (this.#dropped === 0) return;
-    this.#log.event("hook_calls_dropped", "error", { calls: this.#dropped, because });
-    this.#dropped = 0;
-  }
-
-  #waitingCount(): number {
-    return this.#waiting.length + this.#delayed.size;
-  }
-
-  #isIdle(): boolean {
-    return this.#waitingCount() + this.#running.size === 0;
   }
 }
 
-/** A pattern that is none calls nothing; the start, or the reload, has warned of it. */
-function parseHooks(hooks: readonly HookSettings[]): readonly ParsedHook[] {
-  return hooks.flatMap((settings) => {
-    const glob = parseGlob(rootedPattern(settings.pattern));
-    return glob.isGlob ? [{ settings, glob }] : [];
-  });
+/** Whether calls of the one may go on as calls of the other. */
+function isSame(one: HookSettings, other: HookSettings): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Which hook, and for what. A URL's query and a command's arguments may hold secrets and are left out. */
-function describe({ hook, event }: Call): Readonly<Record<string, unknown>> {
-  const { action } = hook;
-  const name = action.kind === "command" ? (action.argv[0] ?? "") : urlWithoutQuery(action.url);
-  return { hook: name, file: printable(event.file), client_addr: event.peer };
+function secretOf({ action }: HookSettings, secrets: HookSecrets): string | undefined {
+  if (action.kind !== "post" || action.secretFile === undefined) return undefined;
+  return secrets.get(action.secretFile);
 }

@@ -55,22 +55,33 @@ export class Monitor {
   #source: ServerSource | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #fastPaths: FastPaths | undefined;
+  /** Whether another server reads the requests, the one before this or the one after, so that all is well. */
+  #isBeside = false;
   #workerDeaths = 0;
   #diskThreadDeaths = 0;
 
-  /** Begins to answer where that is wanted; it is not ready before {@link watch}. */
-  static async start(settings: Settings, version: string): Promise<Monitor | StartFault> {
+  /**
+   * Begins to answer where that is wanted; it is not ready before {@link watch}. What comes after another server answers beside that
+   * one, whose places are its own when it is told to {@link take}.
+   */
+  static async start(
+    settings: Settings,
+    version: string,
+    isAfterAnother: boolean,
+  ): Promise<Monitor | StartFault> {
     const monitor = new Monitor(settings, version);
+    monitor.#isBeside = isAfterAnother;
     const { socket } = settings.status;
     if (socket !== undefined) {
-      const admin = await openAdminSocket(socket, {
+      const pages = {
         source: () => monitor.#source,
-        acted: (who, request) => monitor.#noteAct(who, request),
-      });
+        acted: (who: Administrator, request: string) => monitor.#noteAct(who, request),
+      };
+      const admin = await openAdminSocket(socket, pages, isAfterAnother);
       if ("fault" in admin) return admin;
       monitor.#admin = admin;
     }
-    const server = startStatus(settings.status, monitor.#pages());
+    const server = startStatus(settings.status, monitor.#pages(), isAfterAnother);
     if (server !== undefined && "fault" in server) {
       monitor.#admin?.stop();
       return server;
@@ -85,15 +96,16 @@ export class Monitor {
     this.#observer = new Observer(workers, workers * transfersMax);
   }
 
-  /** To be told of everything; undefined where nobody could ask. */
-  get witness(): LogWitness | undefined {
-    if (!this.#isAsked) return undefined;
+  /** To be told of everything. It forgets what nobody could ask for. */
+  get witness(): LogWitness {
     return {
       event: (event) => {
+        if (!this.#isAsked) return;
         this.#noteEvent(event);
         this.#observer.troubles.note(event);
       },
       record: (record, boot, events) => {
+        if (!this.#isWatching) return;
         for (const event of events) this.#noteEvent(event);
         this.#observer.record(record, boot, events, this.#settings.clientsMax);
       },
@@ -104,7 +116,7 @@ export class Monitor {
     this.#watched = watched;
     const { process, shards } = watched;
     this.#source = new ServerSource(process, shards, this.#observer, () => this.#fastPaths);
-    if (this.#isAsked) this.#ticking = setInterval(() => this.#tick(), TICK_MS);
+    this.#ticking = setInterval(() => this.#isWatching && this.#tick(), TICK_MS);
   }
 
   noteReady(fastPaths: FastPaths): void {
@@ -132,6 +144,21 @@ export class Monitor {
     return fault;
   }
 
+  /** The server before this one leaves it its places. */
+  take(): void {
+    this.#isBeside = false;
+    this.#admin?.publish();
+  }
+
+  /** Another server answers from now on. */
+  handOver(): void {
+    this.#isBeside = true;
+    this.#live.close();
+    this.#audit.close();
+    this.#server?.leave();
+    this.#admin?.leave();
+  }
+
   stop(): void {
     clearInterval(this.#ticking);
     this.#live.close();
@@ -145,11 +172,20 @@ export class Monitor {
     return this.#server !== undefined || this.#admin !== undefined;
   }
 
+  /** Whether clients are watched: for whoever asks, or for hooks, which a reload may bring. */
+  get #isWatching(): boolean {
+    return this.#isAsked || this.#watched?.hooks.wants("client_stuck") === true;
+  }
+
   #tick(): void {
     if (this.#watched === undefined) return;
-    const { shards } = this.#watched;
+    const { shards, hooks } = this.#watched;
     this.#observer.history.sample((index) => shards.total(index), Date.now());
     if (this.#observer.live.count > 0) shards.order({ kind: "report" });
+    if (hooks.wants("client_stuck")) {
+      const nowMs = Date.now();
+      for (const client of this.#observer.timelines.newlyStuck(nowMs)) hooks.stuck(client, nowMs);
+    }
     this.#audit.keepAlive();
     if (this.#live.hasReaders) setTimeout(() => this.#tell(), ANSWER_MS);
   }
@@ -176,6 +212,7 @@ export class Monitor {
   }
 
   #unready(): string {
+    if (this.#isBeside) return "";
     if (this.#watched === undefined || this.#fastPaths === undefined) return "starting";
     return this.#watched.shards.isServing ? "" : "a shard takes no new requests";
   }
@@ -191,6 +228,7 @@ export class Monitor {
       diskThreadDeaths: this.#diskThreadDeaths,
       logs: { log: logs.log, ...(logs.audit === undefined ? {} : { audit: logs.audit }) },
       hookCalls: { ...hooks.load },
+      hookCounts: hooks.counts,
       events: this.#events,
       hasSnowOwlNames: this.#settings.hasSnowOwlNames,
     };

@@ -352,12 +352,12 @@ function addPoint(status) {
 async function showSlow() {
   if (document.hidden || !part("token").hidden) return;
   try {
-    const [files, { shards }, { features }] = await Promise.all(
+    const [files, { shards }, kernel] = await Promise.all(
       ["files?limit=20", "shards", "kernel"].map(ask),
     );
     showFiles(files);
     showShards(shards);
-    showKernel(features);
+    showKernel(kernel);
     if (part("filter").value !== "") await filter();
   } catch {
     // The stream says that the server has gone.
@@ -401,7 +401,7 @@ function hitsText({ cache_hits: hits, cache_misses: misses }) {
   return hits + misses === 0 ? "" : `${Math.floor((100 * hits) / (hits + misses))} %`;
 }
 
-function showKernel(features) {
+function showKernel({ features, confinement }) {
   list(
     part("kernel"),
     features,
@@ -409,6 +409,15 @@ function showKernel(features) {
     () => element("li"),
     (item, { feature, is_on: isOn, because }) =>
       setText(item, isOn ? `✓ ${feature}` : `✗ ${feature}: ${because}`),
+  );
+  setText(part("confinement-note"), confinement.length === 0 ? "Nothing: see [process]." : "");
+  list(
+    part("confinement"),
+    confinement,
+    ({ measure }) => measure,
+    () => element("li"),
+    (item, { measure, is_on: isOn, because }) =>
+      setText(item, `${isOn ? "✓" : "✗"} ${measure}${because === "" ? "" : `: ${because}`}`),
   );
 }
 

@@ -7,6 +7,7 @@ import type { FastPaths } from "#server/contract.ts";
 
 import type { EventCounts } from "./event-counts.ts";
 import type { Family, Sample } from "./exposition.ts";
+import type { HookCounts } from "./hook-lane.ts";
 import type { LogSink } from "./logsink.ts";
 
 /** What the rows read. */
@@ -19,6 +20,7 @@ export interface ProcessFacts {
   readonly diskThreadDeaths: number;
   readonly logs: Readonly<Record<string, Pick<LogSink, "queuedBytes" | "lostLinesTotal">>>;
   readonly hookCalls: Readonly<Record<string, number>>;
+  readonly hookCounts: Readonly<HookCounts>;
   readonly events: EventCounts;
   readonly hasSnowOwlNames: boolean;
 }
@@ -85,6 +87,22 @@ export const processRows: readonly Row[] = [
     labels: ["state"],
     read: ({ hookCalls }) =>
       Object.entries(hookCalls).map(([state, value]) => sample({ state }, value)),
+  },
+  {
+    name: "tftp_hook_attempts",
+    type: "counter",
+    help: "Attempts of hooks that are over. What failed is tried again; what was given up is not.",
+    labels: ["outcome"],
+    read: ({ hookCounts: { completed, failed, givenUp } }) =>
+      Object.entries({ completed, failed, given_up: givenUp }).map(([outcome, value]) =>
+        sample({ outcome }, value),
+      ),
+  },
+  {
+    name: "tftp_hook_calls_dropped",
+    type: "counter",
+    help: "Calls of hooks that were dropped, because the hook's queue was full or the server ended.",
+    read: ({ hookCounts }) => hookCounts.dropped,
   },
   {
     name: "tftp_audit_events",

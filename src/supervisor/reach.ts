@@ -4,7 +4,9 @@
 import { realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 
+import type { HookAction } from "#config/settings-hooks.ts";
 import type { Settings } from "#config/settings.ts";
+import type { TlsFiles } from "#config/tls.ts";
 import type { PathRule } from "#io/confinement.ts";
 import type { StartFault } from "#io/start.ts";
 
@@ -88,14 +90,13 @@ function configuredPaths(settings: Settings): readonly PathRule[] {
     if (target?.kind === "file") write.push(dirname(target.path));
   }
   if (status.tokenFile !== undefined) read.push(dirname(status.tokenFile));
+  if (status.tls !== undefined) read.push(...tlsFolders(status.tls));
   // A socket that a killed server has left there is removed.
   if (status.socket !== undefined) write.push(dirname(status.socket));
   return [
     ...read.concat(process.readFolders).map((path) => ({ path, reach: "read" }) as const),
     ...write.concat(process.writeFolders).map((path) => ({ path, reach: "write" }) as const),
-    ...settings.hooks.flatMap(({ action }) =>
-      action.kind === "command" ? programPaths(action.argv[0] ?? "/") : webPaths,
-    ),
+    ...settings.hooks.flatMap(({ action }) => hookPaths(action)),
   ];
 }
 
@@ -108,6 +109,19 @@ const runtimePaths: readonly PathRule[] = [
   ...["/dev/random", "/dev/urandom"].map(reads),
   { path: "/dev/null", reach: "write" },
 ];
+
+/** Renewed files take the place of others, and those may be links into a folder of another name. */
+function tlsFolders({ certificateFile, keyFile, clientCaFile }: TlsFiles): readonly string[] {
+  return [certificateFile, keyFile, clientCaFile].flatMap((path) =>
+    path === undefined ? [] : [dirname(path), dirname(realPath(path) ?? path)],
+  );
+}
+
+function hookPaths(action: HookAction): readonly PathRule[] {
+  if (action.kind === "command") return programPaths(action.argv[0] ?? "/");
+  const { secretFile } = action;
+  return secretFile === undefined ? webPaths : [...webPaths, reads(dirname(secretFile))];
+}
 
 /** What finding and trusting a web service takes: resolvers and certificates, wherever a distribution keeps them. */
 const webPaths: readonly PathRule[] = [

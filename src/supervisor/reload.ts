@@ -7,6 +7,7 @@ import type { Settings } from "#config/settings.ts";
 import type { StartFault } from "#io/start.ts";
 import type { ShardTerms } from "#server/contract.ts";
 
+import { readHookSecrets } from "./hook-secrets.ts";
 import type { Hooks } from "./hooks.ts";
 import type { Log } from "./log.ts";
 import type { Logs } from "./logs.ts";
@@ -114,6 +115,11 @@ export class Reload {
       this.#refuse(faultText(beyond));
       return;
     }
+    const secrets = readHookSecrets(settings.hooks);
+    if ("fault" in secrets) {
+      this.#refuse(faultText(secrets));
+      return;
+    }
     const previous = this.#terms;
     const terms = openTerms(settings, { ledger, previous });
     if ("fault" in terms) {
@@ -129,7 +135,7 @@ export class Reload {
     log.switchTo(settings.log);
     this.#config = config;
     this.#terms = terms;
-    hooks.switchTo(settings.hooks);
+    hooks.switchTo(settings.hooks, secrets);
     await shards.switchTo(terms);
     closeTerms(previous);
     if (!this.#hasEnded) this.#report(reread);

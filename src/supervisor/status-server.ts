@@ -2,16 +2,18 @@
 // is allowed. It stands beside the shards, in the main thread; whatever is asked of it, no transfer waits.
 
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync } from "node:fs";
 
 import type { ListenAddress } from "#config/address.ts";
+import { hostFiles } from "#config/files.ts";
 import type { StatusSettings } from "#config/settings-status.ts";
+import { readTls, type TlsTexts } from "#config/tls.ts";
 import type { StartFault } from "#io/start.ts";
 
 import { answer, API, type ApiSource, fault, type Route, routeOf } from "./api.ts";
 import { CONTENT_TYPES, type Format, formatFor } from "./exposition.ts";
 import { openApi } from "./openapi.ts";
 import { pageFiles } from "./page-files.ts";
+import { readSecret } from "./secret-file.ts";
 
 /** What it shows. */
 export interface StatusPages {
@@ -28,69 +30,113 @@ export interface StatusPages {
   readonly events: () => ReadableStream<Uint8Array> | undefined;
 }
 
-/** Shorter secrets can be guessed. */
-const TOKEN_CHARACTERS_MIN = 16;
 /** No request has a body. */
 const BODY_BYTES_MAX = 1024;
 
-/** Begins to answer; undefined where no web server is wanted. */
+/** How long a request that is being answered when another server takes over may take: answers are made at once. */
+const LEAVE_MS = 200;
+
+/** Begins to answer, beside another server if there is one; undefined where no web server is wanted. */
 export function startStatus(
   settings: StatusSettings,
   pages: StatusPages,
+  isAfterAnother: boolean,
 ): StatusServer | StartFault | undefined {
   if (settings.listen === undefined) return undefined;
-  const token = readToken(settings);
-  if (typeof token !== "string" && token !== undefined) return token;
-  const { address, port } = settings.listen;
+  const access = readAccess(settings);
+  if ("fault" in access) return access;
   try {
-    return new StatusServer(settings, settings.listen, token, pages);
+    if (!isAfterAnother) probePort(settings.listen);
+    return new StatusServer(settings, settings.listen, access, pages);
   } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    return {
-      fault: `the web server for status cannot listen on ${address} port ${port}: ${code}`,
-      remedy: 'choose another status.bind_addr, or none with bind_addr = ""',
-    };
+    return listenFault(settings.listen, cause);
   }
+}
+
+/** Throws if somebody has it: with SO_REUSEPORT a forgotten server of the same user would get every other request. */
+function probePort({ address: hostname, port }: ListenAddress): void {
+  void Bun.serve({ hostname, port, fetch: () => plain(503, "starting") }).stop(true);
+}
+
+/** What is read from files: whom it answers, and how it speaks. */
+interface Access {
+  /** Undefined: no token is asked for. */
+  readonly token: string | undefined;
+  /** Undefined: it speaks HTTP. */
+  readonly tls: TlsTexts | undefined;
 }
 
 export class StatusServer {
   readonly #pages: StatusPages;
-  readonly #server: Bun.Server<undefined>;
+  readonly #listen: ListenAddress;
+  #server: Bun.Server<undefined>;
+  #access: Access;
   #tokenHash: Uint8Array | undefined;
   #mayChange: boolean;
 
   /** Throws the system's error where it cannot listen. */
   constructor(
     { mayChange }: StatusSettings,
-    { address, port }: ListenAddress,
-    token: string | undefined,
+    listen: ListenAddress,
+    access: Access,
     pages: StatusPages,
   ) {
     this.#pages = pages;
+    this.#listen = listen;
     this.#mayChange = mayChange;
-    this.#tokenHash = token === undefined ? undefined : hashOf(token);
-    this.#server = Bun.serve({
-      hostname: address,
-      port,
-      development: false,
-      maxRequestBodySize: BODY_BYTES_MAX,
-      fetch: (request) => this.#answer(request),
-      error: () => plain(500, "this is a bug in snow-owl-tftp"),
-    });
+    this.#access = access;
+    this.#tokenHash = hashOf(access.token);
+    this.#server = this.#serve(access);
   }
 
-  /** Asks for the secret that the file holds now. Returns a fault, and changes nothing, if it holds none. */
+  /** Asks for what the files hold now. Returns a fault, and changes nothing, if they hold nothing fit. */
   reload(settings: StatusSettings): StartFault | undefined {
-    const token = readToken(settings);
-    if (typeof token !== "string" && token !== undefined) return token;
-    this.#tokenHash = token === undefined ? undefined : hashOf(token);
+    const access = readAccess(settings);
+    if ("fault" in access) return access;
+    const fault = isSameTls(access, this.#access) ? undefined : this.#serveAnew(access);
+    if (fault !== undefined) return fault;
+    this.#access = access;
+    this.#tokenHash = hashOf(access.token);
     this.#mayChange = settings.mayChange;
     return undefined;
+  }
+
+  /** Another server listens there: this one takes no new connections, and ends those that are idle. */
+  leave(): void {
+    void this.#server.stop(false);
+    setTimeout(() => this.stop(), LEAVE_MS);
   }
 
   /** Answers nothing any more. */
   stop(): void {
     void this.#server.stop(true);
+  }
+
+  #serve({ tls }: Access): Bun.Server<undefined> {
+    const { address, port } = this.#listen;
+    return Bun.serve({
+      hostname: address,
+      port,
+      // For the moment in which one server takes over from another.
+      reusePort: true,
+      development: false,
+      maxRequestBodySize: BODY_BYTES_MAX,
+      ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),
+      fetch: (request) => this.#answer(request),
+      error: () => plain(500, "this is a bug in snow-owl-tftp"),
+    });
+  }
+
+  /** A web server of Bun keeps its certificate, so that another takes its place, and whoever listens to a stream comes again. */
+  #serveAnew(access: Access): StartFault | undefined {
+    void this.#server.stop(true);
+    try {
+      this.#server = this.#serve(access);
+      return undefined;
+    } catch (cause) {
+      this.#server = this.#serve(this.#access);
+      return listenFault(this.#listen, cause);
+    }
   }
 
   #answer(request: Request): Response {
@@ -135,13 +181,17 @@ export class StatusServer {
 
   #refusal(request: Request): Response | undefined {
     if (this.#tokenHash === undefined) {
+      if (this.#access.tls?.clientCa !== undefined) {
+        // A browser shows its certificate whichever page has it ask.
+        return isOwnOrigin(request) ? undefined : plain(403, "not for pages of others");
+      }
       // A page of the web can lead its visitor's browser here by a name of its own (DNS rebinding).
       return isOwnName(request) ? undefined : plain(403, "ask by address, or as localhost");
     }
     const shown = /^Bearer +(?<token>\S+)$/i.exec(request.headers.get("authorization") ?? "");
     const token = shown?.groups?.["token"] ?? "";
     // Of equal length and compared in constant time, whatever was shown.
-    if (timingSafeEqual(hashOf(token), this.#tokenHash)) return undefined;
+    if (timingSafeEqual(sha256(token), this.#tokenHash)) return undefined;
     this.#pages.refused(this.#server.requestIP(request)?.address ?? "");
     return plain(401, "show the token", { "WWW-Authenticate": 'Bearer realm="snow-owl-tftp"' });
   }
@@ -203,22 +253,43 @@ function isOwnName(request: Request): boolean {
   return /^(?:\[.*\]|[\d.]+|localhost)$/.test(hostname);
 }
 
-/** The secret; undefined where none is asked for. */
-function readToken({ tokenFile }: StatusSettings): string | undefined | StartFault {
-  if (tokenFile === undefined) return undefined;
-  const remedy = "write a secret of 16 characters or more into it, readable for this user";
-  let text: string;
-  try {
-    text = readFileSync(tokenFile, "utf8");
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
-    return { fault: `cannot read the token file ${tokenFile}: ${code}`, remedy };
-  }
-  const token = text.split("\n")[0]?.trim() ?? "";
-  if (token.length >= TOKEN_CHARACTERS_MIN && !/\s/.test(token)) return token;
-  return { fault: `the first line of ${tokenFile} is no secret that is long enough`, remedy };
+/** Whether no page asks, or one of this server. */
+function isOwnOrigin(request: Request): boolean {
+  const origin = request.headers.get("origin");
+  return origin === null || URL.parse(origin)?.host === new URL(request.url).host;
 }
 
-function hashOf(token: string): Uint8Array {
-  return createHash("sha256").update(token).digest();
+function readAccess({ tokenFile, tls: places }: StatusSettings): Access | StartFault {
+  const token = tokenFile === undefined ? undefined : readSecret(tokenFile, "the token file");
+  if (typeof token === "object") return token;
+  const tls = places === undefined ? undefined : readTls(places, hostFiles);
+  if (tls !== undefined && "message" in tls) return { fault: tls.message, remedy: tls.remedy };
+  return { token, tls };
+}
+
+function isSameTls(one: Access, other: Access): boolean {
+  return JSON.stringify(one.tls) === JSON.stringify(other.tls);
+}
+
+/** A client whose certificate is missing, strange or over is not answered at all. */
+function tlsOptions({ certificate, key, clientCa }: TlsTexts): Bun.TLSOptions {
+  const pair = { cert: certificate, key };
+  if (clientCa === undefined) return pair;
+  return { ...pair, ca: clientCa, requestCert: true, rejectUnauthorized: true };
+}
+
+function listenFault({ address, port }: ListenAddress, cause: unknown): StartFault {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return {
+    fault: `the web server for status cannot listen on ${address} port ${port}: ${code}`,
+    remedy: 'choose another status.bind_addr, or none with bind_addr = ""',
+  };
+}
+
+function hashOf(token: string | undefined): Uint8Array | undefined {
+  return token === undefined ? undefined : sha256(token);
+}
+
+function sha256(text: string): Uint8Array {
+  return createHash("sha256").update(text).digest();
 }

@@ -41,6 +41,10 @@ export interface Client {
   readonly bootMs: number;
   readonly steps: Step[];
   lastMs: number;
+  /** Since when it is stuck, as was last looked; undefined: it is not. */
+  stuckSinceMs: number | undefined;
+  /** The file that it was last told to be stuck on; undefined: it was not told yet. */
+  toldStuckOn: string | undefined;
   stepsDropped: number;
   bytes: number;
   files: number;

@@ -10,6 +10,12 @@ import { formatTimestamp, peerAddress } from "./format.ts";
 import type { Live } from "./live.ts";
 import { type Client, noteBegin, noteEnd, noteRefusal, type Step } from "./steps.ts";
 
+/**
+ * Who has been stuck for so long is told of: some seconds more than the page waits, for a person is called. A loader that gave up
+ * one server asks the next within them (a guess).
+ */
+const STUCK_MS = 10_000;
+
 export class Timelines {
   readonly #clients = new Map<string, Client>();
   readonly #live: Live;
@@ -77,6 +83,27 @@ export class Timelines {
     };
   }
 
+  /**
+   * The clients that have been stuck since `STUCK_MS` before `nowMs`, each once in a boot for each file. To be asked every second
+   * or so.
+   */
+  newlyStuck(nowMs: number): readonly ClientView[] {
+    const views: ClientView[] = [];
+    for (const client of this.#clients.values()) {
+      const diagnosis = this.#diagnose(client, nowMs);
+      if (diagnosis.state !== "stuck") {
+        client.stuckSinceMs = undefined;
+        continue;
+      }
+      client.stuckSinceMs ??= nowMs;
+      const file = client.steps.at(-1)?.file ?? "";
+      if (client.toldStuckOn === file || nowMs - client.stuckSinceMs < STUCK_MS) continue;
+      client.toldStuckOn = file;
+      views.push(this.#view(client, diagnosis, nowMs));
+    }
+    return views;
+  }
+
   #clientOf(address: string, boot: Boot, timeMs: number): Client {
     const known = this.#clients.get(address);
     if (known?.boot.id === boot.id) return known;
@@ -87,6 +114,8 @@ export class Timelines {
       bootMs: timeMs,
       steps: [],
       lastMs: timeMs,
+      stuckSinceMs: undefined,
+      toldStuckOn: undefined,
       stepsDropped: 0,
       bytes: 0,
       files: 0,

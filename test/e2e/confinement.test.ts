@@ -115,8 +115,11 @@ describe.skipIf(!isRoot)("started without rights", () => {
   });
 
   test("it serves on port 69 with CAP_NET_BIND_SERVICE alone, and keeps not even that", async () => {
+    // As under the unit of the package.
     const wrapper = [
       ...unprivileged,
+      "--no-new-privs",
+      "--bounding-set=-all,+net_bind_service",
       "--inh-caps=-all,+net_bind_service",
       "--ambient-caps=-all,+net_bind_service",
     ];
@@ -124,8 +127,19 @@ describe.skipIf(!isRoot)("started without rights", () => {
     server.put("hello", "hello");
     expect(await fetchText(server, "hello", "127.69.0.2")).toBe("hello");
     expect(threadsOf(server)).toMatchObject({ ...powerless, Uid: ids(NOBODY) });
+    await until(() => server.log().includes("confined: "), "the banner");
+    expect(server.log()).not.toContain("not confined");
+    expect(server.log()).toContain(
+      "bounding set (without effect; it still names CAP_NET_BIND_SERVICE)",
+    );
   });
 });
+
+interface GivenUp {
+  readonly measure: string;
+  readonly is_on: boolean;
+  readonly because: string;
+}
 
 test("what the configuration names is reached: the web server answers, and a reload reads its secret again", async () => {
   // In a folder that no other key names.
@@ -144,15 +158,30 @@ test("what the configuration names is reached: the web server answers, and a rel
   await using server = await startServer({ tables });
   // One worker may answer before the others do.
   await until(() => server.log().includes("confined: "), "the banner");
-  const ask = async (token: string): Promise<string> => {
+  const answer = (page: string, token: string): Promise<Response> => {
     const headers = { Authorization: `Bearer ${token}` };
-    return await (await fetch(`http://127.0.0.1:${port}/metrics`, { headers })).text();
+    return fetch(`http://127.0.0.1:${port}/${page}`, { headers });
+  };
+  const ask = async (token: string): Promise<string> => {
+    return await (await answer("metrics", token)).text();
   };
   expect(await ask("a-secret-of-some-length")).toContain("\ntftp_ready 1\n");
   writeFileSync(`${file}.new`, "another-secret-of-some-length");
   renameSync(`${file}.new`, file);
   await reload(server);
   expect(await ask("another-secret-of-some-length")).toContain("\ntftp_ready 1\n");
+  const kernel = await answer("api/v1/kernel", "another-secret-of-some-length");
+  const { confinement } = (await kernel.json()) as { confinement: readonly GivenUp[] };
+  for (const isOn of [true, false]) {
+    const said = confinement
+      .filter((each) => each.is_on === isOn)
+      .map(({ measure, because }) => (because === "" ? measure : `${measure} (${because})`));
+    const line = `${isOn ? "confined" : "not confined"}: ${said.join(", ")}\n`;
+    expect(said.length === 0 || server.log().includes(`\n${line}`)).toBe(true);
+  }
+  expect(confinement.map(({ measure }) => measure)).toEqual(
+    expect.arrayContaining(["user", "capabilities", "no new privileges", "Landlock", "seccomp"]),
+  );
   expect(threadsOf(server)).toMatchObject(isRoot ? powerless : confined);
   rmSync(folder, { recursive: true });
 });

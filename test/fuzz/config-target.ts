@@ -128,6 +128,7 @@ const obliging: Files = {
   isWritable: yes,
   isProgram: yes,
   canAppend: yes,
+  read: () => ({ code: "ENOENT" }),
 };
 const machine: Machine = { cores: 4, memoryBytes: 8 * 1024 ** 3 };
 

@@ -25,6 +25,7 @@ const provided: Files = {
   isWritable: () => true,
   isProgram: () => true,
   canAppend: () => true,
+  read: () => ({ code: "ENOENT" }),
 };
 
 /** Loads a file that must have no errors; returns its warnings without the notes. */

@@ -18,6 +18,7 @@ const files: Files = {
   isReadable: () => true,
   isWritable: () => true,
   canAppend: () => true,
+  read: () => ({ code: "ENOENT" }),
   isProgram: () => true,
 };
 

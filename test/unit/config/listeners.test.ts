@@ -215,6 +215,7 @@ function validate(config: Config): readonly string[] {
     isWritable: () => true,
     isProgram: () => true,
     canAppend: () => true,
+    read: () => ({ code: "ENOENT" }),
   };
   return validateConfig(config, files, "tftp.toml").map(
     ({ severity, message }) => `${severity}: ${message}`,

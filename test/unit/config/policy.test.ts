@@ -20,6 +20,7 @@ const files: Files = {
   isReadable: (path) => ROOTS.has(path),
   isWritable: (path) => ROOTS.has(path),
   canAppend: () => true,
+  read: () => ({ code: "ENOENT" }),
   isProgram: () => true,
 };
 

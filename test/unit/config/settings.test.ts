@@ -97,6 +97,7 @@ test("the defaults", () => {
       writeFolders: [],
       umask: 0o022,
       openFiles: 0,
+      handoverMs: 30_000,
     },
     policy: {
       rootDir: "/var/lib/snow-owl/tftp",
@@ -118,6 +119,7 @@ test("the defaults", () => {
       listen: undefined,
       socket: undefined,
       tokenFile: undefined,
+      tls: undefined,
       mayChange: false,
       clientsMax: 1000,
       clientAddressesMax: 100,

@@ -9,7 +9,8 @@ import type { Files } from "#config/files.ts";
 import { loadConfig } from "#config/load.ts";
 import { applyOverrides } from "#config/overrides.ts";
 import { type Problem, renderProblem } from "#config/problem.ts";
-import type { HookSettings, UploadSettings } from "#config/settings-uploads.ts";
+import type { HookSettings } from "#config/settings-hooks.ts";
+import type { UploadSettings } from "#config/settings-uploads.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { validateConfig } from "#config/validate.ts";
 
@@ -17,12 +18,13 @@ const machine = { cores: 2, memoryBytes: 1e9 };
 
 /** A machine with two folders that may be written, one that may not, and one program. */
 const files: Files = {
-  exists: () => true,
+  exists: (path) => path !== "/nowhere",
   isDirectory: (path) => ["/srv/tftp", "/srv/up", "/srv/tftp/up", "/srv", "/mnt/ro"].includes(path),
   isReadable: () => true,
   isWritable: (path) => path !== "/mnt/ro",
   isProgram: (path) => path === "/bin/true",
   canAppend: () => true,
+  read: () => ({ code: "ENOENT" }),
 };
 
 const ON = '[write_config]\nenabled = true\nallowed_patterns = ["backups/*"]\n';
@@ -87,12 +89,12 @@ describe("what is written wrong", () => {
   });
 
   test("a key that a table needs", () => {
-    expect(said('\n[[hook]]\nurl = "http://[::1]:8080/"\n')).toBe(
+    expect(said("\n[[uploads.pattern]]\noverwrite = true\n")).toBe(
       [
-        "tftp.toml:2:3: error: this [[hook]] has no `event`",
-        "  2 | [[hook]]",
-        "    |   ^^^^",
-        'help: write event = "upload", or another, below it.',
+        "tftp.toml:2:11: error: this [[uploads.pattern]] has no `pattern`",
+        "  2 | [[uploads.pattern]]",
+        "    |           ^^^^^^^",
+        'help: write pattern = "backups/*", or another, below it.',
       ].join("\n"),
     );
   });
@@ -166,6 +168,23 @@ describe("what does not fit together", () => {
     [`${ON}[uploads]\nowner = "nobody-here"`, 'no user "nobody-here"', "/etc/passwd"],
     [`${ON}[uploads]\ngroup = "nobody-here"`, 'no group "nobody-here"', "/etc/group"],
     ['[[hook]]\nevent = "upload"', "does nothing", "write a command, or a url"],
+    ['[[hook]]\nurl = "http://x/"', "this [[hook]] has no `events`", '["transfer_failed", '],
+    ['[[hook]]\nurl = "http://x/"\nevents = []', "this [[hook]] has no `events`", "what calls it"],
+    [
+      '[[hook]]\nevent = "upload"\nevents = ["upload"]\nurl = "http://x/"',
+      "either `event` or `events`",
+      "remove `event`",
+    ],
+    [
+      '[[hook]]\nevent = "upload"\nurl = "http://x/"\nsecret_file = "/nowhere"',
+      "the secret's file /nowhere does not exist",
+      "head -c 24 /dev/urandom",
+    ],
+    [
+      '[[hook]]\nevent = "upload"\ncommand = ["/bin/true"]\nsecret_file = "/etc/passwd"',
+      "what a command is told is not signed",
+      "write a url instead",
+    ],
     [
       '[[hook]]\nevent = "upload"\nurl = "http://x/"\ncommand = ["/bin/true"]',
       "either a command or a url",
@@ -310,14 +329,14 @@ describe("settings", () => {
       [[hook]]\nevent = "upload"\nurl = "https://x/y"\nheaders = ["A: b ", "C:d:e"]\ntimeout_secs = 2\nretries = 0`;
     expect(hooks(text)).toEqual([
       {
-        event: "upload",
+        events: ["upload"],
         pattern: "*.cfg",
         action: { kind: "command", argv: ["/bin/true", "a b"] },
         timeoutMs: 30_000,
         retries: 3,
       },
       {
-        event: "upload",
+        events: ["upload"],
         pattern: "*",
         action: {
           kind: "post",
@@ -326,10 +345,19 @@ describe("settings", () => {
             { name: "A", value: "b" },
             { name: "C", value: "d:e" },
           ],
+          secretFile: undefined,
         },
         timeoutMs: 2000,
         retries: 0,
       },
+    ]);
+  });
+
+  test("a hook has each of its events once, and a secret where one is named", () => {
+    const text = `[[hook]]\nevents = ["client_stuck", "upload", "client_stuck"]
+      url = "http://x/"\nsecret_file = "/etc/secret"`;
+    expect(hooks(text)).toMatchObject([
+      { events: ["client_stuck", "upload"], action: { secretFile: "/etc/secret" } },
     ]);
   });
 
@@ -363,6 +391,7 @@ describe("explainSettings", () => {
       quarantine_folder = ".q"\nsha256 = true\nconcurrent_writers = "last-complete-wins"
       [[uploads.pattern]]\npattern = "logs/*"\noverwrite = false\nkeep_versions = 0
       [[hook]]\nevent = "upload"\nurl = "https://x/y?token=secret"
+      [[hook]]\nevents = ["upload", "client_stuck"]\nurl = "https://x/z"\nsecret_file = "/etc/hidden"
       [[hook]]\nevent = "upload"\ncommand = ["/bin/true", "secret"]`;
     expect(lines(text)).toEqual([
       "uploads     backups/* into /srv/up, which is not served, waiting in .q until moved",
@@ -373,6 +402,7 @@ describe("explainSettings", () => {
       "  care      SHA-256 in the log, of two writers the last to complete wins, given up after 60 s of silence, 2 disk threads per worker",
       "  memory    128 MiB (64 MiB for each worker)",
       "hook        upload of *: POST to https://x/y, 30 s, 3 retries",
+      "hook        upload, client_stuck of *: POST to https://x/z, signed, 30 s, 3 retries",
       "hook        upload of *: run /bin/true, 30 s, 3 retries",
     ]);
   });

@@ -20,6 +20,7 @@ const files: Files = {
   isWritable: (path) => path === "/srv/tftp",
   isProgram: (path) => path === "/bin/true",
   canAppend: (path) => path.startsWith("/var/log/"),
+  read: () => ({ code: "ENOENT" }),
 };
 
 /** What is found in a file whose root is fine, unless it names another. */

@@ -2,9 +2,10 @@
 
 import { afterEach, describe, expect, test } from "bun:test";
 
-import { GSO_SEGMENTS_MAX } from "#ffi/abi.ts";
+import { EPOLLIN, GSO_SEGMENTS_MAX } from "#ffi/abi.ts";
 import { formatPeer } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
+import { Epoll } from "#ffi/epoll.ts";
 import { Errno } from "#ffi/errno.ts";
 import { NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
 
@@ -169,6 +170,33 @@ describe("segmentation (UDP_SEGMENT)", () => {
       const length = block === GSO_SEGMENTS_MAX - 1 ? 100 : 512;
       expect(payload.subarray(4)).toEqual(memory.u8.subarray(block * 512, block * 512 + length));
     }
+  });
+
+  test("comes back in one piece where that is asked for (UDP_GRO), and says where to cut", () => {
+    const server = udp("127.0.0.1:0", "UDP_GRO");
+    const client = udp("127.0.0.1:0");
+    const memory = patterned(4096);
+    const sends = sendBatch(2, 2);
+    const to = nameOf(addressOf(`127.0.0.1:${server.port}`));
+    sends.begin(to, ANY_LOCAL, 100);
+    sends.push(memory.address, 350);
+    sends.begin(to, ANY_LOCAL, 0);
+    sends.push(memory.address, 70);
+    expect(sends.send(client.fd, 0)).toBe(2);
+    const inbox = receiveBatch(1, 2048);
+    const epoll = new Epoll();
+    afterwards(() => epoll.close());
+    epoll.add(server.fd, EPOLLIN, 0);
+    const told: number[][] = [];
+    for (; told.length < 2; inbox.recycle(1)) {
+      expect(epoll.wait(5_000_000)).toBe(1);
+      expect(inbox.receive(server.fd)).toBe(1);
+      told.push([inbox.byteLength(0), inbox.segmentBytes(0)]);
+    }
+    expect(told).toEqual([
+      [350, 100],
+      [70, 70],
+    ]);
   });
 
   test("mixes with plain messages in one batch, whatever stood in the slot before", () => {

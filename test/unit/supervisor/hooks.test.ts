@@ -6,10 +6,10 @@ import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import type { HookSettings } from "#config/settings-uploads.ts";
+import type { HookSettings } from "#config/settings-hooks.ts";
 import type { UploadRecord } from "#server/contract.ts";
-import { environmentOf, hookEvent } from "#supervisor/hook-event.ts";
-import { type HookLimits, Hooks } from "#supervisor/hooks.ts";
+import type { HookLimits } from "#supervisor/hook-lane.ts";
+import { Hooks } from "#supervisor/hooks.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hooks-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -23,6 +23,8 @@ const record: UploadRecord = {
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "[fe80::1%eth0]:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "/backups/sw1.cfg",
   rootDir: "/srv/up",
   path: "backups/sw1.cfg",
@@ -51,6 +53,8 @@ interface Said {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
+const secrets = new Map([["/etc/secret", "a-secret-of-some-length"]]);
+
 /** Hooks whose events are kept. */
 function hooksOf(
   settings: readonly HookSettings[],
@@ -62,7 +66,7 @@ function hooksOf(
       said.push({ event, severity, fields });
     },
   };
-  const hooks = new Hooks(settings, log, { ...limits, ...given });
+  const hooks = new Hooks(settings, secrets, log, { ...limits, ...given });
   return { hooks, said, events: () => said.map(({ event }) => event) };
 }
 
@@ -70,7 +74,7 @@ function hooksOf(
 function script(text: string, given: Partial<HookSettings> = {}): HookSettings {
   const argv = ["/bin/sh", "-c", text, "hook", fileCalled("mark")];
   return {
-    event: "upload",
+    events: ["upload"],
     pattern: "*",
     action: { kind: "command", argv },
     timeoutMs: 60_000,
@@ -113,8 +117,11 @@ describe("a command", () => {
     expect(lines.filter((line) => !/^(?:PWD|_|SHLVL|OLDPWD)=/.test(line))).toEqual([
       "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
       "SNOW_OWL_ADDRESS=fe80::1%eth0",
+      "SNOW_OWL_BOOT=",
       "SNOW_OWL_EVENT=upload",
       "SNOW_OWL_FILE=a;$(id) b",
+      expect.stringMatching(/^SNOW_OWL_ID=[\da-f-]{36}$/),
+      "SNOW_OWL_MAC=",
       "SNOW_OWL_PATH=/srv/up/.q/backups/sw1.cfg",
       "SNOW_OWL_PEER=[fe80::1%eth0]:2070",
       "SNOW_OWL_REPLACED=1",
@@ -219,17 +226,6 @@ describe("a command", () => {
   });
 });
 
-test("the operations page names every variable, and every event of the log", () => {
-  const page = readFileSync(join(import.meta.dir, "../../../docs/operations.md"), "utf8");
-  const event = hookEvent(record);
-  const named = [...page.matchAll(/^\| `(PATH|SNOW_OWL_\w+)`/gm)].map(([, name]) => name);
-  expect(named).toEqual(event === undefined ? [] : Object.keys(environmentOf(event)));
-  const events = [...page.matchAll(/^\| `(hook_\w+)`/gm)].map(([, name]) => name ?? "");
-  const source = readFileSync(join(import.meta.dir, "../../../src/supervisor/hooks.ts"), "utf8");
-  const logged = [...source.matchAll(/"(hook_\w+)"/g)].map(([, name]) => name ?? "");
-  expect(events.toSorted()).toEqual([...new Set(logged)].toSorted());
-});
-
 describe("a web service", () => {
   const asked: { path: string; type: string | null; secret: string | null; body: unknown }[] = [];
   let failures = 0;
@@ -258,7 +254,7 @@ describe("a web service", () => {
   function post(path: string, given: Partial<HookSettings> = {}): HookSettings {
     const url = `http://127.0.0.1:${server.port}${path}?token=secret`;
     const headers = [{ name: "Authorization", value: "Bearer x" }];
-    return script("", { action: { kind: "post", url, headers }, ...given });
+    return script("", { action: { kind: "post", url, headers, secretFile: undefined }, ...given });
   }
 
   test("gets the event as JSON", async () => {
@@ -272,9 +268,12 @@ describe("a web service", () => {
         secret: "Bearer x",
         body: {
           event: "upload",
+          id: expect.any(String),
           time: "2026-11-21T03:00:00.000Z",
           peer: "[fe80::1%eth0]:2070",
           address: "fe80::1%eth0",
+          mac: null,
+          boot: null,
           file: "backups/sw1.cfg",
           path: "/srv/up/.q/backups/sw1.cfg",
           size: 12_345,
@@ -318,7 +317,9 @@ describe("a web service", () => {
 
   test("that is not there is a failure", async () => {
     const url = "http://127.0.0.1:1/";
-    const { hooks, said } = hooksOf([script("", { action: { kind: "post", url, headers: [] } })]);
+    const { hooks, said } = hooksOf([
+      script("", { action: { kind: "post", url, headers: [], secretFile: undefined } }),
+    ]);
     hooks.record(record);
     await hooks.idle();
     expect(said).toMatchObject([{ event: "hook_given_up", fields: { error: "ECONNREFUSED" } }]);
@@ -358,7 +359,7 @@ describe("the queue", () => {
       {
         event: "hook_queue_full",
         severity: "warn",
-        fields: { hook: "/bin/sh", file: "f5", client_addr: record.peer },
+        fields: { hook: "/bin/sh", event: "upload", file: "f5", client_addr: record.peer },
       },
     ]);
     writeFileSync(gate, "");
@@ -368,7 +369,7 @@ describe("the queue", () => {
       {
         event: "hook_calls_dropped",
         severity: "error",
-        fields: { calls: 7, because: "the queue was full" },
+        fields: { hook: "/bin/sh", calls: 7, because: "the queue was full" },
       },
     ]);
     expect(said.filter(({ event }) => event === "hook_completed")).toHaveLength(5);

@@ -70,6 +70,26 @@ describe("a client", () => {
     });
   });
 
+  test("that is stuck for ten seconds is told of once for each file, and not if it goes on", () => {
+    const seen = observe();
+    const told = (ms: number): string[] =>
+      seen.observer.timelines.newlyStuck(ms).map(({ file }) => file);
+    seen.note(misses("initrd.img", 0));
+    expect([told(5000), told(7000), told(16_999)]).toEqual([[], [], []]);
+    expect(told(17_000)).toEqual(["initrd.img"]);
+    expect(told(40_000)).toEqual([]);
+    seen.note(asks(2, "initrd.img", 50_000));
+    seen.note(ends(2, "initrd.img", 51_000));
+    seen.note(misses("initrd.img", 52_000));
+    expect([told(51_500), told(60_000), told(80_000)]).toEqual([[], [], []]);
+    seen.note(misses("vmlinuz", 90_000));
+    // It asked for something else just in time.
+    expect([told(91_000), told(97_000), told(106_000)]).toEqual([[], [], []]);
+    seen.note(asks(4, "vmlinuz", 106_500));
+    expect([told(107_000), told(113_000), told(122_000)]).toEqual([[], [], []]);
+    expect(told(123_000)).toEqual(["vmlinuz"]);
+  });
+
   test("that stops in the middle is stuck, and says how far it came", () => {
     const seen = observe();
     seen.note(asks(2, "vmlinuz", 0));
@@ -216,7 +236,7 @@ function observe() {
   };
 }
 
-const whose = { peer: PEER, interfaceIndex: 0 } as const;
+const whose = { peer: PEER, interfaceIndex: 0, listener: 0, localAddress: undefined } as const;
 const sizes = { mode: "octet", fileBytes: 1000, blockBytes: 512 } as const;
 const ended = { outcome: "complete", isSuccess: true, bytes: 1000, durationUs: 1000 } as const;
 const counted = { windowBlocks: 1, blocksSent: 2, blocksResent: 0, timeouts: 0, rttUs: 100 };

@@ -30,7 +30,7 @@ function logging(file: string): Partial<Settings> {
 }
 
 const hook: Settings["hooks"][number] = {
-  event: "upload",
+  events: ["upload"],
   pattern: "*",
   action: { kind: "command", argv: ["/bin/true"] },
   timeoutMs: 1000,

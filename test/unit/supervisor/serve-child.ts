@@ -18,7 +18,7 @@ const adjusted: Settings = {
       ? []
       : [
           {
-            event: "upload",
+            events: ["upload"],
             pattern: "*",
             action: { kind: "command", argv: ["/bin/sh", "-c", script] },
             timeoutMs: 60_000,

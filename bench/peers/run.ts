@@ -1,0 +1,175 @@
+// One server under one load, once (bench): started, warmed up, measured, stopped. What it cost and how it went, as plain numbers.
+
+import { chmod, mkdir, rm } from "node:fs/promises";
+
+import { contentStart } from "../load-put.ts";
+import { runLoad } from "../measure.ts";
+import { Files } from "../server-run.ts";
+import { runUploads } from "../uploads.ts";
+import type { Row } from "./rows.ts";
+import type { Served } from "./servers.ts";
+
+/** What came of it. */
+export interface Run {
+  /** User and system time of the server, processes of its own included. */
+  readonly cpuSeconds: number;
+  readonly seconds: number;
+  /** Payload. */
+  readonly bytes: number;
+  readonly transfers: number;
+  readonly completed: number;
+  readonly retransmits: number;
+  /** From a client's request to its end. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Resident memory after the warm-up. */
+  readonly rssBytesIdle: number;
+  /** The most memory during the run, less what the server had before it. */
+  readonly rssBytesOverIdle: number;
+  /** False: it was broken off at the limit, or the server crashed. */
+  readonly isFinished: boolean;
+  readonly hasCrashed: boolean;
+}
+
+/** How long one run may take. */
+export interface Patience {
+  readonly limitMs: number;
+  /** A server is warmed up, with an eighth of the load again and again, until so much time has passed. */
+  readonly warmMs: number;
+}
+
+/** Enough for an engine to have compiled what is hot. */
+const WARM_RUNS_MAX = 8;
+const WARM_SHARE = 8;
+/** While it warms up, so many clients at a time: what a thousand take in memory is to be seen in the run. */
+const WARM_CONCURRENT_MAX = 8;
+/** Looking at a thousand processes takes some 20 ms of the core that the load has. */
+const LOOK_INTERVAL_MS = 500;
+
+interface LoadRun {
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly completed: number;
+  readonly retransmits: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly isFinished: boolean;
+}
+
+/** The folder that all servers serve, with the files of one row at a time, in memory. */
+export class Grounds {
+  readonly #files: Files;
+
+  private constructor(files: Files) {
+    this.#files = files;
+  }
+
+  /** Lays everything out below `folder`. */
+  static async create(folder: string): Promise<Grounds> {
+    return new Grounds(await Files.create(folder));
+  }
+
+  /** What is served; uploads go to `in` below it. */
+  get folder(): string {
+    return `${this.#files.folder}/root`;
+  }
+
+  /** Lays out what `row` asks for; returns its name, or that of its files without their number. */
+  async lay(row: Row): Promise<string> {
+    if (row.kind === "miss") return "missing-";
+    const extra = row.kind === "put" ? contentStart(row.transfers) : 0;
+    const name = await this.#files.named(row.fileBytes + extra);
+    if (!row.isManyFiles) return name;
+    const content = await Bun.file(`${this.folder}/${name}`).bytes();
+    const prefix = `${row.fileBytes}-`;
+    for (let index = 0; index < row.transfers; index += 1) {
+      await Bun.write(`${this.folder}/${prefix}${index}`, content);
+    }
+    return prefix;
+  }
+
+  /** An empty folder for uploads, which everybody may write to: atftpd asks for that. */
+  async emptyInbox(): Promise<void> {
+    await rm(`${this.folder}/in`, { recursive: true, force: true });
+    await mkdir(`${this.folder}/in`);
+    await chmod(`${this.folder}/in`, 0o777);
+  }
+}
+
+/** Measures a server that `start` starts; `windowBlocks` is what its clients ask for. */
+export async function measureRun(
+  start: () => Promise<Served>,
+  row: Row,
+  windowBlocks: number,
+  grounds: Grounds,
+  patience: Patience,
+  isEndless = false,
+): Promise<Run> {
+  const load = await loadOf({ ...row, windowBlocks }, grounds, patience.limitMs, isEndless);
+  const server = await start();
+  try {
+    const transfers = Math.ceil(row.transfers / WARM_SHARE);
+    const concurrent = Math.min(row.concurrent, transfers, WARM_CONCURRENT_MAX);
+    const since = performance.now();
+    for (let warmed = 0; warmed < WARM_RUNS_MAX; warmed += 1) {
+      await load(server.port, transfers, concurrent);
+      if (performance.now() - since > patience.warmMs) break;
+    }
+    const idleBytes = server.rssBytes();
+    let seenBytes = idleBytes;
+    const look = setInterval(() => {
+      seenBytes = Math.max(seenBytes, server.rssBytes());
+    }, LOOK_INTERVAL_MS);
+    const before = server.cpuSeconds();
+    const result = await load(server.port, row.transfers, row.concurrent);
+    const cpu = server.cpuSeconds() - before;
+    clearInterval(look);
+    return {
+      ...result,
+      isFinished: result.isFinished && !server.hasEnded(),
+      hasCrashed: server.hasEnded(),
+      cpuSeconds: cpu,
+      transfers: row.transfers,
+      rssBytesIdle: idleBytes,
+      rssBytesOverIdle: Math.max(seenBytes, server.rssBytesPeak()) - idleBytes,
+    };
+  } finally {
+    await server.stop();
+  }
+}
+
+type Load = (port: number, transfers: number, concurrent: number) => Promise<LoadRun>;
+
+/** What runs the load of `row` against a port. */
+async function loadOf(
+  row: Row,
+  grounds: Grounds,
+  limitMs: number,
+  isEndless: boolean,
+): Promise<Load> {
+  const { fileBytes, blockBytes, windowBlocks } = row;
+  const file = await grounds.lay(row);
+  if (row.kind === "put") {
+    const content = `${grounds.folder}/${file}`;
+    const plan = { content, fileBytes, blockBytes, windowBlocks, prefix: "in/", dieEvery: 0 };
+    return async (port, transfers) => {
+      await grounds.emptyInbox();
+      return await runUploads({ ...plan, port, clients: transfers, limitMs });
+    };
+  }
+  const plan = {
+    file,
+    fileBytes,
+    blockBytes,
+    windowBlocks,
+    gro: true,
+    sha256: "",
+    endless: isEndless,
+    sink: false,
+    misses: row.kind === "miss",
+    limitMs,
+    ...(row.isManyFiles ? { files: row.transfers } : {}),
+  };
+  return async (port, transfers, concurrent) =>
+    await runLoad({ ...plan, port, clients: transfers, concurrent });
+}
