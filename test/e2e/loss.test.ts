@@ -144,11 +144,16 @@ async function hasServerGivenUp(name: string): Promise<boolean> {
   const errors = lines
     .filter((line) => line.includes(`"filename":"${name}"`))
     .map((line) => failure.exec(line)?.groups?.["error"]);
-  return errors.some(
-    (error) =>
-      error !== undefined && !["closed-by-client", "never-answered", "replaced"].includes(error),
-  );
+  return errors.some((error) => error !== undefined && !clientsFaults.has(error));
 }
+
+/** Ends that are the client's doing: it left, was never heard, began anew, or skipped its first block, as curl does at a second OACK. */
+const clientsFaults: ReadonlySet<string> = new Set([
+  "closed-by-client",
+  "never-answered",
+  "replaced",
+  "protocol-error",
+]);
 
 /** Moves one file, once. Returns what became of it, and how. */
 async function transfer(way: Way, percent: number, blocks: number, pattern: number): Promise<End> {
