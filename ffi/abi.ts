@@ -53,6 +53,9 @@ export const InPktinfo = { ifindex: 0, specDst: 4, destination: 8, size: 12 } as
 /** struct in6_pktinfo, netinet/in.h: address, interface index. */
 export const In6Pktinfo = { address: 0, ifindex: 16, size: 20 } as const;
 
+/** struct group_req, netinet/in.h: an interface index (0: by the route), and a group in room for any address. */
+export const GroupReq = { ifindex: 0, group: 8, size: 136 } as const;
+
 /** struct sock_extended_err, linux/errqueue.h: the error number first, whatever follows. */
 export const SockExtendedErr = { errno: 0, size: 16 } as const;
 
@@ -207,6 +210,7 @@ export const UDP_SEGMENT = 103;
 export const UDP_GRO = 104;
 export const IP_PKTINFO = 8;
 export const IPV6_PKTINFO = 50;
+export const MCAST_JOIN_GROUP = 42;
 export const NETLINK_ROUTE = 0;
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_MULTI = 0x2;

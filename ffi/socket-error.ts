@@ -4,6 +4,7 @@
 import { u32At } from "#base/bytes.ts";
 
 import {
+  aligned,
   Cmsghdr,
   Iovec,
   IPPROTO_IP,
@@ -22,7 +23,7 @@ import { setOption, socketOptions } from "./socket.ts";
 const HEADER = STRUCT;
 const IOVEC: number = HEADER + Msghdr.size;
 const CONTROL: number = IOVEC + Iovec.size;
-/** Room for the error and the address of whoever reported it, which is cut off where it is longer. */
+/** Room for the interface, and for the error with the address of whoever reported it: 40 and 64 bytes of IPv6. */
 const CONTROL_BYTES = 128;
 
 /** Has the kernel queue such errors. Returns 0 or −errno. */
@@ -39,10 +40,23 @@ export function takeSocketError(fd: number): number {
   scratch.setU64(HEADER + Msghdr.controlLength, CONTROL_BYTES);
   const result = checked(libc.recvmsg(fd, scratchAddress(HEADER), MSG_ERRQUEUE | MSG_DONTWAIT));
   if (result < 0) return result === -Errno.EAGAIN ? 0 : result;
-  const level = u32At(scratch.u32, (CONTROL + Cmsghdr.level) >>> 2);
-  const type = u32At(scratch.u32, (CONTROL + Cmsghdr.type) >>> 2);
-  const isV4 = level === IPPROTO_IP && type === socketOptions.IP_RECVERR.number;
-  const isV6 = level === IPPROTO_IPV6 && type === socketOptions.IPV6_RECVERR.number;
-  if (!isV4 && !isV6) return -Errno.EIO;
-  return -u32At(scratch.u32, (CONTROL + Cmsghdr.data + SockExtendedErr.errno) >>> 2);
+  return queuedError(u32At(scratch.u32, (HEADER + Msghdr.controlLength) >>> 2));
+}
+
+/** The error among control messages of `length` bytes: a socket that tells interfaces has that one come first. */
+function queuedError(length: number): number {
+  let entry = CONTROL;
+  while (entry + Cmsghdr.size <= CONTROL + length) {
+    const bytes = u32At(scratch.u32, (entry + Cmsghdr.length) >>> 2);
+    if (bytes < Cmsghdr.size) break;
+    const level = u32At(scratch.u32, (entry + Cmsghdr.level) >>> 2);
+    const type = u32At(scratch.u32, (entry + Cmsghdr.type) >>> 2);
+    const isV4 = level === IPPROTO_IP && type === socketOptions.IP_RECVERR.number;
+    const isV6 = level === IPPROTO_IPV6 && type === socketOptions.IPV6_RECVERR.number;
+    if (isV4 || isV6) {
+      return -u32At(scratch.u32, (entry + Cmsghdr.data + SockExtendedErr.errno) >>> 2);
+    }
+    entry += aligned(bytes, 8);
+  }
+  return -Errno.EIO;
 }

@@ -7,8 +7,10 @@ import { i32At } from "#base/bytes.ts";
 import {
   AF_INET,
   AF_INET6,
+  GroupReq,
   IPPROTO_IP,
   IPPROTO_IPV6,
+  MCAST_JOIN_GROUP,
   O_NONBLOCK,
   SO_BINDTODEVICE,
   SOCK_CLOEXEC,
@@ -44,6 +46,8 @@ export const socketOptions = {
   /** Beyond net.core.rmem_max, with CAP_NET_ADMIN. */
   SO_RCVBUFFORCE: { level: "socket", number: 33, kind: "bytes" },
   SO_BUSY_POLL: { level: "socket", number: 46, kind: "us" },
+  /** The index of the interface that the socket is tied to; 0: to none. Linux 5.0. */
+  SO_BINDTOIFINDEX: { level: "socket", number: 62, kind: "choice" },
   IP_PKTINFO: { level: "ip", number: 8, kind: "flag" },
   IP_MTU_DISCOVER: { level: "ip", number: 10, kind: "choice" },
   IP_RECVERR: { level: "ip", number: 11, kind: "flag" },
@@ -96,6 +100,21 @@ export function bindToInterface(fd: number, name: string): number {
   if (length < 0) return length;
   return checked(
     libc.setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, scratchAddress(TEXT), length + 1),
+  );
+}
+
+/**
+ * Has `fd` receive what is sent to the group `address` and comes in by interface `ifindex`; 0 takes the one by which the route to
+ * the group leads. Returns 0 or −errno (−EINVAL: it is no group; −ENODEV: there is no such interface, or no route; −EADDRINUSE: it
+ * had joined; −ENOBUFS: net.ipv4.igmp_max_memberships). Source: RFC 3678 §5.1, ip(7).
+ */
+export function joinGroup(fd: number, address: SocketAddress, ifindex: number): number {
+  scratch.u8.fill(0, STRUCT, STRUCT + GroupReq.size);
+  scratch.u32[(STRUCT + GroupReq.ifindex) >>> 2] = ifindex;
+  encodeSockaddr(scratch.u8, STRUCT + GroupReq.group, address);
+  const level = address.family === 4 ? IPPROTO_IP : IPPROTO_IPV6;
+  return checked(
+    libc.setsockopt(fd, level, MCAST_JOIN_GROUP, scratchAddress(STRUCT), GroupReq.size),
   );
 }
 

@@ -138,6 +138,10 @@ export const benchFlags = {
     valueHint: "PID",
     description: "also measure this process of this machine: CPU, memory, context switches",
   },
+  syscalls: {
+    type: "boolean",
+    description: "with --server-pid: count its system calls, by perf",
+  },
   json: { type: "boolean", description: "print the result as one JSON object" },
   report: {
     type: "string",
@@ -324,6 +328,9 @@ function conflictOf({ given, arrivals }: BenchInvocation): UsageFault | undefine
   }
   if (!given.put && given.size !== undefined) {
     return { fault: "--size without --put", remedy: "what is read has the size that it has" };
+  }
+  if (given.syscalls && given["server-pid"] === undefined) {
+    return { fault: "--syscalls without --server-pid", remedy: "say whose with --server-pid PID" };
   }
   return undefined;
 }

@@ -172,6 +172,7 @@ function serverFacts({ server }: BenchReport): readonly (readonly [string, strin
       "context switches",
       `${server.switches_voluntary} to wait, ${server.switches_involuntary} to let others go on`,
     ],
+    ...(server.syscalls === null ? [] : [["system calls", String(server.syscalls)] as const]),
     ["process", String(server.pid)],
   ];
 }

@@ -19,6 +19,8 @@ export interface BenchFacts {
   readonly clientAfter: ProcessUsage | undefined;
   readonly serverBefore: ProcessUsage | undefined;
   readonly serverAfter: ProcessUsage | undefined;
+  /** Undefined where nobody asked, or perf may not count. */
+  readonly serverSyscalls: number | undefined;
   /** Why it stopped before its end; empty if it did not. */
   readonly stopped: string;
 }
@@ -68,6 +70,7 @@ interface ServerCost {
   readonly rss_bytes_peak: number;
   readonly switches_voluntary: number;
   readonly switches_involuntary: number;
+  readonly syscalls: number | null;
 }
 
 export interface BenchReport {
@@ -222,7 +225,7 @@ function settingOf(
 /** What the server has used meanwhile; null where nobody asked, or it is gone. */
 function serverCost(
   pid: number | undefined,
-  { figures, serverBefore: before, serverAfter: after }: BenchFacts,
+  { figures, serverBefore: before, serverAfter: after, serverSyscalls }: BenchFacts,
 ): ServerCost | null {
   if (pid === undefined || before === undefined || after === undefined) return null;
   const cpu = after.cpuSeconds - before.cpuSeconds;
@@ -237,6 +240,7 @@ function serverCost(
     rss_bytes_peak: after.rssBytesPeak,
     switches_voluntary: after.switchesVoluntary - before.switchesVoluntary,
     switches_involuntary: after.switchesInvoluntary - before.switchesInvoluntary,
+    syscalls: serverSyscalls ?? null,
   };
 }
 

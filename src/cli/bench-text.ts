@@ -29,7 +29,8 @@ export function benchText(report: BenchReport): string {
     const perGb = server.cpu_s_per_gb === null ? "" : `, ${server.cpu_s_per_gb.toFixed(3)} s/GB`;
     lines.push(
       `  server        ${server.cpu_s.toFixed(3)} s of CPU${perGb}; memory ${formatBytes(server.rss_bytes_before)}, at its peak ${formatBytes(server.rss_bytes_peak)}; ` +
-        `${server.switches_voluntary} + ${server.switches_involuntary} context switches`,
+        `${server.switches_voluntary} + ${server.switches_involuntary} context switches` +
+        (server.syscalls === null ? "" : `; ${server.syscalls} system calls`),
     );
   }
   lines.push(`  this client   ${client.cpu_s.toFixed(3)} s of CPU`);

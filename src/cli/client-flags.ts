@@ -82,7 +82,7 @@ export const clientFlags = {
   multicast: {
     type: "boolean",
     description:
-      "get: take part in a multicast; not there yet, the file comes by an ordinary transfer",
+      "get: have files come by multicast (RFC 2090) where the server offers it; else as they always do",
   },
   "resume-list": {
     type: "string",
@@ -224,6 +224,7 @@ function checked(
       timeoutS: number("timeout"),
       retries: number("retries") ?? RETRIES_DEFAULT,
       isPlain: given.plain ?? false,
+      isMulticast: given.multicast ?? false,
     },
   };
 }

@@ -39,7 +39,8 @@ export function reportLine(report: FileReport, isVerbose: boolean): string {
   // What took no time to speak of has no rate to speak of.
   const rate = durationUs < RATED_US ? "" : formatRate(bytes, durationUs);
   const size = `${formatBytes(bytes)} in ${formatDuration(durationUs)}`;
-  const line = `${wanted.path}: ${size}${rate === "" ? "" : `, ${rate}`}`;
+  const note = facts === undefined || facts.note === "" ? "" : `; no multicast: ${facts.note}`;
+  const line = `${wanted.path}: ${size}${rate === "" ? "" : `, ${rate}`}${note}`;
   if (!isVerbose || facts === undefined) return line;
   const options = facts.options === "" ? "without options" : facts.options;
   const lost = `${facts.blocksRepeated} of ${facts.blocks} blocks repeated, ${facts.timeouts} timeouts`;
@@ -67,6 +68,7 @@ export function reportJson(command: ClientCommandName, report: FileReport): stri
       : {
           server: facts.server,
           options: facts.options,
+          ...(facts.note === "" ? {} : { no_multicast: facts.note }),
           blocks: facts.blocks,
           blocks_repeated: facts.blocksRepeated,
           timeouts: facts.timeouts,

@@ -46,9 +46,6 @@ export async function clientMain(
   if ("fault" in wanted) return usageFault(wanted);
   const conflict = conflictOf(invocation, wanted);
   if (conflict !== undefined) return usageFault(conflict);
-  if (invocation.given.multicast) {
-    complain("note: multicast is not there yet, and not asked for: this is an ordinary transfer");
-  }
   const list = resumeListOf(invocation);
   if (typeof list === "string") {
     complain(list);

@@ -11,6 +11,7 @@ import type { Config } from "#config/config.ts";
 import { explainedRows, explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
+import { resolveListeners } from "#config/settings-listeners.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { takeSockets } from "#io/activation.ts";
 import { kernelReport } from "#io/kernel-report.ts";
@@ -98,13 +99,17 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
     return configured.exitCode;
   }
   const { config, findings } = configured;
-  const givenSockets = predecessor?.sockets ?? takeSockets(process.env, process.pid);
-  if ("fault" in givenSockets) return failed(givenSockets);
-  const socketsGiven = inherited?.sockets.shards.length ?? givenSockets[0]?.fds.length;
+  const handed =
+    predecessor === undefined
+      ? takeSockets(process.env, process.pid, resolveListeners(config, 1))
+      : { sockets: predecessor.sockets, unused: [] };
+  if ("fault" in handed) return failed(handed);
+  for (const socket of handed.unused) complain(unusedText(socket));
+  const socketsGiven = inherited?.sockets.shards.length ?? handed.sockets[0]?.fds.length;
   const machine = { ...thisMachine(), socketsGiven };
   const settings = resolveSettings(config, machine);
   const heritage =
-    inherited ?? enter(settings, programOf(given, workerUrls), givenSockets, predecessor);
+    inherited ?? enter(settings, programOf(given, workerUrls), handed.sockets, predecessor);
   if ("fault" in heritage) return failed(heritage);
   // Whoever went before in this process kept quiet about these.
   for (const finding of findings) {
@@ -127,6 +132,11 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   if (predecessor !== undefined) tellRefusal(predecessor, ending.fault);
   complain(failureText(ending.fault, ending.remedy));
   return "isFailure" in ending ? ExitCode.internal : ExitCode.system;
+}
+
+/** In the words of a warning of the configuration. */
+function unusedText(socket: string): string {
+  return `warning: the service manager handed over a socket that no listener reads: ${socket}\nhelp: write the name of a [[listener]] in FileDescriptorName=, or take the socket out of its unit`;
 }
 
 /** Where this program lies: in one file, or in its sources with the runtime elsewhere. */

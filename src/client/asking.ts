@@ -2,6 +2,7 @@
 // Nothing is asked that RFC 1350 gives anyway, so that a server without options is met on its own ground.
 
 import type { Way } from "#io/client-socket.ts";
+import { multicastOption } from "#protocol/group.ts";
 import { blockBytesDefault, blockBytesMaxOnWire, blockBytesMin } from "#protocol/options.ts";
 import { dataHeaderBytes, type Option } from "#protocol/packet.ts";
 
@@ -31,12 +32,22 @@ export function burstBytesFor(terms: Terms, blockBytes: number): number {
   );
 }
 
+/** Why `job` cannot come by a multicast, whatever its server offers; undefined where it can. */
+export function unicastCauseFor(job: Job, { isPlain }: Terms): string | undefined {
+  if (job.kind === "put") return "what is put goes to one server";
+  if (isPlain) return "it would be asked for by an option";
+  // Blocks come in any order, while text is converted from its beginning on.
+  if (job.mode === "netascii") return "netascii comes in order";
+  return job.destination.kind === "stream" ? "a stream is written in order" : undefined;
+}
+
 /** The options of a request. `fileBytes` is the size of a file that goes. */
 export function optionsFor(
   terms: Terms,
   { kind, mode }: Job,
   blockBytes: number,
   fileBytes: number,
+  isMulticast: boolean,
 ): readonly Option[] {
   if (terms.isPlain) return [];
   const options: Option[] = [];
@@ -47,7 +58,9 @@ export function optionsFor(
     options.push({ name: "blksize", value: String(blockBytes) });
   if (terms.timeoutS !== undefined)
     options.push({ name: "timeout", value: String(terms.timeoutS) });
-  const windowBlocks = windowBlocksFor(terms, blockBytes);
+  // RFC 2090 has each block asked for by itself.
+  const windowBlocks = isMulticast ? 1 : windowBlocksFor(terms, blockBytes);
+  if (isMulticast) options.push(multicastOption);
   if (windowBlocks > 1) options.push({ name: "windowsize", value: String(windowBlocks) });
   return options;
 }

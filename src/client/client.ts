@@ -32,6 +32,7 @@ interface Running {
   readonly job: number;
   readonly transfer: Transfer;
   fd: number;
+  groupFd: number;
   isFull: boolean;
   hasReported: boolean;
 }
@@ -43,7 +44,7 @@ export class Client {
   readonly #surroundings: Surroundings;
   readonly #inbox: Inbox;
   readonly #waiter: Waiter = new Waiter(SPIN_US);
-  /** By token: the place of the job in the list. */
+  /** By the place of the job in the list. */
   readonly #running: Map<number, Running> = new Map();
   #nextJob = 0;
   #isCancelled = false;
@@ -110,7 +111,8 @@ export class Client {
         continue;
       }
       const transfer = new Transfer(what, side, this.#surroundings, nowUs);
-      this.#running.set(job, { job, transfer, fd: -1, isFull: false, hasReported: false });
+      const unwatched = { fd: -1, groupFd: -1, isFull: false };
+      this.#running.set(job, { job, transfer, ...unwatched, hasReported: false });
       this.#transmit(nowUs);
     }
   }
@@ -130,10 +132,13 @@ export class Client {
     const ready = this.#waiter.wait(monotonicUs(), wakeUs);
     const nowUs = monotonicUs();
     for (let index = 0; index < ready; index += 1) {
-      const running = this.#running.get(this.#waiter.token(index));
+      const token = this.#waiter.token(index);
+      const running = this.#running.get(jobOf(token));
       if (running === undefined) continue;
       if (this.#waiter.isWritable(index)) running.transfer.handleRoom();
-      if (this.#waiter.isReadable(index)) this.#receive(running, nowUs);
+      if (!this.#waiter.isReadable(index)) continue;
+      if (token === groupToken(running.job)) this.#receiveFromGroup(running, nowUs);
+      else this.#receive(running, nowUs);
     }
     for (const { transfer } of this.#running.values()) {
       if (nowUs >= transfer.deadlineUs) transfer.handleTimeout(nowUs);
@@ -153,20 +158,34 @@ export class Client {
     this.#inbox.recycle(count);
   }
 
+  #receiveFromGroup({ transfer }: Running, nowUs: number): void {
+    const { groupFd } = transfer;
+    const count = groupFd < 0 ? 0 : this.#inbox.receive(groupFd);
+    if (count <= 0) return;
+    for (let index = 0; index < count; index += 1) {
+      transfer.handleGroupDatagram(this.#inbox, index, nowUs);
+    }
+    this.#inbox.recycle(count);
+  }
+
   /** Has every transfer send what is due, and watches their sockets. */
   #transmit(nowUs: number): void {
     for (const running of this.#running.values()) {
       const { job, transfer } = running;
       transfer.transmit(nowUs);
-      const { fd, isFull } = transfer;
+      const { fd, groupFd, isFull } = transfer;
       if (fd !== running.fd) {
         // A socket that was closed is watched no longer: epoll(7).
-        if (fd >= 0) this.#waiter.watch(fd, job);
+        if (fd >= 0) this.#waiter.watch(fd, socketToken(job));
         running.fd = fd;
         running.isFull = false;
       }
+      if (groupFd !== running.groupFd) {
+        if (groupFd >= 0) this.#waiter.watch(groupFd, groupToken(job));
+        running.groupFd = groupFd;
+      }
       if (isFull !== running.isFull) {
-        this.#waiter.watchWritable(job, isFull);
+        this.#waiter.watchWritable(socketToken(job), isFull);
         running.isFull = isFull;
       }
     }
@@ -187,6 +206,20 @@ export class Client {
       this.#running.delete(job);
     }
   }
+}
+
+// What is watched: two sockets of each job.
+
+function socketToken(job: number): number {
+  return 2 * job;
+}
+
+function groupToken(job: number): number {
+  return 2 * job + 1;
+}
+
+function jobOf(token: number): number {
+  return token >>> 1;
 }
 
 /** What this kernel grants, found by trying. */

@@ -16,6 +16,8 @@ export interface Terms {
   readonly retries: number;
   /** Whether no option is asked for at all. */
   readonly isPlain: boolean;
+  /** Whether files that can come by a multicast are asked for so. */
+  readonly isMulticast: boolean;
 }
 
 interface FileJob {
@@ -81,6 +83,8 @@ export interface TransferFacts {
   /** The peer as `address:port`, and the options that were agreed on, `blksize=1428 windowsize=16`. */
   readonly server: string;
   readonly options: string;
+  /** Why no multicast brought what was to come by one, in a sentence without its end; else empty. */
+  readonly note: string;
   /** Blocks that came or went, repetitions included; those that were repetitions; and timeouts. */
   readonly blocks: number;
   readonly blocksRepeated: number;

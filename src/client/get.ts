@@ -7,25 +7,20 @@ import { MappedMemory } from "#io/memory.ts";
 import { Refusal } from "#io/outbox.ts";
 import { type Agreement, agreementWithoutOptions } from "#protocol/agreement.ts";
 import { wireBlock } from "#protocol/blocks.ts";
-import { errorReplies } from "#protocol/error-reply.ts";
 import { NetasciiDecoder } from "#protocol/netascii.ts";
 import { blockBytesMaxOnWire } from "#protocol/options.ts";
 import { ackBytes, blockNumber, dataHeaderBytes, Opcode, writeAck } from "#protocol/packet.ts";
 import { Fate, Receiver, Reply } from "#protocol/receiver.ts";
-import { IncomingFile } from "#storage/incoming.ts";
-import { openSink } from "#storage/sink.ts";
-import { UploadRefusal } from "#storage/upload-refusal.ts";
 
 import type { Failure, GetJob, Progress } from "./contract.ts";
+import { GotFile, writeFault } from "./got-file.ts";
 import type { Link } from "./link.ts";
 import type { Side, SideCounts, SideFault } from "./side.ts";
 
 /** The longest block, and the CR that the block before it may have held back. */
 const TEXT_BYTES: number = blockBytesMaxOnWire + 1;
 /** How long a repeated last block is acknowledged again on a path that loses packets: the server's first timeout, RFC 6298's 1 s, and some. */
-const DALLY_US = 1_500_000;
-/** dnsmasq and others print 32 bits of a size. */
-const SIZE_WRAP = 2 ** 32;
+export const DALLY_US = 1_500_000;
 
 export class GetSide implements Side {
   readonly opcode: typeof Opcode.rrq = Opcode.rrq;
@@ -33,7 +28,6 @@ export class GetSide implements Side {
   readonly firstBlock = 1;
   readonly bytes = 0;
   result: "complete" | Failure | undefined;
-  sha256 = "";
   readonly #job: GetJob;
   readonly #patienceUs: number;
   readonly #ack: Uint8Array = new Uint8Array(ackBytes);
@@ -42,7 +36,7 @@ export class GetSide implements Side {
   #link: Link | undefined;
   #agreement: Agreement | undefined;
   #receiver: Receiver | undefined;
-  #file: IncomingFile | undefined;
+  #file: GotFile | undefined;
   /** The file is whole, and waits for its name until the server has been told. */
   #isWhole = false;
 
@@ -54,6 +48,10 @@ export class GetSide implements Side {
 
   get deadlineUs(): number {
     return this.#receiver?.deadlineUs ?? Infinity;
+  }
+
+  get sha256(): string {
+    return this.#file?.sha256 ?? "";
   }
 
   get progress(): Progress {
@@ -76,13 +74,12 @@ export class GetSide implements Side {
   }
 
   begin(agreement: Agreement, link: Link, nowUs: number): SideFault | undefined {
-    const { destination, isHashed, sha256, mode } = this.#job;
-    const sink = openSink(destination, mode === "octet" ? (agreement.fileBytes ?? 0) : 0);
-    if (typeof sink === "number") {
-      const reply = sink === UploadRefusal.full ? errorReplies.diskFull : errorReplies.writeFailed;
-      return { cause: "local", text: writeFault(sink), reply };
-    }
-    this.#file = new IncomingFile(sink, isHashed || sha256 !== undefined);
+    const file = GotFile.open(
+      this.#job,
+      this.#text === undefined ? agreement.fileBytes : undefined,
+    );
+    if (!(file instanceof GotFile)) return file;
+    this.#file = file;
     this.#agreement = agreement;
     this.#link = link;
     this.#receiver = new Receiver({
@@ -161,7 +158,7 @@ export class GetSide implements Side {
     return this.#agreement;
   }
 
-  get #incoming(): IncomingFile {
+  get #incoming(): GotFile {
     assert(this.#file !== undefined, "the server has answered");
     return this.#file;
   }
@@ -183,41 +180,22 @@ export class GetSide implements Side {
     }
     const finished = file.finish();
     if (finished < 0) return this.#fail(finished);
-    this.sha256 = file.digest();
-    const fault = this.#mismatch();
+    const fault = file.judge();
     this.result = fault;
     this.#isWhole = fault === undefined;
     // The server has done its part in either case.
     this.#running.complete(nowUs);
   }
 
-  #mismatch(): Failure | undefined {
-    const { bytes } = this.#incoming;
-    const { fileBytes } = this.#agreed;
-    const isText = this.#text !== undefined;
-    if (
-      !isText &&
-      fileBytes !== undefined &&
-      fileBytes !== bytes &&
-      fileBytes !== bytes % SIZE_WRAP
-    ) {
-      return { cause: "corrupt", text: `${bytes} bytes came where ${fileBytes} were announced` };
-    }
-    const wanted = this.#job.sha256;
-    if (wanted === undefined || wanted === this.sha256) return undefined;
-    return { cause: "corrupt", text: `its SHA-256 is ${this.sha256} instead of ${wanted}` };
-  }
-
   #publish(): void {
     this.#isWhole = false;
-    const published = this.#incoming.publish();
-    this.result = published < 0 ? { cause: "local", text: writeFault(published) } : "complete";
+    this.result = this.#incoming.publish();
   }
 
   #fail(refusal: number): void {
-    this.result = { cause: "local", text: writeFault(refusal) };
-    const isFull = refusal === UploadRefusal.full;
-    this.#running.refuse(isFull ? errorReplies.diskFull : errorReplies.writeFailed);
+    const fault = writeFault(refusal);
+    this.result = fault;
+    this.#running.refuse(fault.reply);
   }
 
   #failureOf({ outcome, hasHeard }: Receiver): Failure | undefined {
@@ -227,21 +205,5 @@ export class GetSide implements Side {
     }
     const text = hasHeard ? "it stopped sending" : "it sent no data after its OACK";
     return { cause: "gave-up", text };
-  }
-}
-
-/** Why this machine's file could not be written, for a value of UploadRefusal. */
-function writeFault(refusal: number): string {
-  switch (refusal) {
-    case UploadRefusal.notFound:
-      return "the folder to write to is not there, or the name is too long";
-    case UploadRefusal.denied:
-      return "writing here is not permitted, or something of that name is no regular file";
-    case UploadRefusal.busy:
-      return "too many files are open (raise ulimit -n)";
-    case UploadRefusal.full:
-      return "the disk is full";
-    default:
-      return "writing failed";
   }
 }

@@ -8,7 +8,7 @@ import {
   isFromHost,
   isFromPeer,
 } from "#io/client-socket.ts";
-import { type Inbox, NAME_BYTES, peerText } from "#io/inbox.ts";
+import { type Inbox, LOCAL_BYTES, localIfindex, NAME_BYTES, peerText } from "#io/inbox.ts";
 import { Outbox, type RefusalListener, segmentsPerMessage } from "#io/outbox.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { dataHeaderBytes, Opcode, writeDataHeader } from "#protocol/packet.ts";
@@ -36,6 +36,7 @@ export class Link {
   stranger = "";
   readonly #canSegment: boolean;
   readonly #peer: Uint8Array;
+  readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
   #isSettled = false;
   #strangerUs = -Infinity;
 
@@ -46,6 +47,11 @@ export class Link {
     this.text = socket.text;
     this.#canSegment = paths.canSegment;
     this.#peer = socket.server.slice();
+  }
+
+  /** The interface that the server's first answer came in by, if the socket tells it; 0 otherwise. */
+  get ifindex(): number {
+    return localIfindex(this.#local);
   }
 
   /** How many packets of `blockBytes` of payload one message holds. */
@@ -70,10 +76,16 @@ export class Link {
     return false;
   }
 
+  /** Whether datagram `index`, which came by a group, is the server's. Whoever else sends there means others. */
+  admitsFromGroup(inbox: Inbox, index: number): boolean {
+    return this.#isSettled && isFromPeer(inbox, index, this.#peer);
+  }
+
   /** The sender of datagram `index` is the one to talk to from now on. */
   settle(inbox: Inbox, index: number): void {
     const start = inbox.name(index);
     this.#peer.set(inbox.u8.subarray(start, start + NAME_BYTES));
+    inbox.readLocal(index, this.#local);
     this.text = peerText(this.#peer);
     this.#isSettled = true;
   }

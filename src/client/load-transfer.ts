@@ -210,8 +210,7 @@ export class LoadTransfer implements Correspondent {
   }
 
   get #wasLossy(): boolean {
-    const { timeouts, blocksRepeated } = this.sums;
-    return this.job.isLossy || timeouts + blocksRepeated > 0;
+    return this.job.isLossy || this.sums.blocksRepeated > 0;
   }
 
   get #lingersUntilUs(): number {

@@ -16,15 +16,10 @@ export interface SideFault extends Failure {
 }
 
 /** The numbers of {@link TransferFacts}. */
-export type SideCounts = Omit<TransferFacts, "server" | "options">;
+export type SideCounts = Omit<TransferFacts, "server" | "options" | "note">;
 
-export interface Side extends RefusalListener {
-  readonly opcode: typeof Opcode.rrq | typeof Opcode.wrq;
-  /** The packet that is a server's first answer if it knows no options; it names block {@link firstBlock}. */
-  readonly firstAnswer: typeof Opcode.data | typeof Opcode.ack;
-  readonly firstBlock: number;
-  /** The file's size, to be told to the server; 0 for a file that is to come. */
-  readonly bytes: number;
+/** A side as far as its transfer needs it once the server has answered. */
+export interface RunningSide extends RefusalListener {
   /** When {@link handleTimeout} is due. */
   readonly deadlineUs: number;
   readonly progress: Progress;
@@ -35,8 +30,6 @@ export interface Side extends RefusalListener {
   readonly result: "complete" | Failure | undefined;
   /** Complete, but the server may not know yet. */
   readonly isLingering: boolean;
-  /** The server has answered, with an OACK or without: the machine starts. */
-  begin(agreement: Agreement, link: Link, nowUs: number): SideFault | undefined;
   /** A packet of the server that is no ERROR. */
   handlePacket(kind: Opcode, inbox: Inbox, index: number, nowUs: number): void;
   handleTimeout(nowUs: number): void;
@@ -44,4 +37,15 @@ export interface Side extends RefusalListener {
   transmit(nowUs: number): number;
   /** Ends it, whatever it was doing; what is not complete is not kept. */
   close(): void;
+}
+
+export interface Side extends RunningSide {
+  readonly opcode: typeof Opcode.rrq | typeof Opcode.wrq;
+  /** The packet that is a server's first answer if it knows no options; it names block {@link firstBlock}. */
+  readonly firstAnswer: typeof Opcode.data | typeof Opcode.ack;
+  readonly firstBlock: number;
+  /** The file's size, to be told to the server; 0 for a file that is to come. */
+  readonly bytes: number;
+  /** The server has answered, with an OACK or without: the machine starts. */
+  begin(agreement: Agreement, link: Link, nowUs: number): SideFault | undefined;
 }

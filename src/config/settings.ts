@@ -232,8 +232,11 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   if (!socket.reuse_port && wanted.value > 1) {
     return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
   }
-  const given = machine.socketsGiven ?? wanted.value;
-  if (given < wanted.value) return { value: given, reason: `${given} sockets were handed over` };
+  const given = machine.socketsGiven;
+  // A socket that nobody reads would swallow the requests of its clients.
+  if (given !== undefined && (given < wanted.value || (asked === 0 && given > wanted.value))) {
+    return { value: given, reason: `${given} sockets were handed over` };
+  }
   const ports = workersByPorts(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;

@@ -2,6 +2,7 @@
 // is the client's transfer identifier. It hears of ports and hosts that are not there.
 
 import {
+  decodeSockaddr,
   encodeSockaddr,
   formatPeer,
   isSameHost,
@@ -74,6 +75,12 @@ export function openClientSocket(server: ServerAddress, burstBytes: number): Cli
 /** Has the kernel hand over datagrams that came in one piece as one (UDP_GRO), where it can; see `Inbox.segmentBytes`. */
 export function acceptRuns({ fd }: ClientSocket): void {
   setOption(fd, "UDP_GRO", 1);
+}
+
+/** From now on datagrams say by which interface they came in. */
+export function tellInterfaces({ fd, server }: ClientSocket): void {
+  const isIpv6 = decodeSockaddr(server, 0)?.family === 6;
+  setOption(fd, isIpv6 ? "IPV6_RECVPKTINFO" : "IP_PKTINFO", 1);
 }
 
 export function closeClientSocket({ fd }: ClientSocket): void {

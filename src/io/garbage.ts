@@ -6,11 +6,16 @@
 const QUIET_REQUESTS = 256;
 const BUSY_REQUESTS = 4096;
 const RELOAD_REQUESTS = 16;
+// A flood of requests for what is not there leaves a shard quiet between any two of them, and had it collect for two thirds of
+// its time. One collection in so long is less than a hundredth of it.
+const QUIET_PAUSE_US = 250_000;
 
 /** Collects the calling thread's garbage after so many requests. */
 export class Garbage {
   readonly #collect: () => void;
   #requests = 0;
+  /** When it may be done again for no better reason than that nobody waits. */
+  #quietFromUs = 0;
 
   /** `collect` is the engine's own, but for tests. */
   constructor(collect: () => void = collectGarbage) {
@@ -28,9 +33,12 @@ export class Garbage {
   }
 
   /** Collects if it is time. `isQuiet`: no transfer would notice. */
-  collect(isQuiet: boolean): void {
-    if (this.#requests < (isQuiet ? QUIET_REQUESTS : BUSY_REQUESTS)) return;
+  collect(isQuiet: boolean, nowUs: number): void {
+    if (this.#requests < QUIET_REQUESTS) return;
+    const isFree = isQuiet && nowUs >= this.#quietFromUs;
+    if (!isFree && this.#requests < BUSY_REQUESTS) return;
     this.#requests = 0;
+    this.#quietFromUs = nowUs + QUIET_PAUSE_US;
     this.#collect();
   }
 }

@@ -107,6 +107,7 @@ export function openShardSockets(
     const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
     if ("fault" in ip) return { fault: ip.fault, remedy: ADDRESS_REMEDY };
     const given = allGiven.find(({ place }) => place === undefined || place === placeOf(each));
+    if (given !== undefined && given.fds.length > shardCount) return unreadFault(given, shardCount);
     const name = given?.fds[0] === undefined ? undefined : socketName(given.fds[0]);
     const service: SocketAddress = typeof name === "object" ? name : { ...ip, port };
     const isWildcard = service.bytes.every((byte) => byte === 0);
@@ -139,8 +140,16 @@ const severalFault: StartFault = {
   remedy: "write one [[listener]], or none, or start the server without a socket unit",
 };
 
+/** The kernel spreads clients over all sockets of an address, whether anybody reads them or not. */
+function unreadFault({ fds }: GivenSockets, shardCount: number): StartFault {
+  return {
+    fault: `${fds.length} sockets of one address were handed over, and there are ${shardCount} workers to read them`,
+    remedy: "write ListenDatagram= once for each worker, or leave worker_count out",
+  };
+}
+
 /** A listener's place, to be known again by. */
-function placeOf({ listen, interface: device = "" }: ListenerPlan): string {
+export function placeOf({ listen, interface: device = "" }: ListenerPlan): string {
   const { address, port, scope = "" } = listen;
   return [address, scope, port, device].join(" ");
 }

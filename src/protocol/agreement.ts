@@ -4,6 +4,7 @@
 import { mark } from "#base/mark.ts";
 
 import type { RolloverTo } from "./blocks.ts";
+import { type GroupOffer, multicastOption, parseGroup } from "./group.ts";
 import { blockBytesDefault, blockBytesMin, decimal } from "./options.ts";
 import { oackStringsOffset, type Option } from "./packet.ts";
 import { parseOptions } from "./request.ts";
@@ -19,6 +20,8 @@ export interface Agreement {
   readonly rolloverTo: RolloverTo;
   /** The size of the file in bytes as the server says it; for a write, what it echoes. */
   readonly fileBytes: number | undefined;
+  /** The multicast that brings the file, if it comes by one. */
+  readonly group: GroupOffer | undefined;
   /** What the server accepted, in its order. */
   readonly accepted: readonly Option[];
 }
@@ -30,6 +33,7 @@ export const agreementWithoutOptions: Agreement = Object.freeze({
   timeoutUs: undefined,
   rolloverTo: 0,
   fileBytes: undefined,
+  group: undefined,
   accepted: Object.freeze([]),
 });
 
@@ -46,18 +50,23 @@ export function agree(
 ): Agreement | AgreementFault {
   const accepted = parseOptions(bytes, oackStringsOffset, length);
   const values: Record<string, number> = {};
+  let group: GroupOffer | undefined;
   for (const { name, value } of accepted) {
     const question = asked.find((option) => option.name === name);
+    const isOffer = name === multicastOption.name;
     const number = decimal(value);
+    if (isOffer) group = parseGroup(value);
     // RFC 2347: "the server must not include in the OACK any option which had not been specifically requested".
-    const isGood = question !== undefined && number !== undefined;
-    if (!isGood || !isAnswer(name, number, Number(question.value))) {
+    const isGood = isOffer ? isWhole(group) : isAnswer(name, number, Number(question?.value));
+    if (question === undefined || !isGood) {
       mark("oack-refused");
-      return { fault: `it answered ${name}=${value} to ${question?.value ?? "no such question"}` };
+      const asks = question === undefined ? "no such question" : `${name}=${question.value}`;
+      return { fault: `it answered ${name}=${value} to ${asks}` };
     }
-    values[name] = number;
+    if (number !== undefined) values[name] = number;
   }
   mark("oack-agreed");
+  if (group !== undefined) mark("multicast-agreed");
   const seconds = values["timeout"];
   return {
     blockBytes: values["blksize"] ?? blockBytesDefault,
@@ -65,12 +74,14 @@ export function agree(
     timeoutUs: seconds === undefined ? undefined : seconds * 1_000_000,
     rolloverTo: 0,
     fileBytes: values["tsize"],
+    group,
     accepted,
   };
 }
 
 /** Whether a server may answer `value` where `asked` was asked. */
-function isAnswer(name: string, value: number, asked: number): boolean {
+function isAnswer(name: string, value: number | undefined, asked: number): boolean {
+  if (value === undefined) return false;
   switch (name) {
     // RFC 2348 and RFC 7440 §3: what was asked, or less.
     case "blksize":
@@ -83,4 +94,9 @@ function isAnswer(name: string, value: number, asked: number): boolean {
     default:
       return name === "tsize";
   }
+}
+
+/** RFC 2090: later OACKs may leave out the address and the port, the first one may not. */
+function isWhole(offer: GroupOffer | undefined): boolean {
+  return offer !== undefined && offer.address !== "" && offer.port !== 0;
 }

@@ -30,7 +30,8 @@ export type ErrorCause =
   | "unknownTransfer"
   | "fileExists"
   | "noSuchUser"
-  | "optionRefused";
+  | "optionRefused"
+  | "leftGroup";
 
 /**
  * Every ERROR there is, by cause. The codes are those of the appendix of RFC 1350, and 8 from RFC 2347.
@@ -56,6 +57,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   unknownTransfer: reply(5, "Unknown transfer ID"),
   fileExists: reply(6, "File already exists"),
   noSuchUser: reply(7, "No such user"),
+  leftGroup: reply(0, "Left the multicast"),
   optionRefused: reply(8, "Option refused"),
 };
 

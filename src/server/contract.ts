@@ -157,6 +157,10 @@ interface ClientRecord {
   readonly peer: string;
   /** The interface that the request came in by; 0 if that is not known. */
   readonly interfaceIndex: number;
+  /** The number of the listener that it came in by. */
+  readonly listener: number;
+  /** The address of this machine that was asked, without brackets; undefined if that is not known. */
+  readonly localAddress: string | undefined;
 }
 
 /** What records of one transfer say. */
@@ -309,6 +313,8 @@ export interface LimitRecord {
   readonly timeMs: number;
   /** Whose request was the last of them. */
   readonly peer: string;
+  /** The number of the listener that it came in by. */
+  readonly listener: number;
   readonly limit: LimitName;
   /** What the configuration allows; 0 of `resources`, which it does not count. */
   readonly max: number;

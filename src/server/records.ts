@@ -2,7 +2,7 @@
 // handed over in batches. Nothing here is on the packet path.
 
 import { printable } from "#base/printable.ts";
-import { localIfindex, peerText } from "#io/inbox.ts";
+import { localAddressText, localIfindex, peerText } from "#io/inbox.ts";
 import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
@@ -76,9 +76,9 @@ export class Records {
 }
 
 /** Whose request or transfer it was, and where it came in. */
-type Whose = Pick<Exchange, "name" | "local">;
+type Whose = Pick<Exchange, "name" | "local" | "listener">;
 /** Whose transfer it is or was. */
-type Numbered = Pick<Exchange, "id" | "name" | "local">;
+type Numbered = Whose & Pick<Exchange, "id">;
 
 export function requestRecord(whose: Numbered, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes, remark } = admitted;
@@ -208,12 +208,18 @@ function outcomeOf({ sender, isRepetition, wasRefused }: ReadTransfer): string {
   return isUnacknowledged && wasRefused ? "gave-up" : outcome;
 }
 
-function clientOf({ name, local }: Whose): {
-  readonly timeMs: number;
-  readonly peer: string;
-  readonly interfaceIndex: number;
-} {
-  return { timeMs: Date.now(), peer: peerText(name), interfaceIndex: localIfindex(local) };
+function clientOf({
+  name,
+  local,
+  listener,
+}: Whose): Pick<RefusalRecord, "timeMs" | "peer" | "interfaceIndex" | "listener" | "localAddress"> {
+  return {
+    timeMs: Date.now(),
+    peer: peerText(name),
+    interfaceIndex: localIfindex(local),
+    listener,
+    localAddress: localAddressText(local),
+  };
 }
 
 function askedOf({ options }: Request): Readonly<Record<string, string>> {

@@ -309,7 +309,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
     this.#door.follow();
-    this.#garbage.collect(this.#transfers.count === 0);
+    this.#garbage.collect(this.#transfers.count === 0, this.#nowUs);
     if (this.#gauges.countTurn()) this.#report();
   }
 

@@ -6,6 +6,7 @@ import { basename, dirname } from "node:path";
 
 import { assert } from "#base/assert.ts";
 import { Arena } from "#ffi/arena.ts";
+import { DiskCall } from "#ffi/disk-call.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
 import { byteStringOf } from "#policy/names.ts";
 
@@ -25,8 +26,10 @@ import {
 
 /** Takes a file, piece after piece. Every answer is 0, or a value of UploadRefusal. */
 export interface Sink {
-  /** Takes the next `bytes` bytes at byte `offset` of `arena`. */
-  write(arena: Arena, offset: number, bytes: number): number;
+  /** Takes the first `bytes` bytes of `arena` as those of the file from `position` on. A stream takes pieces in their order alone. */
+  write(arena: Arena, bytes: number, position: number): number;
+  /** Reads as many as `bytes` bytes from `position` on into the beginning of `arena`: how many, or a refusal. No stream can. */
+  read(arena: Arena, bytes: number, position: number): number;
   /** All is there: the file gets its name, and is closed. */
   publish(): number;
   /** Nothing is to be left of it, where that is possible. */
@@ -84,7 +87,6 @@ class FileSink implements Sink {
   readonly #file: UploadFile;
   readonly #arena: Arena;
   readonly #jobs: DiskJobs = new DiskJobs();
-  #bytes = 0;
   #isOpen = true;
 
   constructor(file: UploadFile, arena: Arena) {
@@ -92,10 +94,16 @@ class FileSink implements Sink {
     this.#arena = arena;
   }
 
-  write(arena: Arena, offset: number, bytes: number): number {
-    const steps = writeSteps(this.#file, arena.address + offset, bytes, this.#bytes, 0);
-    this.#bytes += bytes;
-    return this.#make(steps);
+  write(arena: Arena, bytes: number, position: number): number {
+    return this.#make(writeSteps(this.#file, arena.address, bytes, position, 0));
+  }
+
+  read(arena: Arena, bytes: number, position: number): number {
+    const { fd } = this.#file;
+    const result = this.#jobs.run(DiskCall.pread, fd, arena.address, bytes, position, 0);
+    // What was written is there: a file that ends before it is another's doing.
+    if (result === 0) return UploadRefusal.failed;
+    return result < 0 ? uploadRefusalOf(result) : result;
   }
 
   publish(): number {
@@ -131,16 +139,19 @@ const PIPE_RETRY_MS = 1;
 
 class StreamSink implements Sink {
   readonly #fd: number;
+  #bytes = 0;
   readonly #sleep: Int32Array = new Int32Array(new SharedArrayBuffer(4));
 
   constructor(fd: number) {
     this.#fd = fd;
   }
 
-  write(arena: Arena, offset: number, bytes: number): number {
+  write(arena: Arena, bytes: number, position: number): number {
+    assert(position === this.#bytes, "a stream has no positions");
+    this.#bytes += bytes;
     for (let done = 0; done < bytes;) {
       try {
-        done += writeSync(this.#fd, arena.u8, offset + done, bytes - done);
+        done += writeSync(this.#fd, arena.u8, done, bytes - done);
       } catch (cause) {
         const { code } = cause as NodeJS.ErrnoException;
         if (code !== "EAGAIN") return code === "ENOSPC" ? UploadRefusal.full : UploadRefusal.failed;
@@ -148,6 +159,10 @@ class StreamSink implements Sink {
       }
     }
     return 0;
+  }
+
+  read(): number {
+    return UploadRefusal.failed;
   }
 
   publish(): number {

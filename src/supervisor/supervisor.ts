@@ -173,6 +173,7 @@ function run(
   const log = new Log(settings.log, logs, {
     hostname: hostname(),
     lookup: kernelLookup(),
+    listeners: settings.listeners.map(({ name }) => name),
     witness: monitor.witness,
   });
   const { promise, resolve } = Promise.withResolvers<Ending>();

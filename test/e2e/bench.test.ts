@@ -160,6 +160,13 @@ describe("against this server", () => {
   });
 });
 
+test("a report that cannot be written is told before the load", async () => {
+  using folder = clientFolder();
+  const { exitCode, error } = await folder.run("bench", "127.0.0.1:x", "--report=missing/x.html");
+  expect(exitCode).toBe(73);
+  expect(error).toContain("cannot write missing/x.html: ENOENT");
+});
+
 test("a server that is not there is told soon", async () => {
   using folder = clientFolder();
   const url = `tftp://127.0.0.1:${await freePort()}/file`;

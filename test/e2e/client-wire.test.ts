@@ -7,12 +7,8 @@ import { join } from "node:path";
 import { Random } from "#base/random.ts";
 
 import { bytesOf, compare } from "./bytes.ts";
-import {
-  type ClientFolder,
-  clientFolder,
-  type ClientRun,
-  type StartedClient,
-} from "./client-rig.ts";
+import { asked, goodbye, oack, strings } from "./client-asked.ts";
+import { type ClientFolder, clientFolder, type ClientRun } from "./client-rig.ts";
 import { type Server, startServer } from "./server.ts";
 import { compareFile, uploadTables } from "./uploading.ts";
 import {
@@ -26,43 +22,12 @@ import {
 } from "./wire.ts";
 
 let folder: ClientFolder | undefined;
-let peer: Peer | undefined;
 
 afterEach(() => {
   folder?.[Symbol.dispose]();
-  peer?.close();
   folder = undefined;
-  peer = undefined;
+  goodbye();
 });
-
-/** A client that asks us: the client, its folder, our socket, and its first packet. */
-async function asked(...words: readonly string[]): Promise<{
-  readonly client: StartedClient;
-  readonly folder: ClientFolder;
-  readonly peer: Peer;
-  readonly request: Datagram;
-}> {
-  const here = clientFolder();
-  folder = here;
-  const us = await openPeer();
-  peer = us;
-  const [command = "", ...rest] = words;
-  const client = here.start(command, "-s", `127.0.0.1:${us.port}`, ...rest);
-  return { client, folder: here, peer: us, request: await us.next(20_000) };
-}
-
-/** An OACK with these options. */
-function oack(...texts: readonly string[]): Uint8Array {
-  return Buffer.concat([
-    Uint8Array.of(0, 6),
-    Buffer.from(texts.map((text) => `${text}\0`).join("")),
-  ]);
-}
-
-/** The strings of a request. */
-function strings({ bytes }: Datagram): readonly string[] {
-  return Buffer.from(bytes).toString("latin1", 2).split("\0").slice(0, -1);
-}
 
 describe("asking", () => {
   test("is repeated with back-off, and given up", async () => {

@@ -14,6 +14,8 @@ export interface Datagram {
 export interface Peer extends Disposable {
   readonly port: number;
   send(bytes: Uint8Array, port: number, address?: string): void;
+  /** Has what is sent to groups leave by the interface that has `address`. */
+  multicastBy(address: string): void;
   /** The next datagram; an error after `waitMs` (5 s) without one. */
   next(waitMs?: number): Promise<Datagram>;
   /** What has arrived and was not taken with `next`. */
@@ -42,6 +44,7 @@ export async function openPeer(host = "127.0.0.1", from?: string): Promise<Peer>
   return {
     port: socket.port,
     send: (bytes, port, address = host) => void socket.send(bytes, port, address),
+    multicastBy: (address) => void socket.setMulticastInterface(address),
     async next(waitMs = 5000) {
       const deadlineMs = performance.now() + waitMs;
       for (;;) {

@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "answers an ERROR with an ERROR",
-    path: "src/server/shard.ts",
+    path: "src/server/strays.ts",
     text: "if (kind === Opcode.error) return;",
     bug: "",
   },

@@ -41,6 +41,7 @@ function reportOfRun(figures: LoadTally): BenchReport {
     clientAfter: undefined,
     serverBefore: undefined,
     serverAfter: undefined,
+    serverSyscalls: undefined,
     stopped: "",
   });
 }

@@ -107,6 +107,7 @@ describe("refused is", () => {
     ["an unknown arrival", ["h:x", "--arrivals=flood"], "--arrivals flood is not there"],
     ["a check of what is written", ["h:x", "--put", "--verify=y"], "--put and --verify"],
     ["a size of what is read", ["h:x", "--size=1k"], "--size without --put"],
+    ["a count of nobody's calls", ["h:x", "--syscalls"], "--syscalls without --server-pid"],
     ["no name", ["--clients=1"], "bench needs a name"],
     ["a folder", ["tftp://h/"], "tftp://h/ names no file"],
     ["text", ["tftp://h/x;mode=netascii"], "asks for netascii"],

@@ -52,6 +52,7 @@ const structures: Readonly<Record<string, readonly [object, Readonly<Record<stri
     { ifindex: "ipi_ifindex", specDst: "ipi_spec_dst", destination: "ipi_addr" },
   ],
   "struct in6_pktinfo": [abi.In6Pktinfo, { address: "ipi6_addr", ifindex: "ipi6_ifindex" }],
+  "struct group_req": [abi.GroupReq, { ifindex: "gr_interface", group: "gr_group" }],
   "struct sock_extended_err": [abi.SockExtendedErr, { errno: "ee_errno" }],
   "struct epoll_event": [abi.EpollEvent, { events: "events", token: "data" }],
   "struct timespec": [abi.Timespec, { seconds: "tv_sec", nanoseconds: "tv_nsec" }],

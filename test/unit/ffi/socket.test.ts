@@ -10,13 +10,14 @@ import { Errno } from "#ffi/errno.ts";
 import { createEventfd } from "#ffi/eventfd.ts";
 import { libc } from "#ffi/libc.ts";
 import { LoopbackPair } from "#ffi/loopback.ts";
-import { SendBatch } from "#ffi/message.ts";
+import { ReceiveBatch, SendBatch } from "#ffi/message.ts";
 import { askForErrors, takeSocketError } from "#ffi/socket-error.ts";
 import {
   bindSocket,
   bindToInterface,
   closeSocket,
   connectSocket,
+  joinGroup,
   openSocket,
   type OptionName,
   PMTUDISC_DONT,
@@ -34,6 +35,7 @@ import {
   nameOf,
   openDescriptors,
   opened,
+  receive,
   udp,
 } from "./rig.ts";
 
@@ -56,6 +58,11 @@ describe("options", () => {
     if (name === "IP_MTU" || name === "IPV6_MTU") {
       // Only a connected socket has one: see below.
       expect(readOption(fd, name)).toBe(-Errno.ENOTCONN);
+      return;
+    }
+    if (name === "SO_BINDTOIFINDEX") {
+      // The loopback interface is the first of every network namespace.
+      expect([setOption(fd, name, 1), readOption(fd, name)]).toEqual([0, 1]);
       return;
     }
     // Each kind gets a value that differs from the default, so that a wrong number would not read back.
@@ -169,9 +176,14 @@ describe("connecting", () => {
 });
 
 describe("errors by ICMP", () => {
-  test.each(["127.0.0.1", "[::1]"])("a closed port at %s is told, once", (host) => {
+  test.each([
+    ["127.0.0.1", []],
+    ["[::1]", []],
+    ["127.0.0.1", ["IP_PKTINFO"]],
+    ["[::1]", ["IPV6_RECVPKTINFO"]],
+  ] as const)("a closed port at %s is told, once, to a socket with %p", (host, flags) => {
     const address = closedPort(host);
-    const { fd } = udp(`${host}:0`);
+    const { fd } = udp(`${host}:0`, ...flags);
     expect(askForErrors(fd, address.family)).toBe(0);
     expect(takeSocketError(fd)).toBe(0);
     sendByte(fd, address);
@@ -188,6 +200,35 @@ describe("errors by ICMP", () => {
 
   test("of what is no socket are its own error", () => {
     expect(takeSocketError(-1)).toBe(-Errno.EBADF);
+  });
+});
+
+describe("a group", () => {
+  test("is heard by every socket that is bound to it and joined it", () => {
+    const any = addressOf("239.255.20.90:0");
+    const first = groupSocket(any);
+    const name = socketName(first);
+    if (typeof name === "number") throw new Error(`getsockname: ${name}`);
+    const group = { ...any, port: name.port };
+    const second = groupSocket(group);
+    const sender = opened(openSocket(4));
+    // Otherwise it needs a route, which not every machine has.
+    expect(bindToInterface(sender, "lo")).toBe(0);
+    sendByte(sender, group);
+    const batch = new ReceiveBatch(1, 64, false);
+    for (const fd of [first, second]) expect(receive(batch, fd, 1)).toHaveLength(1);
+    batch.unmap();
+  });
+
+  test("is one of addresses that are groups, on an interface that is there, once", () => {
+    const fd = opened(openSocket(4));
+    expect(joinGroup(fd, addressOf("192.0.2.1:0"), LOOPBACK)).toBe(-Errno.EINVAL);
+    expect(joinGroup(fd, addressOf("239.255.20.90:0"), 1_000_000)).toBe(-Errno.ENODEV);
+    expect(joinGroup(fd, addressOf("239.255.20.90:0"), LOOPBACK)).toBe(0);
+    expect(joinGroup(fd, addressOf("239.255.20.90:0"), LOOPBACK)).toBe(-Errno.EADDRINUSE);
+    const six = groupSocket(addressOf("[ff15::2090]:0"));
+    expect(joinGroup(six, addressOf("[ff15::2090]:0"), LOOPBACK)).toBe(-Errno.EADDRINUSE);
+    expect(joinGroup(six, addressOf("[2001:db8::1]:0"), LOOPBACK)).toBe(-Errno.EINVAL);
   });
 });
 
@@ -269,4 +310,16 @@ function sendByte(fd: number, address: SocketAddress): void {
   expect(batch.send(fd, 0)).toBe(1);
   batch.unmap();
   arena.unmap();
+}
+
+/** The interface index of loopback, in every network namespace. */
+const LOOPBACK = 1;
+
+/** A socket that is bound to `group` and has joined it there. */
+function groupSocket(group: SocketAddress): number {
+  const fd = opened(openSocket(group.family));
+  expect(setOption(fd, "SO_REUSEADDR", 1)).toBe(0);
+  expect(bindSocket(fd, group)).toBe(0);
+  expect(joinGroup(fd, group, LOOPBACK)).toBe(0);
+  return fd;
 }

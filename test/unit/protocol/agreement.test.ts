@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { agree, type Agreement, type AgreementFault } from "#protocol/agreement.ts";
+import { multicastOption } from "#protocol/group.ts";
 import { encodeOackOptions, type Option } from "#protocol/packet.ts";
 
 import { expectMark } from "../../marks.ts";
@@ -29,6 +30,7 @@ test("what was asked, or less, is agreed on", () => {
       timeoutUs: 3_000_000,
       rolloverTo: 0,
       fileBytes: 70_000,
+      group: undefined,
       accepted: optionsOf("tsize=70000 blksize=1024 timeout=3 windowsize=1"),
     });
   });
@@ -47,6 +49,23 @@ test("names may come in any case, and NULs behind the last value mean nothing", 
   expect(answer("BlkSize=512")).toMatchObject({ blockBytes: 512 });
   const padded = Buffer.concat([encodeOackOptions(optionsOf("tsize=5")), new Uint8Array(4)]);
   expect(agree(asked, padded, padded.length)).toMatchObject({ fileBytes: 5 });
+});
+
+test("a multicast is agreed on by its first OACK, which says where it is", () => {
+  const withGroup = [...asked, multicastOption];
+  const read = (text: string): Agreement | AgreementFault => {
+    const oack = encodeOackOptions(optionsOf(text));
+    return agree(withGroup, oack, oack.length);
+  };
+  expectMark("multicast-agreed", () => {
+    expect(read("tsize=5 multicast=239.0.0.1,1758,1")).toMatchObject({
+      fileBytes: 5,
+      group: { address: "239.0.0.1", port: 1758, isMaster: true },
+    });
+  });
+  for (const value of ["", ",,1", "239.0.0.1,,1", ",1758,1", "239.0.0.1,1758,2", "5"]) {
+    expect(read(`multicast=${value}`)).toHaveProperty("fault");
+  }
 });
 
 describe("refused:", () => {

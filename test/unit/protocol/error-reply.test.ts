@@ -29,6 +29,7 @@ test("every reply, as it goes out", () => {
     unknownTransfer: ERROR 5 "Unknown transfer ID"
     fileExists: ERROR 6 "File already exists"
     noSuchUser: ERROR 7 "No such user"
+    leftGroup: ERROR 0 "Left the multicast"
     optionRefused: ERROR 8 "Option refused""
   `);
 });

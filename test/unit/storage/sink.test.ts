@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { Random } from "#base/random.ts";
 import { Arena } from "#ffi/arena.ts";
 import { IncomingFile } from "#storage/incoming.ts";
 import { openSink, type Sink } from "#storage/sink.ts";
@@ -48,6 +49,13 @@ function fill(file: IncomingFile, bytes: Uint8Array): void {
     expect(file.append(arena.address, block.length)).toBe(0);
   }
   arena.unmap();
+}
+
+/** The numbers below `count` in an order of their own. */
+function shuffled(count: number): readonly number[] {
+  const random = new Random(2090);
+  const numbers = [...Array(count).keys()];
+  return numbers.toSorted(() => random.below(3) - 1);
 }
 
 // Shorter than a piece, a piece and a bit, several pieces.
@@ -85,6 +93,25 @@ describe("a file", () => {
     expect(file.publish()).toBe(0);
     expect(statSync(join(folder, "f")).mode & 0o7777).toBe(0o640);
     expect(file.digest()).toBe("");
+  });
+
+  test("takes blocks in any order, each for its place, and is hashed as it is", () => {
+    const bytes = bytesOf(1_000_000);
+    const order = shuffled(Math.ceil(bytes.length / 1000));
+    // The beginning in order, which is hashed on its way.
+    const blocks = [...Array(300).keys(), ...order.filter((block) => block >= 300)];
+    const arena = new Arena(1000);
+    const file = new IncomingFile(opened(fileSink("f", bytes.length)), true);
+    for (const block of blocks) {
+      const part = bytes.subarray(block * 1000, (block + 1) * 1000);
+      arena.u8.set(part);
+      expect(file.append(arena.address, part.length, block * 1000)).toBe(0);
+    }
+    arena.unmap();
+    expect(file.finish()).toBe(0);
+    expect(file.digest()).toBe(new Bun.CryptoHasher("sha256").update(bytes).digest("hex"));
+    expect(file.publish()).toBe(0);
+    expect(Buffer.compare(readFileSync(join(folder, "f")), bytes)).toBe(0);
   });
 
   test("that is discarded leaves what was there, and nothing else", () => {
