@@ -6,18 +6,11 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { parseSocketAddress } from "#ffi/address.ts";
 import { closeFd } from "#ffi/file.ts";
-import {
-  bindSocket,
-  bindToInterface,
-  openSocket,
-  readOption,
-  setOption,
-  socketName,
-} from "#ffi/socket.ts";
+import { bindToInterface, readOption } from "#ffi/socket.ts";
 
 import { DatagramService } from "../datagram-service.ts";
+import { boundSockets, manager } from "./activated.ts";
 import { fetchText, reload } from "./reloading.ts";
 import { freePort, type Server, startServer, until } from "./server.ts";
 import { openPeer, readRequest } from "./wire.ts";
@@ -43,26 +36,6 @@ function wasTold(line: string): boolean {
   said.push(...service.waiting().flatMap((text) => text.split("\n")));
   return said.some((each) => each.startsWith(line));
 }
-
-/** A socket on loopback that somebody else has bound, several of them on one port. */
-function boundSockets(count: number): { readonly fds: readonly number[]; readonly port: number } {
-  const fds: number[] = [];
-  let port = 0;
-  for (let index = 0; index < count; index += 1) {
-    const fd = openSocket(4);
-    setOption(fd, "SO_REUSEPORT", 1);
-    const address = parseSocketAddress(`127.0.0.1:${port}`);
-    if ("fault" in address) throw new Error(address.fault);
-    expect(bindSocket(fd, address)).toBe(0);
-    const name = socketName(fd);
-    port = typeof name === "number" ? 0 : name.port;
-    fds.push(fd);
-  }
-  return { fds, port };
-}
-
-/** The variable names the process itself, so that a shell has to write it. */
-const manager = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"];
 
 async function startWith(fds: readonly number[], port: number, names?: string): Promise<Server> {
   const variables = {
