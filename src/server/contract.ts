@@ -62,7 +62,7 @@ export interface ShardTerms {
 
 /** This shard's connections with the same shard of the processes before it and of the one after it; see relay.ts. */
 export interface RelayInit {
-  /** Those that may need what comes to our sockets, the latest first. */
+  /** Those that may need what comes to our sockets. */
   readonly predecessors: readonly RelayTarget[];
   readonly successorFd: number | undefined;
 }

@@ -1,5 +1,5 @@
 // Packets that came to the wrong process (server layer): where transfers share the service socket, whoever reads requests also reads
-// what belongs to the transfers of the process before it. That goes on to there as it came, and from there to the one before that.
+// what belongs to the transfers of processes before it. That goes on to there as it came.
 
 import { at, i32At } from "#base/bytes.ts";
 import { type Inbox, RelaySender, unwrapRelayed } from "#io/inbox.ts";
@@ -35,18 +35,20 @@ export class Relay {
   }
 
   /**
-   * Passes a datagram on to the latest process before this one that is still there; it does likewise. False: there is none. One that is
-   * behind loses it, as on a network.
+   * Passes a datagram on to every process before this one that is still there: one of them has its transfer, or none. False: there is
+   * nobody. One that is behind loses it, as on a network.
    */
   pass(inbox: Inbox, index: number, listener: number): boolean {
-    for (let place = 0; place < this.#predecessors.length;) {
+    let isPassed = false;
+    for (let place = this.#predecessors.length - 1; place >= 0; place -= 1) {
       const target = at(this.#predecessors, place);
       const theirs = i32At(target.listeners, listener);
-      if (theirs < 0) place += 1;
-      else if (this.#sender?.send(target.fd, inbox, index, theirs) !== GONE) return true;
-      else this.#predecessors.splice(place, 1);
+      if (theirs < 0) continue;
+      if (this.#sender?.send(target.fd, inbox, index, theirs) === GONE) {
+        this.#predecessors.splice(place, 1);
+      } else isPassed = true;
     }
-    return false;
+    return isPassed;
   }
 
   /** The listener that a datagram from {@link fd} came in by, which is restored to what it was; −1: it is none of ours. */

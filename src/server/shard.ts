@@ -365,14 +365,15 @@ export class Shard implements TransmitListener, WritesListener {
     let bytes = 0;
     for (let index = 0; index < count; index += 1) {
       bytes += inbox.byteLength(index);
-      this.#route(isRelayed ? this.#relay.unwrap(inbox, index) : socket, index);
+      this.#route(isRelayed ? this.#relay.unwrap(inbox, index) : socket, index, isRelayed);
     }
     this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
     return count >= (this.#isBatching ? inbox.datagrams : 1);
   }
 
-  #route(socket: number, index: number): void {
+  /** What was passed on and belongs to nobody here may belong to another process. */
+  #route(socket: number, index: number, isRelayed: boolean): void {
     if (socket < 0) return;
     const inbox = this.#inbox;
     const length = inbox.byteLength(index);
@@ -386,7 +387,7 @@ export class Shard implements TransmitListener, WritesListener {
     if (this.#transfers.hasTwins) this.#readAddresses(index);
     const transfer = this.#transfers.find(socket, u8, inbox.name(index), this.#local);
     if (transfer === undefined) {
-      this.#strays.handle(socket, inbox, index, kind, this.#nowUs);
+      if (!isRelayed) this.#strays.handle(socket, inbox, index, kind, this.#nowUs);
       return;
     }
     if (transfer.kind === "write") {

@@ -9,6 +9,7 @@ import { ATTEMPT_VARIABLE, FIRST_FD, startUsher, type Successor } from "#io/ushe
 import type { RelayInit } from "#server/contract.ts";
 
 import type { Heritage } from "./heritage.ts";
+import type { PidFileFd } from "./pid-file.ts";
 
 /** A server's connections to its usher, and through it to whoever comes after it. */
 export interface Succession {
@@ -26,6 +27,7 @@ export interface Predecessor {
   readonly channelFd: number;
   /** Its service sockets. */
   readonly sockets: readonly GivenSockets[];
+  readonly pidFile: PidFileFd | undefined;
   /** The ways to {@link Succession.relayFds}: its own, then those to servers before it that may still have transfers. */
   readonly relays: readonly RelayWay[];
 }
@@ -33,7 +35,7 @@ export interface Predecessor {
 /** The way to the shards of an earlier server. */
 interface RelayWay {
   /** Its listeners' places, in its order. */
-  readonly places: readonly (string | undefined)[];
+  readonly places: readonly string[];
   /** One for each shard. */
   readonly fds: readonly number[];
 }
@@ -43,12 +45,10 @@ const RELAYS_MAX = 16;
 
 const VARIABLE = "SNOW_OWL_PREDECESSOR";
 
-/** Has an usher wait that can start the program again, with `sockets`. */
+/** Has an usher wait that can start the program again, which then finds all that this process has opened or was left. */
 export function prepareSuccession(
-  pid: number,
   program: Pick<Successor, "path" | "words" | "environment">,
-  sockets: SocketSet,
-  before: Predecessor | undefined,
+  { sockets, pidFile, predecessor: before }: Pick<Heritage, "sockets" | "pidFile" | "predecessor">,
 ): Succession | StartFault {
   const relays = sharesPorts(sockets) ? sockets.shards.map(() => "messages" as const) : [];
   const pairs = openPairs(["bytes", "messages", ...relays]);
@@ -56,22 +56,26 @@ export function prepareSuccession(
   const [orders, channel, ...relayPairs] = pairs;
   assert(orders !== undefined && channel !== undefined, "pairs are opened all or none");
   const theirs = [channel, ...relayPairs].map((pair) => pair.theirs);
-  const places = sockets.listeners.map(({ place }) => place);
-  const own: RelayWay = { places, fds: relayPairs.map((pair) => pair.theirs) };
+  const own: RelayWay = {
+    places: relayPlaces(sockets),
+    fds: relayPairs.map((pair) => pair.theirs),
+  };
   const ways = (own.fds.length === 0 ? [] : [own])
     .concat(before?.relays ?? [])
     .slice(0, RELAYS_MAX);
   const service = sockets.shards.flat().map(({ serviceFd }) => serviceFd);
   const fds = [channel.theirs, ...ways.flatMap((way) => way.fds), ...service];
+  if (pidFile !== undefined) fds.push(pidFile.fd);
   const numberOf = (fd: number): number => FIRST_FD + fds.indexOf(fd);
   const predecessor: Predecessor = {
-    pid,
+    pid: process.pid,
     attempt: 0,
     channelFd: FIRST_FD,
-    sockets: places.map((place, listener) => ({
+    sockets: sockets.listeners.map(({ place }, listener) => ({
       place,
       fds: sockets.shards.map((shard) => numberOf(shard[listener]?.serviceFd ?? -1)),
     })),
+    pidFile: pidFile === undefined ? undefined : { ...pidFile, fd: numberOf(pidFile.fd) },
     relays: ways.map((way) => ({ places: way.places, fds: way.fds.map(numberOf) })),
   };
   // The service manager watches whom it started; whoever comes after is told to it by its predecessor.
@@ -119,7 +123,7 @@ export function relayOf(
 ): RelayInit | undefined {
   if (heritage === undefined) return undefined;
   const { sockets, succession, predecessor } = heritage;
-  const places = sockets.listeners.map(({ place }) => place);
+  const places = relayPlaces(sockets);
   return {
     predecessors: (predecessor?.relays ?? []).map((way) => ({
       fd: way.fds[shardIndex] ?? -1,
@@ -130,6 +134,11 @@ export function relayOf(
         ? undefined
         : succession.relayFds[shardIndex],
   };
+}
+
+/** The listeners' places; that of sockets that were given for any place is empty. */
+function relayPlaces({ listeners }: SocketSet): readonly string[] {
+  return listeners.map(({ place }) => place ?? "");
 }
 
 /** Whether packets of transfers come in by service sockets: a listener in single-port mode. */

@@ -8,43 +8,48 @@ import type { Settings } from "#config/settings.ts";
 import { confine } from "#io/confinement.ts";
 import { takePlace } from "#io/execution.ts";
 import { closeEnd } from "#io/pair.ts";
-import { type GivenSockets, openShardSockets, socketFds, type SocketSet } from "#io/sockets.ts";
+import { type GivenSockets, socketFds, type SocketSet } from "#io/sockets.ts";
 import type { StartFault } from "#io/start.ts";
 import type { Successor } from "#io/usher.ts";
 
+import { openWhenThere } from "./address-wait.ts";
 import { type Predecessor, predecessorFds, prepareSuccession, successionFds } from "./bequest.ts";
 import { type Heritage, heritageVariables } from "./heritage.ts";
+import { openPidFile } from "./pid-file.ts";
 import { grant, type Program, reachOf } from "./reach.ts";
 
 /**
  * Opens the sockets and goes on as a confined process, which finds them in its heritage: then this does not return. Where
- * nothing is to be given up it returns what it opened.
+ * nothing is to be given up it returns what it opened. `tell` shows a text to whoever starts it.
  */
 export function enter(
   settings: Settings,
   program: Program,
   given: readonly GivenSockets[],
   predecessor: Predecessor | undefined,
+  tell: (text: string) => void,
 ): Heritage | StartFault {
-  const sockets = openShardSockets(settings, settings.workers, given);
+  const sockets = openWhenThere(settings, given, tell);
   if ("fault" in sockets) return sockets;
   const { identity, isPathConfined, isCallConfined, umask, handoverMs } = settings.process;
+  const pidFile = openPidFile(settings.process.pidFile, process.pid, predecessor?.pidFile);
+  if (pidFile !== undefined && "fault" in pidFile) return pidFile;
   const words = readFileSync("/proc/self/cmdline", "utf8").split("\0").slice(0, -1);
   // Before anything is given up: the next version of this program may need all of it.
   const succession =
     handoverMs === 0
       ? undefined
-      : prepareSuccession(process.pid, nextProgram(program, words), sockets, predecessor);
+      : prepareSuccession(nextProgram(program, words), { sockets, pidFile, predecessor });
   if (predecessor !== undefined) closeOthers(predecessor.sockets, sockets);
   process.umask(umask);
   if (identity === undefined && !isPathConfined && !isCallConfined) {
-    return { sockets, measures: [], granted: undefined, succession, predecessor };
+    return { sockets, measures: [], granted: undefined, pidFile, succession, predecessor };
   }
   const paths = isPathConfined ? reachOf(settings, program) : undefined;
   const granted = grant(paths, settings);
   const measures = confine({ identity, paths, openFiles: openFilesOf(settings) });
   if ("fault" in measures) return measures;
-  const heritage: Heritage = { sockets, measures, granted, succession, predecessor };
+  const heritage: Heritage = { sockets, measures, granted, pidFile, succession, predecessor };
   return takePlace({
     path: program.path,
     words,
@@ -71,8 +76,9 @@ function closeOthers(given: readonly GivenSockets[], sockets: SocketSet): void {
 }
 
 /** Every descriptor of a heritage. */
-function heirlooms({ sockets, succession, predecessor }: Heritage): readonly number[] {
+function heirlooms({ sockets, pidFile, succession, predecessor }: Heritage): readonly number[] {
   const fds = [...socketFds(sockets)];
+  if (pidFile !== undefined) fds.push(pidFile.fd);
   if (succession !== undefined && !("fault" in succession)) fds.push(...successionFds(succession));
   if (predecessor !== undefined) fds.push(...predecessorFds(predecessor));
   return fds;
