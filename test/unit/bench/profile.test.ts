@@ -4,7 +4,7 @@
 import { expect, test } from "bun:test";
 
 import { flameGraph } from "../../../bench/profile/flame.ts";
-import { jitSymbolsOf, perfMapOf } from "../../../bench/profile/jit-symbols.ts";
+import { jitSymbolsOf, livingOf, perfMapOf } from "../../../bench/profile/jit-symbols.ts";
 import {
   dearestOf,
   foldedText,
@@ -92,4 +92,19 @@ test("compiled code gets its names from the engine's dump, but for a record that
   }
   expect(perfMapOf(jitSymbolsOf(dump))).toBe("7fed288ed000 40 JSC-DFG: turn#A9wqUk\n");
   expect(() => jitSymbolsOf(new Uint8Array(64))).toThrow("no jitdump");
+});
+
+test("of code that lay in one place after another only the last is there", () => {
+  const dumped = (
+    [
+      [0x100n, "gone: its end was written over"],
+      [0x200n, "stays"],
+      [0x120n, "gone: its beginning was"],
+      [0x108n, "first"],
+      [0x118n, "second"],
+      [0x210n, "behind"],
+    ] as const
+  ).map(([address, name]) => ({ address, bytes: 0x10n, name }));
+  const names = livingOf(dumped).map(({ name }) => name);
+  expect(names).toEqual(["first", "second", "stays", "behind"]);
 });
