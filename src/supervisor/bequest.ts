@@ -35,7 +35,7 @@ export interface Predecessor {
 /** The way to the shards of an earlier server. */
 interface RelayWay {
   /** Its listeners' places, in its order. */
-  readonly places: readonly (string | undefined)[];
+  readonly places: readonly string[];
   /** One for each shard. */
   readonly fds: readonly number[];
 }
@@ -56,8 +56,10 @@ export function prepareSuccession(
   const [orders, channel, ...relayPairs] = pairs;
   assert(orders !== undefined && channel !== undefined, "pairs are opened all or none");
   const theirs = [channel, ...relayPairs].map((pair) => pair.theirs);
-  const places = sockets.listeners.map(({ place }) => place);
-  const own: RelayWay = { places, fds: relayPairs.map((pair) => pair.theirs) };
+  const own: RelayWay = {
+    places: relayPlaces(sockets),
+    fds: relayPairs.map((pair) => pair.theirs),
+  };
   const ways = (own.fds.length === 0 ? [] : [own])
     .concat(before?.relays ?? [])
     .slice(0, RELAYS_MAX);
@@ -69,7 +71,7 @@ export function prepareSuccession(
     pid: process.pid,
     attempt: 0,
     channelFd: FIRST_FD,
-    sockets: places.map((place, listener) => ({
+    sockets: sockets.listeners.map(({ place }, listener) => ({
       place,
       fds: sockets.shards.map((shard) => numberOf(shard[listener]?.serviceFd ?? -1)),
     })),
@@ -121,7 +123,7 @@ export function relayOf(
 ): RelayInit | undefined {
   if (heritage === undefined) return undefined;
   const { sockets, succession, predecessor } = heritage;
-  const places = sockets.listeners.map(({ place }) => place);
+  const places = relayPlaces(sockets);
   return {
     predecessors: (predecessor?.relays ?? []).map((way) => ({
       fd: way.fds[shardIndex] ?? -1,
@@ -132,6 +134,11 @@ export function relayOf(
         ? undefined
         : succession.relayFds[shardIndex],
   };
+}
+
+/** The listeners' places; that of sockets that were given for any place is empty. */
+function relayPlaces({ listeners }: SocketSet): readonly string[] {
+  return listeners.map(({ place }) => place ?? "");
 }
 
 /** Whether packets of transfers come in by service sockets: a listener in single-port mode. */

@@ -25,8 +25,8 @@ export interface HandoverParts {
   readonly shards: Pick<Shards, "open" | "close">;
   readonly notices: Pick<Notices, "nameMain">;
   readonly log: Pick<Log, "event">;
-  /** Whether the server ends anyway. */
-  readonly isEnding: () => boolean;
+  /** Why this server has nothing to hand over, such as that it is ending. */
+  readonly obstacle: () => string | undefined;
   /** Every request from now on is the successor's. */
   readonly handedOver: (successor: Successor) => void;
 }
@@ -98,8 +98,9 @@ export class Handover {
   }
 
   #obstacle(): string | undefined {
-    const { succession, isEnding } = this.#parts;
-    if (isEnding()) return "the server is ending";
+    const { succession, obstacle } = this.#parts;
+    const because = obstacle();
+    if (because !== undefined) return because;
     if (succession === undefined) return "it is off: process.handover_secs was 0 at the start";
     if ("fault" in succession) return succession.fault;
     if (this.#stage === "given up") return "the server of the last hand-over has not ended yet";

@@ -112,7 +112,8 @@ export class Shards {
 
   /** Has every shard leave all requests to another process. Resolves when none reads any, and all that were read are answered. */
   async close(): Promise<void> {
-    for (const shardIndex of this.#threads.keys()) this.#open.add(shardIndex);
+    // One that is not ready yet begins behind closed doors.
+    for (const shardIndex of this.#ready) this.#open.add(shardIndex);
     this.#write(ControlWord.isClosed, 1);
     if (this.#open.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();

@@ -16,7 +16,7 @@ import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
-import { type BannerFacts, bannerText, exampleFileOf } from "./banner.ts";
+import { announce } from "./announcement.ts";
 import { type Predecessor, relayOf } from "./bequest.ts";
 import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
@@ -181,6 +181,7 @@ function run(
   const hooks = new Hooks(settings.hooks, opened.secrets, log);
   const { granted, measures } = sealed(settings, host.heritage);
   let reason = "";
+  let hasBegun = false;
   let hasEnded = false;
   const end = async (ending: Ending): Promise<void> => {
     // Shards go on reporting their ends while hooks end and the log is flushed; the first reason counts.
@@ -224,6 +225,7 @@ function run(
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => {
       const begin = (): void => {
+        hasBegun = true;
         monitor.noteReady(fastPaths);
         announce(settings, host, opened.sockets, { fastPaths, measures }, log);
         notices.ready();
@@ -307,7 +309,10 @@ function run(
     shards,
     notices,
     log,
-    isEnding: () => reason !== "" || hasEnded,
+    obstacle: () => {
+      if (reason !== "" || hasEnded) return "the server is ending";
+      return hasBegun ? undefined : "the server is starting";
+    },
     handedOver: ({ pid, version }) => {
       reason = `handed over to pid ${pid} (${version})`;
       // The service manager hears the successor from now on.
@@ -359,41 +364,3 @@ function sealed(
 }
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
-
-function announce(
-  settings: Settings,
-  host: Host,
-  sockets: SocketSet,
-  { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
-  log: Log,
-): void {
-  for (const { address, isAwaited } of sockets.listeners) {
-    if (isAwaited) log.event("address_awaited", "warn", { bind_addr: address });
-  }
-  if (settings.log.format === "text") {
-    host.show(
-      bannerText({
-        version: host.version,
-        rootDir: settings.rootDir,
-        listeners: sockets.listeners,
-        workers: settings.workers,
-        fastPaths,
-        measures,
-        uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
-        exampleFile: exampleFileOf(settings.rootDir),
-      }),
-    );
-    // On a terminal the banner is the start's line; a file needs one of its own.
-    if (settings.log.target.kind === "output" && settings.log.auditTarget === undefined) return;
-  }
-  log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
-  log.event("server_started", "info", {
-    bind_addr: sockets.listeners.map(({ address }) => address).join(", "),
-    root_dir: settings.rootDir,
-    multicast_enabled: host.isMulticastAsked,
-    version: host.version,
-    workers: settings.workers,
-    uploads: settings.uploads.isEnabled ? settings.uploads.rootDir : "off",
-    ...(settings.log.format === "json" ? { fast_paths: fastPaths, confinement: measures } : {}),
-  });
-}

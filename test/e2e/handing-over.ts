@@ -105,7 +105,7 @@ export async function crowdDuring(
   const sinceMs = performance.now();
   while (!end.signal.aborted) {
     const due = Math.floor(((performance.now() - sinceMs) * perSecond) / 1000);
-    // A machine that is behind is not asked to catch up at once.
+    // A machine that is behind catches up, with so many at a time.
     for (; asked < due && running.size < CROWD_MAX; asked += 1) {
       const one = client().catch(String);
       running.add(one);

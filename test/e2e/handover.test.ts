@@ -2,11 +2,14 @@
 // its transfers; and when that does not work, nothing changes.
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { closeFd } from "#ffi/file.ts";
+
 import { DatagramService } from "../datagram-service.ts";
+import { boundSockets, manager } from "./activated.ts";
 import { bytesOf, compare } from "./bytes.ts";
 import { curl, hpa, run } from "./clients.ts";
 import { countOf, crowdDuring, fetchOnce, replaceExecutable, startLine } from "./handing-over.ts";
@@ -18,7 +21,7 @@ import { dataPacket, openPeer, writeRequest } from "./wire.ts";
 setDefaultTimeout(120_000);
 
 /** UPGRADES=50 is the long run. */
-const upgrades = Number(process.env["UPGRADES"] ?? 3);
+const upgrades = Number(process.env["UPGRADES"] ?? 2);
 const isRoot = process.geteuid?.() === 0;
 if (!isRoot) process.stdout.write("not tested here: only root can become another user\n");
 
@@ -100,34 +103,35 @@ describe("upgrades under load", () => {
     });
   }
 
-  test("an upload by a single port goes on in the server where it began", async () => {
-    const uploads = join(folder, "up");
-    mkdirSync(uploads, { mode: 0o777 });
-    chmodSync(uploads, 0o777);
-    const tables = [
-      "[transfer]",
-      "single_port = true",
-      "drain_secs = 60",
-      ...allow("*.cfg", uploads),
-    ];
-    await using line = await startLine({ tables });
-    const { port } = line.server;
-    using peer = await openPeer();
-    const content = bytesOf(4 * 512 + 10, 3);
-    peer.send(writeRequest("a.cfg"), port);
-    expect((await peer.next()).text).toBe("ACK 0");
-    for (let block = 1; block <= 5; block += 1) {
-      // From here on it goes through two servers to the third.
-      if (block === 2 || block === 4) await line.upgrade();
-      peer.send(dataPacket(block, content.subarray((block - 1) * 512, block * 512)), port);
-      let answer = await peer.next(20_000);
-      // The server repeats its word while it waits for the next block.
-      while (answer.text === `ACK ${block - 1}`) answer = await peer.next(20_000);
-      expect(answer.text).toBe(`ACK ${block}`);
-      expect(answer.port).toBe(port);
-    }
-    expect(compare(readFileSync(join(uploads, "a.cfg")), content)).toBe("identical");
-  });
+  for (const opener of ["of its own", "of the service manager"]) {
+    test(`an upload by the single port ${opener} goes on in the server where it began`, async () => {
+      const uploads = mkdtempSync(join(folder, "up-"));
+      chmodSync(uploads, 0o777);
+      const single = ["[transfer]", "single_port = true", "drain_secs = 60"];
+      const tables = [...single, ...allow("*.cfg", uploads)];
+      const given = opener === "of its own" ? undefined : boundSockets(1);
+      const variables = { LISTEN_FDS: "1" };
+      const options = given === undefined ? {} : { ...given, variables, wrapper: manager };
+      await using line = await startLine({ tables, ...options });
+      given?.fds.forEach(closeFd);
+      const { port } = line.server;
+      using peer = await openPeer();
+      const content = bytesOf(4 * 512 + 10, 3);
+      peer.send(writeRequest("a.cfg"), port);
+      expect((await peer.next()).text).toBe("ACK 0");
+      for (let block = 1; block <= 5; block += 1) {
+        // From here on it goes past two servers, the second of which has ended, to the third.
+        if (block === 2 || block === 4) await line.upgrade();
+        peer.send(dataPacket(block, content.subarray((block - 1) * 512, block * 512)), port);
+        let answer = await peer.next(20_000);
+        // The server repeats its word while it waits for the next block.
+        while (answer.text === `ACK ${block - 1}`) answer = await peer.next(20_000);
+        expect(answer.text).toBe(`ACK ${block}`);
+        expect(answer.port).toBe(port);
+      }
+      expect(compare(readFileSync(join(uploads, "a.cfg")), content)).toBe("identical");
+    });
+  }
 });
 
 describe("what watches the server", () => {

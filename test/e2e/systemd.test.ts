@@ -6,11 +6,11 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { parseSocketAddress } from "#ffi/address.ts";
 import { closeFd } from "#ffi/file.ts";
-import { bindSocket, openSocket, setOption, socketName } from "#ffi/socket.ts";
+import { bindToInterface, readOption } from "#ffi/socket.ts";
 
 import { DatagramService } from "../datagram-service.ts";
+import { boundSockets, manager } from "./activated.ts";
 import { fetchText, reload } from "./reloading.ts";
 import { freePort, type Server, startServer, until } from "./server.ts";
 import { openPeer, readRequest } from "./wire.ts";
@@ -36,26 +36,6 @@ function wasTold(line: string): boolean {
   said.push(...service.waiting().flatMap((text) => text.split("\n")));
   return said.some((each) => each.startsWith(line));
 }
-
-/** A socket on loopback that somebody else has bound, several of them on one port. */
-function boundSockets(count: number): { readonly fds: readonly number[]; readonly port: number } {
-  const fds: number[] = [];
-  let port = 0;
-  for (let index = 0; index < count; index += 1) {
-    const fd = openSocket(4);
-    setOption(fd, "SO_REUSEPORT", 1);
-    const address = parseSocketAddress(`127.0.0.1:${port}`);
-    if ("fault" in address) throw new Error(address.fault);
-    expect(bindSocket(fd, address)).toBe(0);
-    const name = socketName(fd);
-    port = typeof name === "number" ? 0 : name.port;
-    fds.push(fd);
-  }
-  return { fds, port };
-}
-
-/** The variable names the process itself, so that a shell has to write it. */
-const manager = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"];
 
 async function startWith(fds: readonly number[], port: number, names?: string): Promise<Server> {
   const variables = {
@@ -91,6 +71,19 @@ describe("the service manager", () => {
     expect(await server.exited).toBe(0);
     expect(wasTold("STOPPING=1")).toBe(true);
     expect(wasTold("EXTEND_TIMEOUT_USEC=")).toBe(true);
+  });
+
+  test("is told that an address is waited for, and to be patient", async () => {
+    await using server = await startServer({
+      // TEST-NET-1 (RFC 5737): no machine has it.
+      bind: "192.0.2.1",
+      variables: { NOTIFY_SOCKET: notifyPath },
+      tables: ["[transfer]", "address_wait_secs = 1"],
+      readyHost: undefined,
+    });
+    await until(() => wasTold("STATUS=cannot listen on 192.0.2.1:"), "the state");
+    expect(wasTold("EXTEND_TIMEOUT_USEC=10000000")).toBe(true);
+    expect(await server.exited).toBe(71);
   });
 });
 
@@ -188,6 +181,39 @@ bind_addr = "127.0.0.1:${bound.port}"
       `warning: the service manager handed over a socket that no listener reads: other (127.0.0.1:${nobodys.port})\nhelp: write`,
     );
     expect(running.log().match(/no listener reads/g)).toHaveLength(1);
+  });
+
+  test("that are tied to their listener's interface are taken without a right to tie them, others are tied", async () => {
+    const [tied, loose, plain] = [boundSockets(1), boundSockets(1), boundSockets(1)];
+    const fds = [tied, loose, plain].flatMap((set) => set.fds);
+    for (const fd of tied.fds) expect(bindToInterface(fd, "lo")).toBe(0);
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    await using server = await startServer({
+      fds,
+      port: plain.port,
+      variables: { LISTEN_FDS: "3", LISTEN_FDNAMES: "tied:loose:plain" },
+      wrapper: process.getuid?.() === 0 ? [...manager, ...nobody] : manager,
+      configuration: `root_dir = ""
+[[listener]]
+name = "plain"
+bind_addr = ""
+[[listener]]
+name = "tied"
+bind_addr = "127.0.0.1:${tied.port}"
+interface = "lo"
+[[listener]]
+name = "loose"
+bind_addr = "127.0.0.1:${loose.port}"
+interface = "lo"
+`,
+    });
+    server.put("hello", "hello");
+    for (const port of [tied.port, loose.port]) {
+      expect(await fetchText({ ...server, port }, "hello")).toBe("hello");
+    }
+    // Sockets are the same in both processes.
+    expect(loose.fds.map((fd) => readOption(fd, "SO_BINDTOIFINDEX"))).toEqual([1]);
+    fds.forEach(closeFd);
   });
 
   test("in other numbers for one listener than for another, or than workers, stop the start", async () => {
