@@ -192,6 +192,7 @@ export class Load {
       patience,
       canSegment: this.#canSegment,
       isLossy: loss > 0 || delayUs > 0,
+      delayUs,
     };
     const transfer = new LoadTransfer(job, socket, this.#wire);
     this.#transfers[job.slot] = transfer;
