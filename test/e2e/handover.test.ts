@@ -237,6 +237,19 @@ describe("a hand-over that fails changes nothing:", () => {
     expect(await fetchText(server, "hello")).toBe("hello");
   });
 
+  const mayUnshare = Bun.spawnSync(["unshare", "--pid", "--fork", "true"]).exitCode === 0;
+  if (!mayUnshare) process.stdout.write("not tested here: no namespace for processes\n");
+
+  test.skipIf(!mayUnshare)("one of the first process of a container is refused", async () => {
+    const wrapper = ["unshare", "--pid", "--fork", "--kill-child"];
+    await using line = await startLine({ wrapper });
+    const { pid } = line.server;
+    const inside = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
+    process.kill(inside, "SIGUSR2");
+    await until(() => line.server.log().includes("handover_refused"), "the refusal");
+    expect(line.server.log()).toContain("the first process of its container");
+  });
+
   test("one that is off is refused, and no process keeps the rights of the start", async () => {
     await using line = await startLine({ tables: ["[process]", "handover_secs = 0"] });
     line.ask();
