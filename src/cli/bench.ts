@@ -107,7 +107,7 @@ async function loadFiles(
 
 function planOf(invocation: BenchInvocation, files: readonly LoadFile[]): LoadPlan {
   const { given, clients, requests, durationUs, arrivals, ratePerS, timeoutS } = invocation;
-  const { churn, loss, delayUs, seed, putBytes, retries } = invocation;
+  const { sources, churn, loss, delayUs, seed, putBytes, retries } = invocation;
   const firstTimeoutUs = timeoutS * 1_000_000;
   return {
     direction: given.put ? "put" : "get",
@@ -115,6 +115,7 @@ function planOf(invocation: BenchInvocation, files: readonly LoadFile[]): LoadPl
     asks: asksOf(invocation),
     putBytes: given.put ? putBytes : 0,
     clients,
+    sources,
     transfersMax: requests,
     durationUs,
     arrivals,
@@ -199,7 +200,8 @@ async function runToEnd(load: Load, isShown: boolean): Promise<string | undefine
     const nowUs = monotonicUs();
     if (isShown && nowUs - drawnUs >= LIVE_US) {
       drawnUs = nowUs;
-      draw(liveLine(load.figures, load.active, nowUs - startUs));
+      const line = liveLine(load.figures, load.active, nowUs - startUs);
+      draw(load.isLingering ? "done; listens a moment whether a last ACK was lost" : line);
     }
     // Signals are heard between slices.
     await new Promise<void>((resolve) => void setImmediate(resolve));

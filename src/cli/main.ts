@@ -109,7 +109,8 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
   const machine = { ...thisMachine(), socketsGiven };
   const settings = resolveSettings(config, machine);
   const heritage =
-    inherited ?? enter(settings, programOf(given, workerUrls), handed.sockets, predecessor);
+    inherited ??
+    enter(settings, programOf(given, workerUrls), handed.sockets, predecessor, complain);
   if ("fault" in heritage) return failed(heritage);
   // Whoever went before in this process kept quiet about these.
   for (const finding of findings) {

@@ -35,10 +35,16 @@ const quietUsMax = 120_000_000;
 const farewellAgainUs = 1_000_000;
 
 /**
- * How often a master asks for its first block: 1 + 2 + 4 + 5 s. Where multicast passes, one answer in four comes even if a third of
- * all packets is lost; where it does not, this is what the attempt costs. A guess.
+ * How long a master repeats its question at its own pace before it leaves the server in peace, for the same reason: four times on a
+ * fast network, as any receiver does; once where no round trip was measured yet. A guess.
  */
-const unheardAsksMax = 4;
+const promptUs = 500_000;
+
+/**
+ * How often a master asks for its first block: 16 s in all, in which servers repeat it by themselves, too. Where multicast does not
+ * pass, this is what the attempt costs. A guess.
+ */
+const unheardAsksMax = 3;
 
 /** One file from a multicast. */
 export class GroupReceiver {
@@ -49,6 +55,7 @@ export class GroupReceiver {
   readonly #dallyUs: number;
   readonly #blocks: BlockSet;
   readonly #roundTrip: RoundTrip;
+  /** Longer than the server's own timer. */
   readonly #quietUsMin: number;
   readonly #lostAck: LostAck = new LostAck();
   readonly #statistics = new ReceiverCounts();
@@ -65,6 +72,8 @@ export class GroupReceiver {
   /** The block that our last ACK asked for; 0 where none is awaited. */
   #askedBlock = 0;
   #isMeasurable = false;
+  /** When that was asked first, and when last. */
+  #askedUs = 0;
   #transmitUs = 0;
 
   #hasHeard = false;
@@ -360,8 +369,12 @@ export class GroupReceiver {
     this.#isMeasurable = isFirst;
     this.#isFarewellUnanswered = this.#isDallying;
     this.#transmitUs = nowUs;
-    if (isFirst) this.#lostAck.noteFirst(nowUs);
-    else this.#lostAck.noteAgain(nowUs);
+    if (isFirst) {
+      this.#askedUs = nowUs;
+      this.#lostAck.noteFirst(nowUs);
+    } else {
+      this.#lostAck.noteAgain(nowUs);
+    }
     this.#armDeadline(nowUs);
   }
 
@@ -372,10 +385,17 @@ export class GroupReceiver {
       return;
     }
     this.#deadlineUs = Math.min(
-      nowUs + (this.#isMaster ? this.#roundTrip.peaceUs(this.#silences) : this.#listenUs),
+      nowUs + (this.#isMaster ? this.#answerUs(nowUs) : this.#listenUs),
       this.#patientUntilUs,
       this.#newUs + queuePatienceUs,
     );
+  }
+
+  /** How long to wait as the master for what was asked. */
+  #answerUs(nowUs: number): number {
+    if (nowUs - this.#askedUs < promptUs) return this.#roundTrip.timeoutUs;
+    mark("group-server-left-in-peace");
+    return this.#quietUsMin;
   }
 
   /** How long to wait as a listener: longer before the first question than before its repetitions. */

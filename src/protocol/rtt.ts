@@ -156,7 +156,7 @@ export class RoundTrip {
   }
 
   /**
-   * Something was acknowledged that went out several times, `sinceFirstUs` after it went out first. By Karn's rule no measurement; but
+   * Something was answered that went out several times, `sinceFirstUs` after it went out first. By Karn's rule no measurement; but
    * whichever copy was answered, a round trip is no longer than that, so that longer timeouts guard against nothing. Without this a
    * wire that loses a copy of each of some blocks in a row would double the timeout with each of them.
    */

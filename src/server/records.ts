@@ -6,6 +6,7 @@ import { localAddressText, localIfindex, peerText } from "#io/inbox.ts";
 import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
+import { UploadRefusal } from "#storage/upload-refusal.ts";
 
 import type { AdmittedRead } from "./admission.ts";
 import {
@@ -189,6 +190,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
 /** A client that left, or was cut off, says so; otherwise storage does. What is in its place is complete, whoever has left. */
 function uploadOutcome({ receiver, intake }: WriteTransfer): string {
   const { refusal } = intake.upload;
+  if (refusal === UploadRefusal.otherSize) return "protocol-error";
   if (refusal === 0) return receiver.outcome === "running" ? "complete" : "complete-unacknowledged";
   return receiver.outcome === "running" ? uploadFate(refusal).cause : receiver.outcome;
 }

@@ -8,10 +8,11 @@ import type { Settings } from "#config/settings.ts";
 import { confine } from "#io/confinement.ts";
 import { takePlace } from "#io/execution.ts";
 import { closeEnd } from "#io/pair.ts";
-import { type GivenSockets, openShardSockets, socketFds, type SocketSet } from "#io/sockets.ts";
+import { type GivenSockets, socketFds, type SocketSet } from "#io/sockets.ts";
 import type { StartFault } from "#io/start.ts";
 import type { Successor } from "#io/usher.ts";
 
+import { openWhenThere } from "./address-wait.ts";
 import { type Predecessor, predecessorFds, prepareSuccession, successionFds } from "./bequest.ts";
 import { type Heritage, heritageVariables } from "./heritage.ts";
 import { openPidFile } from "./pid-file.ts";
@@ -19,15 +20,16 @@ import { grant, type Program, reachOf } from "./reach.ts";
 
 /**
  * Opens the sockets and goes on as a confined process, which finds them in its heritage: then this does not return. Where
- * nothing is to be given up it returns what it opened.
+ * nothing is to be given up it returns what it opened. `tell` shows a text to whoever starts it.
  */
 export function enter(
   settings: Settings,
   program: Program,
   given: readonly GivenSockets[],
   predecessor: Predecessor | undefined,
+  tell: (text: string) => void,
 ): Heritage | StartFault {
-  const sockets = openShardSockets(settings, settings.workers, given);
+  const sockets = openWhenThere(settings, given, tell);
   if ("fault" in sockets) return sockets;
   const { identity, isPathConfined, isCallConfined, umask, handoverMs } = settings.process;
   const pidFile = openPidFile(settings.process.pidFile, process.pid, predecessor?.pidFile);

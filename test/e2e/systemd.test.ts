@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { closeFd } from "#ffi/file.ts";
+import { bindToInterface, readOption } from "#ffi/socket.ts";
 
 import { DatagramService } from "../datagram-service.ts";
 import { boundSockets, manager } from "./activated.ts";
@@ -70,6 +71,19 @@ describe("the service manager", () => {
     expect(await server.exited).toBe(0);
     expect(wasTold("STOPPING=1")).toBe(true);
     expect(wasTold("EXTEND_TIMEOUT_USEC=")).toBe(true);
+  });
+
+  test("is told that an address is waited for, and to be patient", async () => {
+    await using server = await startServer({
+      // TEST-NET-1 (RFC 5737): no machine has it.
+      bind: "192.0.2.1",
+      variables: { NOTIFY_SOCKET: notifyPath },
+      tables: ["[transfer]", "address_wait_secs = 1"],
+      readyHost: undefined,
+    });
+    await until(() => wasTold("STATUS=cannot listen on 192.0.2.1:"), "the state");
+    expect(wasTold("EXTEND_TIMEOUT_USEC=10000000")).toBe(true);
+    expect(await server.exited).toBe(71);
   });
 });
 
@@ -167,6 +181,39 @@ bind_addr = "127.0.0.1:${bound.port}"
       `warning: the service manager handed over a socket that no listener reads: other (127.0.0.1:${nobodys.port})\nhelp: write`,
     );
     expect(running.log().match(/no listener reads/g)).toHaveLength(1);
+  });
+
+  test("that are tied to their listener's interface are taken without a right to tie them, others are tied", async () => {
+    const [tied, loose, plain] = [boundSockets(1), boundSockets(1), boundSockets(1)];
+    const fds = [tied, loose, plain].flatMap((set) => set.fds);
+    for (const fd of tied.fds) expect(bindToInterface(fd, "lo")).toBe(0);
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    await using server = await startServer({
+      fds,
+      port: plain.port,
+      variables: { LISTEN_FDS: "3", LISTEN_FDNAMES: "tied:loose:plain" },
+      wrapper: process.getuid?.() === 0 ? [...manager, ...nobody] : manager,
+      configuration: `root_dir = ""
+[[listener]]
+name = "plain"
+bind_addr = ""
+[[listener]]
+name = "tied"
+bind_addr = "127.0.0.1:${tied.port}"
+interface = "lo"
+[[listener]]
+name = "loose"
+bind_addr = "127.0.0.1:${loose.port}"
+interface = "lo"
+`,
+    });
+    server.put("hello", "hello");
+    for (const port of [tied.port, loose.port]) {
+      expect(await fetchText({ ...server, port }, "hello")).toBe("hello");
+    }
+    // Sockets are the same in both processes.
+    expect(loose.fds.map((fd) => readOption(fd, "SO_BINDTOIFINDEX"))).toEqual([1]);
+    fds.forEach(closeFd);
   });
 
   test("in other numbers for one listener than for another, or than workers, stop the start", async () => {

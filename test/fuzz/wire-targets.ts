@@ -5,6 +5,7 @@ import * as fc from "fast-check";
 
 import { Random } from "#base/random.ts";
 import { agree, type Agreement } from "#protocol/agreement.ts";
+import { multicastOption } from "#protocol/group.ts";
 import { NetasciiDecoder, NetasciiEncoder } from "#protocol/netascii.ts";
 import {
   blockBytesMin,
@@ -243,6 +244,7 @@ const askable: readonly Option[] = [
   { name: "timeout", value: "3" },
   { name: "windowsize", value: "16" },
   { name: "blksize", value: "8" },
+  multicastOption,
 ];
 
 function judgeOack(input: Uint8Array): void {
@@ -269,10 +271,10 @@ function judgeOack(input: Uint8Array): void {
 /** A server cannot have a client do what it did not ask. */
 function judgeAgreement(
   asked: readonly Option[],
-  { blockBytes, windowBlocks, timeoutUs, fileBytes, accepted }: Agreement,
+  { blockBytes, windowBlocks, timeoutUs, fileBytes, group, accepted }: Agreement,
 ): void {
   demand(
-    accepted.every(({ name }) => valueOf(asked, name) !== ""),
+    accepted.every(({ name }) => asked.some((option) => option.name === name)),
     "only what was asked is agreed on",
   );
   const blockBytesMax = Number(valueOf(asked, "blksize") || "512");
@@ -286,6 +288,9 @@ function judgeAgreement(
   );
   demand(timeoutUs === undefined || timeoutUs === 3_000_000, "a timeout is the one that was asked");
   demand(fileBytes === undefined || Number.isSafeInteger(fileBytes), "a size is a number");
+  if (group === undefined) return;
+  demand(asked.includes(multicastOption), "a multicast is one that was asked for");
+  demand(group.address !== "" && group.port > 0 && group.port < 65_536, "a multicast is somewhere");
 }
 
 /** Bytes that are no netascii come in as well: nothing is lost of them but the NUL and LF behind a CR, which are its second half. */

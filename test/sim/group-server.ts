@@ -12,6 +12,8 @@ export interface GroupServerOptions {
    */
   readonly isAtftpd: boolean;
   readonly timeoutUs: number;
+  /** The OACK that tells a client whether it is the master; the first one says where the multicast is. */
+  oack(mc: 0 | 1, isFirst: boolean): Uint8Array;
   /** To one client; and to all of them. */
   send(client: number, datagram: Uint8Array, nowUs: number): void;
   multicast(datagram: Uint8Array, nowUs: number): void;
@@ -41,8 +43,9 @@ export class GroupServer {
   /** A request came from `client`, perhaps again. */
   request(client: number, nowUs: number): void {
     if (!this.#queue.includes(client)) this.#queue.push(client);
-    if (this.#queue[0] === client) this.#serve(nowUs);
-    else this.#options.send(client, oackOf(0), nowUs);
+    const isMaster = this.#queue[0] === client;
+    this.#sendOack(client, isMaster, true, nowUs);
+    if (isMaster) this.#begin(nowUs);
   }
 
   handleDatagram(client: number, datagram: Uint8Array, nowUs: number): void {
@@ -59,7 +62,7 @@ export class GroupServer {
     this.#timeouts += 1;
     if (master === undefined) this.deadlineUs = Infinity;
     else if (this.#timeouts > timeoutsMax) this.#remove(master, this.lost, nowUs);
-    else if (this.#block === 0) this.#sendOack(nowUs);
+    else if (this.#block === 0) this.#sendOack(master, true, false, nowUs);
     else this.#sendBlock(nowUs);
   }
 
@@ -68,7 +71,7 @@ export class GroupServer {
       const isEnd = wire === this.#lastBlock;
       if (isEnd && (!this.#options.isAtftpd || this.#block > this.#lastBlock)) {
         this.#remove(client, this.done, nowUs);
-      } else if (this.#queue.includes(client)) this.#options.send(client, oackOf(0), nowUs);
+      } else if (this.#queue.includes(client)) this.#sendOack(client, false, false, nowUs);
       return;
     }
     this.#timeouts = 0;
@@ -87,16 +90,22 @@ export class GroupServer {
     else if (place === 0) this.#serve(nowUs);
   }
 
+  /** The next one is the master. */
   #serve(nowUs: number): void {
-    this.#block = 0;
-    this.#timeouts = 0;
-    this.#sendOack(nowUs);
+    const [master] = this.#queue;
+    if (master !== undefined) this.#sendOack(master, true, false, nowUs);
+    this.#begin(nowUs);
   }
 
-  #sendOack(nowUs: number): void {
-    const [master] = this.#queue;
-    if (master !== undefined) this.#options.send(master, oackOf(1), nowUs);
+  #begin(nowUs: number): void {
+    this.#block = 0;
+    this.#timeouts = 0;
     this.deadlineUs = nowUs + this.#options.timeoutUs;
+  }
+
+  #sendOack(client: number, isMaster: boolean, isFirst: boolean, nowUs: number): void {
+    this.#options.send(client, this.#options.oack(isMaster ? 1 : 0, isFirst), nowUs);
+    if (isMaster) this.deadlineUs = nowUs + this.#options.timeoutUs;
   }
 
   #sendBlock(nowUs: number): void {
@@ -109,9 +118,4 @@ export class GroupServer {
     );
     this.deadlineUs = nowUs + this.#options.timeoutUs;
   }
-}
-
-/** An OACK that says where, as atftpd does each time. */
-function oackOf(mc: 0 | 1): Uint8Array {
-  return Buffer.from(`\x00\x06multicast\x00239.255.0.1,1758,${mc}\x00`, "latin1");
 }

@@ -24,12 +24,17 @@ const laws: Readonly<Record<string, Law>> = {
         (end.receiver.outcome === "complete") === (end.published !== undefined),
     ),
 
-  "everybody who lives has the whole file": ({ ends }, { clients }) =>
+  "everybody who lives has the whole file, or knows that it must be got without multicast": (
+    { ends },
+    { clients, faults, isAtftpd },
+  ) =>
     clients.every(({ deathUs }, index) => {
       const outcome = ends[index]?.receiver.outcome;
-      // Behind several dead ones in the queue there is no block to hear for so long that it is got without multicast.
-      const isAlone = outcome === "unheard" && clients.some((client) => client.deathUs < Infinity);
-      return deathUs < Infinity || outcome === "complete" || isAlone;
+      // Behind several dead ones in the queue there may be no block to hear for as long as one is patient.
+      const isUnheard = outcome === "unheard" && clients.some((each) => each.deathUs < Infinity);
+      // A block that is lost comes again after 5 s, and once in a thousand times is lost for as long as one is patient.
+      const isUnlucky = outcome === "gave-up" && isAtftpd && faults.loss > 0.02;
+      return deathUs < Infinity || outcome === "complete" || isUnheard || isUnlucky;
     }),
 
   "it ends": ({ endUs, ends }, { clients }) =>

@@ -53,7 +53,8 @@ export function groupScenarioOf(seed: number): GroupScenario {
     blockBytes,
     fileBytes: random.below(300) * blockBytes + random.below(blockBytes),
     isAtftpd: random.chance(0.5),
-    timeoutUs: 500_000 + random.below(1_500_000),
+    // 5 s is what atftpd has, and the longest that a client waits by itself.
+    timeoutUs: random.chance(0.3) ? 5_000_000 : 500_000 + random.below(1_500_000),
     faults: {
       loss: isBad ? random.below(10) / 100 : 0,
       duplicate: isBad ? random.below(5) / 100 : 0,
@@ -79,6 +80,8 @@ export function runGroup(scenario: GroupScenario): GroupResult {
     blockBytes,
     isAtftpd,
     timeoutUs,
+    // As the RFC leaves it to a server: atftpd says each time where the multicast is.
+    oack: (mc, isFirst) => oackOf(isFirst || isAtftpd ? "239.255.0.1,1758" : ",", mc),
     send: (client, datagram, nowUs) => {
       note(lines, `→ ${client}`, datagram, nowUs);
       wire.send(datagram, nowUs, (arrived, atUs) =>
@@ -116,6 +119,10 @@ export function runGroup(scenario: GroupScenario): GroupResult {
     endUs,
     transcript: lines.slice(-80).join("\n"),
   };
+}
+
+function oackOf(place: string, mc: 0 | 1): Uint8Array {
+  return Buffer.from(`\x00\x06multicast\x00${place},${mc}\x00`, "latin1");
 }
 
 const REQUEST: Uint8Array = Uint8Array.of(0, 1);

@@ -38,6 +38,7 @@ test("the defaults", () => {
     workerAffinity: false,
     stuckMs: 30_000,
     isFreebind: false,
+    addressWaitMs: 10_000,
     lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },
     blockBytesMax: 65_464,
     clampsToMtu: false,

@@ -30,13 +30,29 @@ describe("the master", () => {
       expect(new GroupExchange(master).wait(60_000).transcript()).toMatchInlineSnapshot(`
         "0.000 → ACK 0
         1.000 → ACK 0
-        3.000 → ACK 0
-        7.000 → ACK 0
-        12.000 → ERROR 0 "Left the multicast"
+        8.500 → ACK 0
+        16.000 → ERROR 0 "Left the multicast"
         unheard"
       `);
     });
     expectMark("group-master-asks-again", () => new GroupExchange(master).wait(1500));
+  });
+
+  test("leaves the server in peace soon, so that its timer comes to its end", () => {
+    expectMark("group-server-left-in-peace", () => {
+      const exchange = new GroupExchange(master).wait(10).data(1).wait(15_000);
+      expect(exchange.transcript()).toMatchInlineSnapshot(`
+        "0.000 → ACK 0
+        0.010 ← DATA 1 512 bytes
+        0.010 → ACK 1
+        0.060 → ACK 1
+        0.160 → ACK 1
+        0.360 → ACK 1
+        0.760 → ACK 1
+        8.260 → ACK 1
+        running"
+      `);
+    });
   });
 
   test("gives up where nothing new comes any more", () => {
