@@ -15,7 +15,7 @@ import { curl, hpa, run } from "./clients.ts";
 import { countOf, crowdDuring, fetchOnce, replaceExecutable, startLine } from "./handing-over.ts";
 import { allow, configuration, fetchText } from "./reloading.ts";
 import { freeTcpPort, until } from "./server.ts";
-import { dataPacket, openPeer, writeRequest } from "./wire.ts";
+import { dataPacket, openPeer, readRequest, writeRequest } from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
 setDefaultTimeout(120_000);
@@ -100,6 +100,22 @@ describe("upgrades under load", () => {
     expect(countOf(server, "cut off")).toBe(0);
     expect(countOf(server, "handover_failed")).toBe(0);
     expect(countOf(server, "failed large")).toBe(0);
+  });
+
+  test("a signal for the service lets the old server finish, and a second one does not", async () => {
+    await using line = await startLine({ tables: ["[transfer]", "drain_secs = 60"] });
+    const { server } = line;
+    server.put("large", large);
+    const fetching = fetchOnce(server.port, "large", 20);
+    using idle = await openPeer();
+    idle.send(readRequest("large"), server.port);
+    await idle.next();
+    await line.upgrade();
+    server.kill("SIGTERM");
+    expect(compare(await fetching, large)).toBe("identical");
+    server.kill("SIGTERM");
+    expect(await server.exited).toBe(0);
+    expect(server.log()).toContain("second signal (SIGTERM); 1 transfers cut off");
   });
 
   test.each(["of its own", "of the service manager"])(
