@@ -25,6 +25,9 @@ const CONNECTIONS_MAX = 64;
 /** Answers that a client has not read yet; then it is cut off. */
 const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 
+/** How long those are answered who have connected when another server takes over. */
+const LEAVE_MS = 500;
+
 interface Connection {
   readonly who: Administrator | undefined;
   /** What came of a line that has not ended. */
@@ -110,10 +113,10 @@ export class AdminSocket {
     this.#isPublished = true;
   }
 
-  /** The path is another server's. */
+  /** The path is another server's, so that nobody new comes: who has come already is answered. */
   leave(): void {
     this.#isTaken = true;
-    this.#listener.stop(true);
+    setTimeout(() => this.#listener.stop(true), LEAVE_MS);
   }
 
   stop(): void {
