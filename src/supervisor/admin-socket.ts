@@ -25,9 +25,6 @@ const CONNECTIONS_MAX = 64;
 /** Answers that a client has not read yet; then it is cut off. */
 const UNREAD_BYTES_MAX = 64 * 1024 * 1024;
 
-/** How long those are answered who have connected when another server takes over. */
-const LEAVE_MS = 500;
-
 interface Connection {
   readonly who: Administrator | undefined;
   /** What came of a line that has not ended. */
@@ -116,7 +113,6 @@ export class AdminSocket {
   /** The path is another server's, so that nobody new comes: who has come already is answered. */
   leave(): void {
     this.#isTaken = true;
-    setTimeout(() => this.#listener.stop(true), LEAVE_MS);
   }
 
   stop(): void {

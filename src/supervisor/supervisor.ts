@@ -84,6 +84,7 @@ export async function serve(
   }
   const pidFile = new PidFile(host.heritage?.pidFile, !isAfterAnother(host));
   const ending = await run(config, host, opened, { logs, monitor, pidFile });
+  await monitor.left();
   monitor.stop();
   pidFile.remove();
   await logs.flush(FLUSH_MS);
