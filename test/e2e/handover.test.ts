@@ -158,9 +158,9 @@ describe("what watches the server", () => {
     await using line = await startLine({ tables });
     const answers: number[] = [];
     const pids = new Set<number>();
+    const ask = (): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}/readyz`, { headers: { Connection: "close" } });
     const probe = async (): Promise<string> => {
-      const ask = (): Promise<Response> =>
-        fetch(`http://127.0.0.1:${port}/readyz`, { headers: { Connection: "close" } });
       // A connection that nobody had accepted when the old server left is reset by the kernel.
       answers.push((await ask().catch(ask)).status);
       const said = Bun.spawnSync([
