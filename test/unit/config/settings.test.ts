@@ -85,6 +85,7 @@ test("the defaults", () => {
       groupId: undefined,
       isVerified: false,
       isHashed: false,
+      isSynced: true,
       concurrentWriters: "refuse",
       patienceMs: 60_000,
       diskThreads: 2,
