@@ -12,7 +12,7 @@ import { resolveSettings } from "#config/settings.ts";
 import { openShardSockets } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder } from "#io/start.ts";
 import { createHoldings } from "#io/thread.ts";
-import { CONTROL_BYTES, type ShardInit } from "#server/contract.ts";
+import { CONTROL_BYTES, ControlWord, ShardCommand, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
@@ -48,6 +48,7 @@ try {
     switched() {},
     settled() {},
     drained() {},
+    closed() {},
   });
   const watch: WatchInit = {
     control: init.control,
@@ -83,11 +84,13 @@ process.exit(0);
 
 /** Runs the shard until the load has ended. */
 function serve(shard: Shard, watch: WatchInit): void {
-  new Int32Array(watch.control)[0] = 0;
+  const control = new Int32Array(watch.control);
+  control[ControlWord.command] = ShardCommand.run;
   const worker = new Worker(new URL("./allocation-watch.ts", import.meta.url), {
     workerData: watch,
   });
-  shard.run();
+  // Not to its end: it is to serve again.
+  while (Atomics.load(control, ControlWord.command) === ShardCommand.run) shard.turn();
   void worker.terminate();
 }
 

@@ -99,12 +99,13 @@ export async function startUploadServer(binary: string, folder: string): Promise
   return await startOnCore0([binary, "--config", config], port);
 }
 
-/** Starts another server, whose command line is made for a port. */
+/** Starts another server, whose command line is made for a port; `environment` is beyond our own. */
 export async function startPeer(
   command: (port: number) => readonly string[] | Promise<readonly string[]>,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Subject> {
   const port = nextPort();
-  return await startOnCore0(await command(port), port);
+  return await startOnCore0(await command(port), port, environment);
 }
 
 function nextPort(): number {
@@ -113,9 +114,14 @@ function nextPort(): number {
 }
 
 /** Starts `command`, and waits until its port is taken. */
-async function startOnCore0(command: readonly string[], port: number): Promise<Subject> {
+async function startOnCore0(
+  command: readonly string[],
+  port: number,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Subject> {
   const child = Bun.spawn(["taskset", "-c", "0", ...command], {
     cwd: tmpdir(),
+    env: { ...process.env, ...environment },
     stdout: "ignore",
     stderr: "inherit",
   });

@@ -132,7 +132,8 @@ function isV4Mapped(bytes: Uint8Array): boolean {
 }
 
 function formatIpv4(bytes: Uint8Array, offset: number): string {
-  return bytes.subarray(offset, offset + 4).join(".");
+  const head = `${u8(bytes, offset)}.${u8(bytes, offset + 1)}`;
+  return `${head}.${u8(bytes, offset + 2)}.${u8(bytes, offset + 3)}`;
 }
 
 /** RFC 5952 §4: lower case, no leading zeros, the first longest run of two or more zero groups becomes `::`. */

@@ -11,6 +11,7 @@ const symbols = {
   socket: { args: ["i32", "i32", "i32"], returns: "i32" },
   bind: { args: ["i32", "u64", "u32"], returns: "i32" },
   connect: { args: ["i32", "u64", "u32"], returns: "i32" },
+  socketpair: { args: ["i32", "i32", "i32", "u64"], returns: "i32" },
   getsockname: { args: ["i32", "u64", "u64"], returns: "i32" },
   setsockopt: { args: ["i32", "i32", "i32", "u64", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "u64", "u64"], returns: "i32" },

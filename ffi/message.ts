@@ -55,6 +55,8 @@ export class ReceiveBatch {
   readonly datagrams: number;
   /** All datagrams lie in here: datagram `i` from byte {@link start}(i). */
   readonly u8: Uint8Array;
+  /** The same as words of the machine's order; datagrams begin at multiples of 4. */
+  readonly u32: Uint32Array;
   readonly #arena: Arena;
   readonly #stride: number;
   readonly #headers: number;
@@ -78,6 +80,7 @@ export class ReceiveBatch {
     this.datagrams = datagrams;
     this.#calls = calls;
     this.u8 = arena.u8;
+    this.u32 = arena.u32;
     this.#arena = arena;
     this.#isBatching = isBatching;
     this.#headers = arena.allocate(datagrams * Mmsghdr.size);
@@ -141,13 +144,32 @@ export class ReceiveBatch {
 
   /** Copies the local address that datagram `index` was sent to into `local` (zeros if the kernel did not say). */
   readLocal(index: number, local: Uint8Array): void {
-    const header = (this.#headers + index * Mmsghdr.size + Msghdr.controlLength) >>> 2;
-    readPktinfo(
-      this.#arena,
-      this.#controls + index * CONTROL_BYTES,
-      u32At(this.#arena.u32, header),
-      local,
+    readPktinfo(this.#arena, this.control(index), this.controlLength(index), local);
+  }
+
+  /** Where the control messages of datagram `index` begin in {@link u8} ({@link CONTROL_BYTES} are kept), and how many bytes they are. */
+  control(index: number): number {
+    return this.#controls + index * CONTROL_BYTES;
+  }
+
+  controlLength(index: number): number {
+    return u32At(
+      this.#arena.u32,
+      (this.#headers + index * Mmsghdr.size + Msghdr.controlLength) >>> 2,
     );
+  }
+
+  /** Datagram `index` is from now on as if only the last `length` of its bytes had come, with so many of control messages. */
+  shorten(index: number, length: number, controlLength: number): void {
+    const header = this.#headers + index * Mmsghdr.size;
+    const start = this.start(index);
+    this.u8.copyWithin(
+      start,
+      start + this.byteLength(index) - length,
+      start + this.byteLength(index),
+    );
+    this.#arena.u32[(header + Mmsghdr.length) >>> 2] = length;
+    this.#arena.u32[(header + Msghdr.controlLength) >>> 2] = controlLength;
   }
 
   /**

@@ -11,7 +11,7 @@ export const STRUCT_BYTES = 512;
 /** Where one C string goes. */
 export const TEXT: number = STRUCT + STRUCT_BYTES;
 /** PATH_MAX, linux/limits.h: the longest path that the kernel takes, its final NUL included. */
-const TEXT_BYTES = 4096;
+export const TEXT_BYTES = 4096;
 
 /** The arena itself. Each worker loads this module anew, so threads never share one. */
 export const scratch: Arena = new Arena(STRUCT_BYTES + TEXT_BYTES);

@@ -46,6 +46,8 @@ export const socketOptions = {
   /** Beyond net.core.rmem_max, with CAP_NET_ADMIN. */
   SO_RCVBUFFORCE: { level: "socket", number: 33, kind: "bytes" },
   SO_BUSY_POLL: { level: "socket", number: 46, kind: "us" },
+  /** The index of the interface that the socket is tied to; 0: to none. Linux 5.0. */
+  SO_BINDTOIFINDEX: { level: "socket", number: 62, kind: "choice" },
   IP_PKTINFO: { level: "ip", number: 8, kind: "flag" },
   IP_MTU_DISCOVER: { level: "ip", number: 10, kind: "choice" },
   IP_RECVERR: { level: "ip", number: 11, kind: "flag" },

@@ -8,8 +8,10 @@ import { parseArgs } from "node:util";
 import { machineLine, writeBetween } from "../page.ts";
 import { benchFolder } from "../server-run.ts";
 import { chartsOf } from "./charts.ts";
+import { envelopeTable, messagesOf } from "./envelope.ts";
 import { figuresOf, type RowFigures } from "./figures.ts";
 import { hasGroups, removeGroups } from "./group.ts";
+import type { Prices } from "./prices.ts";
 import { versionOf } from "./programs.ts";
 import { quick, type Row, rowName, rows, shrunk } from "./rows.ts";
 import { Grounds, measureRun, type Patience, type Run } from "./run.ts";
@@ -114,14 +116,26 @@ async function compareAll(folder: string): Promise<void> {
   const contenders = await findContenders();
   const grounds = await Grounds.create(folder);
   const all: RowFigures[] = [];
-  for (const full of rows) {
-    const row = isQuick ? quick(full) : shrunk(full, options.scale);
-    if (!rowName(row).includes(options.only)) continue;
+  const wanted = rows
+    .map((row) => (isQuick ? quick(row) : shrunk(row, options.scale)))
+    .filter((row) => rowName(row).includes(options.only));
+  const prices = await pricesFor(wanted, folder);
+  for (const row of wanted) {
     const figures = await runRow(row, contenders, grounds, options);
     all.push(figures);
     console.error(figureTable([figures]).split("\n").slice(2).join("\n"));
   }
-  await publish(all, contenders, options);
+  await publish(all, prices, contenders, options);
+}
+
+/** What the kernel asks on the server's core, now. */
+async function pricesFor(wanted: readonly Row[], folder: string): Promise<Prices> {
+  const program = [process.execPath, `${import.meta.dir}/prices.ts`];
+  const command = ["taskset", "-c", "0", ...program, folder, ...messagesOf(wanted)];
+  const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+  const text = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error("the prices ended with an error");
+  return JSON.parse(text) as Prices;
 }
 
 /** All servers and the floor, one after another, and then again: a slow minute of the machine hits all of them. */
@@ -189,6 +203,7 @@ function floorEntry(row: Row, grounds: Grounds, patience: Patience): Entry {
 
 async function publish(
   all: readonly RowFigures[],
+  prices: Prices,
   contenders: readonly Contender[],
   options: Options,
 ): Promise<void> {
@@ -200,6 +215,7 @@ async function publish(
   const line = `${machineLine(command, repeats)}; ${versions.join(", ")}`;
   const tables: readonly (readonly [name: string, text: string])[] = [
     ["peers-targets", `${line}\n\n${targetTable(all)}`],
+    ["peers-envelope", envelopeTable(all, prices)],
     ["peers-wins", winsText(all)],
     ["peers", figureTable(all)],
   ];

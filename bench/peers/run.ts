@@ -46,7 +46,7 @@ const WARM_CONCURRENT_MAX = 8;
 /** Looking at a thousand processes takes some 20 ms of the core that the load has. */
 const LOOK_INTERVAL_MS = 500;
 
-interface LoadRun {
+export interface LoadRun {
   readonly bytes: number;
   readonly seconds: number;
   readonly completed: number;
@@ -138,10 +138,10 @@ export async function measureRun(
   }
 }
 
-type Load = (port: number, transfers: number, concurrent: number) => Promise<LoadRun>;
+export type Load = (port: number, transfers: number, concurrent: number) => Promise<LoadRun>;
 
 /** What runs the load of `row` against a port. */
-async function loadOf(
+export async function loadOf(
   row: Row,
   grounds: Grounds,
   limitMs: number,

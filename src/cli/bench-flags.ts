@@ -5,6 +5,8 @@ import { parseArgs, type ParsedArgs } from "citty";
 
 import type { ArrivalKind } from "#client/arrivals.ts";
 import { type DialectName, dialectNames } from "#client/dialects.ts";
+import { formatAddress } from "#policy/address.ts";
+import { parseNetwork } from "#policy/cidr.ts";
 import { blockBytesMaxOnWire, blockBytesMin } from "#protocol/options.ts";
 import { parseServer, type Server, tftpPort } from "#protocol/uri.ts";
 
@@ -36,6 +38,12 @@ export const benchFlags = {
     alias: "c",
     valueHint: "N",
     description: "transfers at a time (default 64)",
+  },
+  from: {
+    type: "string",
+    valueHint: "NETWORK",
+    description:
+      "clients have the addresses of this network in turn, which are this machine's: 127.0.1.0/24",
   },
   requests: {
     type: "string",
@@ -138,6 +146,10 @@ export const benchFlags = {
     valueHint: "PID",
     description: "also measure this process of this machine: CPU, memory, context switches",
   },
+  syscalls: {
+    type: "boolean",
+    description: "with --server-pid: count its system calls, by perf",
+  },
   json: { type: "boolean", description: "print the result as one JSON object" },
   report: {
     type: "string",
@@ -161,6 +173,7 @@ export interface BenchInvocation {
   readonly server: Server | undefined;
   readonly port: number;
   readonly clients: number;
+  readonly sources: readonly string[];
   readonly requests: number;
   readonly durationUs: number;
   readonly arrivals: ArrivalKind;
@@ -242,6 +255,8 @@ function checked(operands: readonly string[], given: BenchGiven): BenchInvocatio
   };
   const dialects = dialectsOf(given.dialect);
   if ("fault" in dialects) return dialects;
+  const sources = given.from === undefined ? [] : addressesIn(given.from);
+  if ("fault" in sources) return sources;
   const server = given.server === undefined ? undefined : parseServer(given.server);
   if (server !== undefined && "fault" in server) return server;
   const arrivals = given.arrivals ?? (given.rate === undefined ? "storm" : "poisson");
@@ -256,6 +271,7 @@ function checked(operands: readonly string[], given: BenchGiven): BenchInvocatio
     server,
     port: number("port") ?? tftpPort,
     clients,
+    sources,
     requests: number("requests") ?? requestsDefault,
     durationUs: number("duration") ?? (isBounded || !isRated ? Infinity : DURATION_US_DEFAULT),
     arrivals: arrivals as ArrivalKind,
@@ -280,6 +296,7 @@ const emptyInvocation: Omit<BenchInvocation, "given"> = {
   server: undefined,
   port: tftpPort,
   clients: 1,
+  sources: [],
   requests: 1,
   durationUs: Infinity,
   arrivals: "storm",
@@ -308,6 +325,28 @@ function dialectsOf(text: string | undefined): readonly DialectName[] | UsageFau
   };
 }
 
+/** The addresses of a network, or as many as there are clients at the most; not those that name an IPv4 network and all of it. */
+function addressesIn(text: string): readonly string[] | UsageFault {
+  const network = parseNetwork(text);
+  if (network === undefined) {
+    return { fault: `--from ${text} is no network`, remedy: "write 127.0.1.0/24 or 192.0.2.7" };
+  }
+  const { prefix, bits } = network;
+  const all = 2 ** (prefix.length * 8 - bits);
+  const hasNames = prefix.length === 4 && all > 2;
+  const count = Math.min(hasNames ? all - 2 : all, bounds.clients.most);
+  return Array.from({ length: count }, (_, index) =>
+    formatAddress(addressBehind(prefix, index + Number(hasNames))),
+  );
+}
+
+/** The address that lies `offset` (less than 2¹⁶) behind `first`. */
+function addressBehind(first: string, offset: number): string {
+  const low = first.length - 2;
+  const sum = first.charCodeAt(low) * 256 + first.charCodeAt(low + 1) + offset;
+  return first.slice(0, low) + String.fromCharCode((sum >>> 8) & 0xff, sum & 0xff);
+}
+
 /** Flags that each make sense, but not together. */
 function conflictOf({ given, arrivals }: BenchInvocation): UsageFault | undefined {
   if (!["storm", "constant", "poisson"].includes(arrivals)) {
@@ -324,6 +363,9 @@ function conflictOf({ given, arrivals }: BenchInvocation): UsageFault | undefine
   }
   if (!given.put && given.size !== undefined) {
     return { fault: "--size without --put", remedy: "what is read has the size that it has" };
+  }
+  if (given.syscalls && given["server-pid"] === undefined) {
+    return { fault: "--syscalls without --server-pid", remedy: "say whose with --server-pid PID" };
   }
   return undefined;
 }

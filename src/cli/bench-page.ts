@@ -5,7 +5,13 @@ import { formatBytes, formatDuration } from "#supervisor/format.ts";
 
 import { escapeHtml, percentileChart, timeChart } from "./bench-charts.ts";
 import type { BenchReport } from "./bench-report.ts";
-import { formatTime, headline, percentileCells, percentileHeads } from "./bench-text.ts";
+import {
+  formatTime,
+  headline,
+  percentileCells,
+  percentileHeads,
+  percentileRows,
+} from "./bench-text.ts";
 
 // oxlint-disable-next-line import/default -- it is text
 import css from "./bench-page.css" with { type: "text" };
@@ -118,18 +124,12 @@ function figure(
   return `<figure><figcaption>${title}</figcaption>${svg}${list}</figure>`;
 }
 
-function percentileTable({ duration_us: duration, first_block_us: first }: BenchReport): string {
+function percentileTable(report: BenchReport): string {
   const heads = percentileHeads.map((head) => `<th scope="col">${head}</th>`).join("");
-  const rows = [
-    ["whole file", duration],
-    ["first block", first],
-  ] as const;
-  const body = rows
-    .filter(([, { count }]) => count > 0)
-    .map(([name, percentiles]) => {
-      const cells = percentileCells(percentiles).map((cell) => `<td>${cell}</td>`);
-      return `<tr><th scope="row">${name}</th>${cells.join("")}</tr>`;
-    });
+  const body = percentileRows(report).map(([name, percentiles]) => {
+    const cells = percentileCells(percentiles).map((cell) => `<td>${cell}</td>`);
+    return `<tr><th scope="row">${name}</th>${cells.join("")}</tr>`;
+  });
   return section("Percentiles", `<tr><th></th>${heads}</tr>${body.join("")}`);
 }
 
@@ -172,6 +172,7 @@ function serverFacts({ server }: BenchReport): readonly (readonly [string, strin
       "context switches",
       `${server.switches_voluntary} to wait, ${server.switches_involuntary} to let others go on`,
     ],
+    ...(server.syscalls === null ? [] : [["system calls", String(server.syscalls)] as const]),
     ["process", String(server.pid)],
   ];
 }
@@ -193,7 +194,10 @@ function settingFacts({
       [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join("; "),
     ],
     ["asked for", asked.join("; ")],
-    ["clients", `${setting.clients} at a time`],
+    [
+      "clients",
+      `${setting.clients} at a time${setting.from === null ? "" : `, from ${setting.from}`}`,
+    ],
     [
       "arrivals",
       setting.rate_per_s === null

@@ -3,7 +3,7 @@
 
 import type { Histogram } from "#base/histogram.ts";
 import { type LoadFigures, TimelineChannel } from "#client/load-contract.ts";
-import type { ProcessUsage } from "#io/process-usage.ts";
+import { cpuSecondsBetween, type ProcessUsage } from "#io/process-usage.ts";
 
 import type { BenchFile } from "./bench-files.ts";
 import type { BenchInvocation } from "./bench-flags.ts";
@@ -19,6 +19,8 @@ export interface BenchFacts {
   readonly clientAfter: ProcessUsage | undefined;
   readonly serverBefore: ProcessUsage | undefined;
   readonly serverAfter: ProcessUsage | undefined;
+  /** Undefined where nobody asked, or perf may not count. */
+  readonly serverSyscalls: number | undefined;
   /** Why it stopped before its end; empty if it did not. */
   readonly stopped: string;
 }
@@ -42,6 +44,7 @@ interface Setting {
   readonly files: readonly { readonly url: string; readonly weight: number }[];
   readonly options: readonly string[];
   readonly clients: number;
+  readonly from: string | null;
   /** Null is no limit. */
   readonly requests: number | null;
   readonly duration_s: number | null;
@@ -68,6 +71,7 @@ interface ServerCost {
   readonly rss_bytes_peak: number;
   readonly switches_voluntary: number;
   readonly switches_involuntary: number;
+  readonly syscalls: number | null;
 }
 
 export interface BenchReport {
@@ -86,6 +90,7 @@ export interface BenchReport {
     readonly late: number;
     readonly active_max: number;
     readonly complete_per_s: number;
+    readonly failed_per_s: number;
   };
   readonly bytes: {
     readonly complete: number;
@@ -100,6 +105,7 @@ export interface BenchReport {
   readonly lost: { readonly out: number; readonly in: number; readonly unsent: number };
   readonly duration_us: Percentiles;
   readonly first_block_us: Percentiles;
+  readonly refusal_us: Percentiles;
   readonly duration_curve: readonly (readonly [percent: number, us: number])[];
   readonly first_block_curve: readonly (readonly [percent: number, us: number])[];
   readonly failures: readonly {
@@ -137,7 +143,7 @@ export function reportOf(
   files: readonly BenchFile[],
   facts: BenchFacts,
 ): BenchReport {
-  const { figures } = facts;
+  const { figures, clientBefore, clientAfter } = facts;
   const seconds = figures.elapsedUs / 1e6;
   const perSecond = (count: number): number => (seconds > 0 ? round(count / seconds, 3) : 0);
   const { duration, firstBlock, timeline } = figures;
@@ -157,6 +163,7 @@ export function reportOf(
       late: figures.late,
       active_max: figures.activeMax,
       complete_per_s: perSecond(figures.completed),
+      failed_per_s: perSecond(figures.failed),
     },
     bytes: {
       complete: figures.bytesCompleted,
@@ -171,6 +178,7 @@ export function reportOf(
     lost: { out: figures.droppedOut, in: figures.droppedIn, unsent: figures.unsent },
     duration_us: percentilesOf(duration),
     first_block_us: percentilesOf(firstBlock),
+    refusal_us: percentilesOf(figures.refusal),
     duration_curve: curveOf(duration),
     first_block_curve: curveOf(firstBlock),
     failures: figures.failures.map(({ cause, text, errorCode = null, count }) => ({
@@ -186,8 +194,8 @@ export function reportOf(
       failed: timeline.sums(TimelineChannel.failed),
     },
     client: {
-      cpu_s: round((facts.clientAfter?.cpuSeconds ?? 0) - (facts.clientBefore?.cpuSeconds ?? 0), 6),
-      rss_bytes_peak: facts.clientAfter?.rssBytesPeak ?? 0,
+      cpu_s: round(secondsBetween(clientBefore, clientAfter), 6),
+      rss_bytes_peak: clientAfter?.rssBytesPeak ?? 0,
     },
     server: serverCost(invocation.serverPid, facts),
   };
@@ -204,6 +212,7 @@ function settingOf(
     files: files.map(({ url, weight }) => ({ url, weight })),
     options: asked,
     clients: invocation.clients,
+    from: given.from ?? null,
     requests: finite(requests),
     duration_s: finite(durationUs / 1e6),
     arrivals,
@@ -222,10 +231,10 @@ function settingOf(
 /** What the server has used meanwhile; null where nobody asked, or it is gone. */
 function serverCost(
   pid: number | undefined,
-  { figures, serverBefore: before, serverAfter: after }: BenchFacts,
+  { figures, serverBefore: before, serverAfter: after, serverSyscalls }: BenchFacts,
 ): ServerCost | null {
   if (pid === undefined || before === undefined || after === undefined) return null;
-  const cpu = after.cpuSeconds - before.cpuSeconds;
+  const cpu = cpuSecondsBetween(before, after);
   return {
     pid,
     cpu_s: round(cpu, 6),
@@ -237,7 +246,12 @@ function serverCost(
     rss_bytes_peak: after.rssBytesPeak,
     switches_voluntary: after.switchesVoluntary - before.switchesVoluntary,
     switches_involuntary: after.switchesInvoluntary - before.switchesInvoluntary,
+    syscalls: serverSyscalls ?? null,
   };
+}
+
+function secondsBetween(before: ProcessUsage | undefined, after: ProcessUsage | undefined): number {
+  return before === undefined || after === undefined ? 0 : cpuSecondsBetween(before, after);
 }
 
 function percentilesOf(histogram: Histogram): Percentiles {

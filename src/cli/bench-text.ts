@@ -24,12 +24,13 @@ export function benchText(report: BenchReport): string {
   }
   if (lost.unsent > 0)
     lines.push(`  not sent      ${lost.unsent} packets that the kernel did not take`);
-  lines.push("", ...percentileTable(report), "");
+  if (percentileRows(report).length > 0) lines.push("", ...percentileTable(report), "");
   if (server !== null) {
     const perGb = server.cpu_s_per_gb === null ? "" : `, ${server.cpu_s_per_gb.toFixed(3)} s/GB`;
     lines.push(
       `  server        ${server.cpu_s.toFixed(3)} s of CPU${perGb}; memory ${formatBytes(server.rss_bytes_before)}, at its peak ${formatBytes(server.rss_bytes_peak)}; ` +
-        `${server.switches_voluntary} + ${server.switches_involuntary} context switches`,
+        `${server.switches_voluntary} + ${server.switches_involuntary} context switches` +
+        (server.syscalls === null ? "" : `; ${server.syscalls} system calls`),
     );
   }
   lines.push(`  this client   ${client.cpu_s.toFixed(3)} s of CPU`);
@@ -47,7 +48,7 @@ export function liveLine(figures: LoadFigures, active: number, elapsedUs: number
     ...(figures.failed > 0 ? [`${figures.failed} failed`] : []),
     ...(figures.vanished > 0 ? [`${figures.vanished} vanished`] : []),
     `${formatBytes(bytesPerS)}/s`,
-    `p99 ${formatTime(figures.duration.percentile(99))}`,
+    ...(figures.duration.count > 0 ? [`p99 ${formatTime(figures.duration.percentile(99))}`] : []),
   ];
   return parts.join("  ");
 }
@@ -71,7 +72,8 @@ export function headline({ setting, elapsed_s: elapsed }: BenchReport): string {
 
 function otherEnds({ transfers, failures }: BenchReport): string[] {
   const lines: string[] = [];
-  if (transfers.failed > 0) lines.push(`  failed        ${transfers.failed}`);
+  if (transfers.failed > 0)
+    lines.push(`  failed        ${transfers.failed}, ${perSecond(transfers.failed_per_s)}`);
   for (const { cause, error, count } of failures.slice(0, FAILURES_SHOWN)) {
     lines.push(`    ${count} × ${cause}: ${error}`);
   }
@@ -86,12 +88,25 @@ function otherEnds({ transfers, failures }: BenchReport): string[] {
   return lines;
 }
 
-function percentileTable({ duration_us: duration, first_block_us: first }: BenchReport): string[] {
+function percentileTable(report: BenchReport): string[] {
   return [
     row("", percentileHeads),
-    ...(duration.count > 0 ? [row("whole file", percentileCells(duration))] : []),
-    ...(first.count > 0 ? [row("first block", percentileCells(first))] : []),
+    ...percentileRows(report).map(([name, percentiles]) => row(name, percentileCells(percentiles))),
   ];
+}
+
+/** What was timed, by name; what never happened is left out. */
+export function percentileRows({
+  duration_us: duration,
+  first_block_us: first,
+  refusal_us: refusal,
+}: BenchReport): readonly (readonly [name: string, percentiles: Percentiles])[] {
+  const rows = [
+    ["whole file", duration],
+    ["first block", first],
+    ["refusal", refusal],
+  ] as const;
+  return rows.filter(([, { count }]) => count > 0);
 }
 
 export const percentileHeads: readonly string[] = ["p50", "p90", "p95", "p99", "p99.9", "max"];

@@ -1,7 +1,7 @@
 // The command bench (cli layer): looks hosts up, runs a load in slices, shows how it goes, listens to signals, and ends with a
 // report and an exit code.
 
-import { writeFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { isatty } from "node:tty";
 
 import { dialectAsks, optionsOf } from "#client/dialects.ts";
@@ -17,6 +17,7 @@ import { type BenchInvocation, readBenchLine } from "./bench-flags.ts";
 import { benchHelpText } from "./bench-help.ts";
 import { benchPage } from "./bench-page.ts";
 import { type BenchReport, reportOf } from "./bench-report.ts";
+import { countSyscalls } from "./bench-syscalls.ts";
 import { benchText, liveLine } from "./bench-text.ts";
 import { exitCodeOf } from "./client-report.ts";
 import { complain, errorCode, ExitCode, failureText, show } from "./exit.ts";
@@ -56,6 +57,11 @@ export async function benchMain(argv: readonly string[]): Promise<number> {
       ExitCode.usage,
     );
   }
+  const path = invocation.given.report;
+  // Asked before the load, whose result would be lost.
+  const unwritable =
+    path === undefined ? undefined : reportFault(path, () => closeSync(openSync(path, "a")));
+  if (unwritable !== undefined) return refused(unwritable, ExitCode.cannotCreate);
   const few = tooFewDescriptors(invocation);
   if (few !== undefined) return refused(few, ExitCode.system);
   const found = await loadFiles(invocation, files);
@@ -101,7 +107,7 @@ async function loadFiles(
 
 function planOf(invocation: BenchInvocation, files: readonly LoadFile[]): LoadPlan {
   const { given, clients, requests, durationUs, arrivals, ratePerS, timeoutS } = invocation;
-  const { churn, loss, delayUs, seed, putBytes, retries } = invocation;
+  const { sources, churn, loss, delayUs, seed, putBytes, retries } = invocation;
   const firstTimeoutUs = timeoutS * 1_000_000;
   return {
     direction: given.put ? "put" : "get",
@@ -109,6 +115,7 @@ function planOf(invocation: BenchInvocation, files: readonly LoadFile[]): LoadPl
     asks: asksOf(invocation),
     putBytes: given.put ? putBytes : 0,
     clients,
+    sources,
     transfersMax: requests,
     durationUs,
     arrivals,
@@ -148,25 +155,35 @@ async function run(
 ): Promise<number> {
   const { given, serverPid } = invocation;
   const startedAt = new Date();
+  const counting =
+    serverPid !== undefined && given.syscalls ? await countSyscalls(serverPid) : undefined;
   const serverBefore = serverPid === undefined ? undefined : processUsage(serverPid);
   const clientBefore = processUsage(process.pid);
   const load = new Load(plan);
   const signal = await runToEnd(load, isatty(STDERR) && !given.quiet);
+  const clientAfter = processUsage(process.pid);
+  const serverAfter = serverPid === undefined ? undefined : processUsage(serverPid);
   const report = reportOf(invocation, files, {
     startedAt,
     figures: load.figures,
     asked: plan.asks.map((asked) => asked.map(({ name, value }) => `${name}=${value}`).join(" ")),
     clientBefore,
-    clientAfter: processUsage(process.pid),
+    clientAfter,
     serverBefore,
-    serverAfter: serverPid === undefined ? undefined : processUsage(serverPid),
+    serverAfter,
+    serverSyscalls: await counting?.stop(),
     stopped: signal ?? load.fault,
   });
   load.close();
   show(given.json ? JSON.stringify(report) : benchText(report));
-  const written = given.report === undefined ? ExitCode.ok : writePage(given.report, report);
+  const path = given.report;
+  const unwritten =
+    path === undefined
+      ? undefined
+      : reportFault(path, () => writeFileSync(path, benchPage(report)));
+  if (unwritten !== undefined) return refused(unwritten, ExitCode.cannotCreate);
   if (signal !== undefined) return signalCodes[signal] ?? ExitCode.internal;
-  return exitCode(load, report) || written;
+  return exitCode(load, report);
 }
 
 /** Returns the signal that ended it, if one did. */
@@ -183,7 +200,8 @@ async function runToEnd(load: Load, isShown: boolean): Promise<string | undefine
     const nowUs = monotonicUs();
     if (isShown && nowUs - drawnUs >= LIVE_US) {
       drawnUs = nowUs;
-      draw(liveLine(load.figures, load.active, nowUs - startUs));
+      const line = liveLine(load.figures, load.active, nowUs - startUs);
+      draw(load.isLingering ? "done; listens a moment whether a last ACK was lost" : line);
     }
     // Signals are heard between slices.
     await new Promise<void>((resolve) => void setImmediate(resolve));
@@ -203,13 +221,14 @@ function draw(line: string): void {
   }
 }
 
-function writePage(path: string, report: BenchReport): number {
+/** Does `write` with the report's file; says why it cannot be written. */
+function reportFault(path: string, write: () => void): UsageFault | undefined {
   try {
-    writeFileSync(path, benchPage(report));
-    return ExitCode.ok;
+    write();
+    return undefined;
   } catch (cause) {
     const fault = `cannot write ${path}: ${errorCode(cause)}`;
-    return refused({ fault, remedy: "give another --report FILE.html" }, ExitCode.cannotCreate);
+    return { fault, remedy: "give another --report FILE.html" };
   }
 }
 

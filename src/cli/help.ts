@@ -43,6 +43,8 @@ export function helpText(version: string): string {
     "signals:",
     "  SIGHUP            read the configuration again and open the log's files again; transfers go on as",
     "                    they were granted, and a bad configuration changes nothing",
+    "  SIGUSR2           start what stands in the executable's place now, leave all requests to it when it",
+    "                    is ready, let running transfers end, exit; if it does not start, nothing changes",
     "  SIGTERM, SIGINT   take no new requests, let running transfers end for [transfer] drain_secs, exit",
     "                    with 0; a second signal ends at once",
     "",

@@ -11,14 +11,17 @@ import type { Config } from "#config/config.ts";
 import { explainedRows, explainSettings } from "#config/explain.ts";
 import { initialConfig } from "#config/initial.ts";
 import { renderProblem } from "#config/problem.ts";
+import { resolveListeners } from "#config/settings-listeners.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { takeSockets } from "#io/activation.ts";
 import { kernelReport } from "#io/kernel-report.ts";
 import type { StartFault } from "#io/start.ts";
+import { takePredecessor } from "#supervisor/bequest.ts";
 import { enter } from "#supervisor/entry.ts";
 import { takeHeritage } from "#supervisor/heritage.ts";
 import type { Program } from "#supervisor/reach.ts";
 import { type Host, serve } from "#supervisor/supervisor.ts";
+import { tellRefusal } from "#supervisor/takeover.ts";
 
 import { adminCommandOf } from "./admin-flags.ts";
 import { adminMain } from "./admin.ts";
@@ -82,19 +85,32 @@ function commandOf(
 async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<number> {
   if (given["check-config"]) return checkCommand(given, []);
   const flagsGiven = configFlags(given);
+  const inherited = takeHeritage(process.env, process.pid);
+  const predecessor = inherited?.predecessor ?? takePredecessor(process.env);
+  const failed = ({ fault, remedy }: StartFault): number => {
+    if (predecessor !== undefined) tellRefusal(predecessor, fault);
+    complain(failureText(fault, remedy));
+    return ExitCode.system;
+  };
   const configured = configure(flagsGiven);
   if ("exitCode" in configured) {
+    if (predecessor !== undefined) tellRefusal(predecessor, configured.texts.join("\n"));
     for (const text of configured.texts) complain(text);
     return configured.exitCode;
   }
   const { config, findings } = configured;
-  const inherited = takeHeritage(process.env, process.pid);
-  const givenFds = inherited === undefined ? takeSockets(process.env, process.pid) : [];
-  if ("fault" in givenFds) return failed(givenFds);
-  const socketsGiven = inherited?.sockets.shards.length ?? (givenFds.length || undefined);
+  const handed =
+    predecessor === undefined
+      ? takeSockets(process.env, process.pid, resolveListeners(config, 1))
+      : { sockets: predecessor.sockets, unused: [] };
+  if ("fault" in handed) return failed(handed);
+  for (const socket of handed.unused) complain(unusedText(socket));
+  const socketsGiven = inherited?.sockets.shards.length ?? handed.sockets[0]?.fds.length;
   const machine = { ...thisMachine(), socketsGiven };
   const settings = resolveSettings(config, machine);
-  const heritage = inherited ?? enter(settings, programOf(given, workerUrls), givenFds);
+  const heritage =
+    inherited ??
+    enter(settings, programOf(given, workerUrls), handed.sockets, predecessor, complain);
   if ("fault" in heritage) return failed(heritage);
   // Whoever went before in this process kept quiet about these.
   for (const finding of findings) {
@@ -114,13 +130,14 @@ async function serveCommand(given: Flags, workerUrls: WorkerUrls): Promise<numbe
     },
   );
   if (ending.fault === "") return ExitCode.ok;
+  if (predecessor !== undefined) tellRefusal(predecessor, ending.fault);
   complain(failureText(ending.fault, ending.remedy));
   return "isFailure" in ending ? ExitCode.internal : ExitCode.system;
 }
 
-function failed({ fault, remedy }: StartFault): number {
-  complain(failureText(fault, remedy));
-  return ExitCode.system;
+/** In the words of a warning of the configuration. */
+function unusedText(socket: string): string {
+  return `warning: the service manager handed over a socket that no listener reads: ${socket}\nhelp: write the name of a [[listener]] in FileDescriptorName=, or take the socket out of its unit`;
 }
 
 /** Where this program lies: in one file, or in its sources with the runtime elsewhere. */

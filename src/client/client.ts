@@ -185,7 +185,7 @@ export class Client {
         running.groupFd = groupFd;
       }
       if (isFull !== running.isFull) {
-        this.#waiter.watchWritable(fd, socketToken(job), isFull);
+        this.#waiter.watchWritable(socketToken(job), isFull);
         running.isFull = isFull;
       }
     }

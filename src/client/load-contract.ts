@@ -34,6 +34,8 @@ export interface LoadPlan {
   readonly putBytes: number;
   /** Transfers at a time. */
   readonly clients: number;
+  /** Addresses of this machine that transfers have in turn, as IP literals; empty leaves it to the kernel. */
+  readonly sources: readonly string[];
   /** Transfers in all, or for how long new ones begin; Infinity leaves it to the other. */
   readonly transfersMax: number;
   readonly durationUs: number;
@@ -82,6 +84,8 @@ export interface LoadFigures {
   /** Microseconds from when a transfer should have begun: of those that were complete; and until the first block came, or the first ACK. */
   readonly duration: Histogram;
   readonly firstBlock: Histogram;
+  /** The same until a request was refused by an ERROR. */
+  readonly refusal: Histogram;
   /** Failures by cause and text, at most {@link FAILURE_KINDS_MAX} of them. */
   readonly failures: readonly FailureCount[];
   /** By {@link TimelineChannel}. */

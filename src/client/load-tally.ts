@@ -42,6 +42,7 @@ export class LoadTally implements LoadFigures {
   elapsedUs = 0;
   readonly duration: Histogram = new Histogram();
   readonly firstBlock: Histogram = new Histogram();
+  readonly refusal: Histogram = new Histogram();
   readonly timeline: Timeline = new Timeline(Object.keys(TimelineChannel).length, SPANS, SPAN_US);
   readonly #startUs: number;
   readonly #failures: Map<string, { failure: Failure; count: number }> = new Map();

@@ -3,7 +3,6 @@
 
 import { assert } from "#base/assert.ts";
 import { printable } from "#base/printable.ts";
-import type { Random } from "#base/random.ts";
 import {
   type ClientSocket,
   closeClientSocket,
@@ -30,6 +29,7 @@ import { Fate, Receiver, Reply } from "#protocol/receiver.ts";
 import { type Patience, patienceUs, Requester } from "#protocol/requester.ts";
 import { Sender, Transmit } from "#protocol/sender.ts";
 
+import { blocksOf, vanishBlockOf } from "./churn.ts";
 import type { FailureCause } from "./contract.ts";
 import type { LoadEnding, LoadFile } from "./load-contract.ts";
 import type { TransferSums } from "./load-tally.ts";
@@ -54,10 +54,8 @@ export interface LoadJob {
   readonly isLossy: boolean;
 }
 
-/** The longest run of blocks that somebody vanishes within, where nobody knows how long the file is. */
-const UNKNOWN_BLOCKS = 16;
-/** How long a last block is acknowledged again: two timeouts of tftpd-hpa, 1 s and 2 s. */
-const DALLY_US = 3_000_000;
+/** As get has it: how long a repeated last block is acknowledged again. */
+const DALLY_US = 1_500_000;
 /** Most messages of one client before the others have their turn. */
 const MESSAGES_PER_TURN = 64;
 /** dnsmasq and others print 32 bits of a size. */
@@ -210,8 +208,7 @@ export class LoadTransfer implements Correspondent {
   }
 
   get #wasLossy(): boolean {
-    const { timeouts, blocksRepeated } = this.sums;
-    return this.job.isLossy || timeouts + blocksRepeated > 0;
+    return this.job.isLossy || this.sums.blocksRepeated > 0;
   }
 
   get #lingersUntilUs(): number {
@@ -420,27 +417,4 @@ export class LoadTransfer implements Correspondent {
   #fail(cause: FailureCause, text: string): void {
     this.ending ??= { cause, text };
   }
-}
-
-/** The last block of a file is shorter than the others, and may be empty. */
-function blocksOf(fileBytes: number, blockBytes: number): number {
-  return Math.floor(fileBytes / blockBytes) + 1;
-}
-
-/** The block with which a client vanishes, the last one at the latest; 0: as soon as it is answered. */
-function vanishBlockOf(
-  share: number | undefined,
-  fileBytes: number | undefined,
-  blockBytes: number,
-): number {
-  if (share === undefined) return Infinity;
-  const blocks = fileBytes === undefined ? UNKNOWN_BLOCKS : blocksOf(fileBytes, blockBytes);
-  return Math.floor(share * blocks);
-}
-
-/** Where in a file somebody vanishes: anywhere. */
-export function vanishingShare(churn: number, random: Random): number | undefined {
-  const isDoomed = random.chance(churn);
-  const share = random.fraction();
-  return isDoomed ? share : undefined;
 }

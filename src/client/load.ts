@@ -15,9 +15,10 @@ import { Waiter } from "#io/waiter.ts";
 import type { Option } from "#protocol/packet.ts";
 
 import { Arrivals } from "./arrivals.ts";
+import { vanishingShare } from "./churn.ts";
 import type { LoadFigures, LoadFile, LoadPlan } from "./load-contract.ts";
 import { LoadTally } from "./load-tally.ts";
-import { LoadTransfer, vanishingShare } from "./load-transfer.ts";
+import { LoadTransfer } from "./load-transfer.ts";
 import { Content, LoadWire } from "./load-wire.ts";
 import { Mix } from "./mix.ts";
 
@@ -99,6 +100,11 @@ export class Load {
     return this.#active;
   }
 
+  /** Whether all is done but to see whether a last ACK was lost. */
+  get isLingering(): boolean {
+    return this.#active === 0 && this.#lingering > 0;
+  }
+
   /** Why it stopped before its end; empty if it did not. */
   get fault(): string {
     return this.#fault;
@@ -156,10 +162,12 @@ export class Load {
   }
 
   #start(dueUs: number, nowUs: number): void {
-    const { direction, patience, churn, loss, delayUs, putBytes } = this.#plan;
+    const { direction, patience, churn, loss, delayUs, putBytes, sources } = this.#plan;
     const index = this.#mix.draw(this.#random);
     const file = at(this.#plan.files, index);
-    const socket = openClientSocket(file.server, SOCKET_BUFFER_BYTES);
+    const { started } = this.#tally;
+    const source = sources.length === 0 ? undefined : at(sources, started % sources.length);
+    const socket = openClientSocket(file.server, SOCKET_BUFFER_BYTES, source);
     if (typeof socket === "string") {
       this.#fault = socket;
       this.#isStopped = true;
@@ -173,7 +181,7 @@ export class Load {
       slot: this.#takeSlot(),
       direction,
       file,
-      name: numbered(file, this.#tally.started),
+      name: numbered(file, started),
       asks: direction === "put" ? withSize(asked, putBytes) : asked,
       fileBytes,
       vanishesAt: vanishingShare(churn, this.#random),
@@ -277,6 +285,8 @@ export class Load {
       tally.noteCancelled(nowUs);
     } else if (ending !== undefined) {
       tally.noteFailure(ending, nowUs);
+      if (ending.errorCode !== undefined && firstBlockUs < 0)
+        tally.refusal.record(nowUs - job.dueUs);
       const isSilent = ending.cause === "unreachable" && tally.firstBlock.count === 0;
       if (!isSilent || tally.failed < Math.min(UNREACHABLE_MAX, this.#plan.clients)) return;
       this.#fault = ending.text;

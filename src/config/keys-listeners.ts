@@ -26,7 +26,7 @@ export const listenerKeys = {
     origin: "ours",
     needsRestart: true,
     about: [
-      "The interface that requests come in by and replies leave by, such as `eth1`; others are not heard. It must be there at the start.",
+      "The interface that requests come in by and replies leave by, such as `eth1`; others are not heard. The start waits for it as for an address (`transfer.address_wait_secs`).",
       "Empty is any. Listeners on different interfaces may have the same address and port.",
     ],
   },

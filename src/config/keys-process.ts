@@ -89,4 +89,28 @@ export const processKeys = {
       "How many files and sockets may be open. 0 is what `transfer.max_transfers` needs, or as many as the system allows.",
     ],
   },
+  "process.pid_file": {
+    kind: "path",
+    default: "",
+    origin: "ours",
+    needsRestart: true,
+    because: "a service manager knows its service; the file is for scripts that do not ask one.",
+    about: [
+      "The path of a file that holds the number of the server's process, such as `/run/snow-owl-tftp.pid`. It is written with the rights of the start, before the first request, and is a successor's after a hand-over. Empty is none.",
+      "At the end it is removed, or emptied where its folder may not be written by `user`. One that is left behind is no hindrance.",
+    ],
+  },
+  "process.handover_secs": {
+    kind: "integer",
+    default: 30,
+    min: 0,
+    max: 600,
+    unit: "s",
+    origin: "ours",
+    needsRestart: true,
+    about: [
+      "How long the server that SIGUSR2 starts in this one's place may take until it is ready; then this one goes on as if nothing had happened.",
+      "0 is no hand-over: then no process keeps the rights of the start.",
+    ],
+  },
 } as const;

@@ -118,7 +118,22 @@ export const transferKeys = {
     needsRestart: true,
     about: [
       "Listen on the address of `bind_addr` even if this machine does not have it yet, and answer as soon as it does.",
-      "Without it the start fails, which finds mistyped addresses.",
+      "Without it the start waits for the address, and fails if it does not come, which finds mistyped ones.",
+    ],
+  },
+  "transfer.address_wait_secs": {
+    kind: "integer",
+    default: 10,
+    min: 0,
+    max: 31_536_000,
+    unit: "s",
+    origin: "ours",
+    needsRestart: true,
+    because:
+      "at boot DHCP takes some seconds, and IPv6 two until an address is known to be free (a guess).",
+    about: [
+      "How long the start waits for an address of `bind_addr` or a listener, or for its interface, that this machine does not have yet; then it fails. 0 fails at once.",
+      "Nothing is served meanwhile, at other addresses neither. It is said once, and `systemctl status` shows it.",
     ],
   },
   "transfer.drain_secs": {

@@ -16,6 +16,10 @@ export interface ProcessSettings {
   readonly umask: number;
   /** How many files may be open; 0 is what the transfers need. */
   readonly openFiles: number;
+  /** The path of the PID file; undefined: there is none. */
+  readonly pidFile: string | undefined;
+  /** How long another server may take to be ready in this one's place; 0: none may be. */
+  readonly handoverMs: number;
 }
 
 /** A user, by the name that was written and by number. */
@@ -36,6 +40,8 @@ export function resolveProcess({ process }: Config): ProcessSettings {
     writeFolders: process.write_folders,
     umask: parseFileMode(process.umask) ?? 0o022,
     openFiles: process.open_files,
+    pidFile: process.pid_file === "" ? undefined : process.pid_file,
+    handoverMs: process.handover_secs * 1000,
   };
 }
 

@@ -35,6 +35,8 @@ export interface Settings {
   readonly stuckMs: number;
   /** Whether addresses to listen on may be ones that come later. */
   readonly isFreebind: boolean;
+  /** How long the start waits for one that is not there. */
+  readonly addressWaitMs: number;
   /** The most that is granted to a client that asks (RFC 2348); never more than it asked for. */
   readonly blockBytesMax: number;
   /** Whether a block must also fit in one packet of the interface that the request came in by. */
@@ -156,6 +158,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     workerAffinity: workerPool.enable_cpu_affinity,
     stuckMs: workerPool.stuck_secs * 1000,
     isFreebind: transfer.freebind,
+    addressWaitMs: transfer.address_wait_secs * 1000,
     blockBytesMax: blockBytesMax(config).value,
     clampsToMtu: transfer.mtu_clamp === "interface",
     windowBlocksMax: windowBlocksMax(config).value,
@@ -232,8 +235,11 @@ export function workerCount(config: Config, machine: Machine): Reasoned<number> 
   if (!socket.reuse_port && wanted.value > 1) {
     return { value: 1, reason: "reuse_port = false leaves one socket on the service port" };
   }
-  const given = machine.socketsGiven ?? wanted.value;
-  if (given < wanted.value) return { value: given, reason: `${given} sockets were handed over` };
+  const given = machine.socketsGiven;
+  // A socket that nobody reads would swallow the requests of its clients.
+  if (given !== undefined && (given < wanted.value || (asked === 0 && given > wanted.value))) {
+    return { value: given, reason: `${given} sockets were handed over` };
+  }
   const ports = workersByPorts(config);
   if (ports < wanted.value) return { value: ports, reason: `port_range has ${ports} ports` };
   return wanted;

@@ -49,11 +49,21 @@ export function isAddress(text: string): boolean {
   return !("fault" in parseIp(text.replace(/%.*$/s, "")));
 }
 
-/** Opens a socket for talking to `server`, with room for bursts of `burstBytes`. A string says why there is none. */
-export function openClientSocket(server: ServerAddress, burstBytes: number): ClientSocket | string {
+/**
+ * Opens a socket for talking to `server`, with room for bursts of `burstBytes`, and with the address `from` (an IP literal) where it is
+ * given, else one that the kernel chooses. A string says why there is none.
+ */
+export function openClientSocket(
+  server: ServerAddress,
+  burstBytes: number,
+  from?: string,
+): ClientSocket | string {
   const address = socketAddressOf(server);
   if (typeof address === "string") return address;
   const { family } = address;
+  const any = { family, bytes: new Uint8Array(address.bytes.length), scopeId: 0, port: 0 };
+  const own = from === undefined ? any : socketAddressOf({ address: from, port: 0 });
+  if (typeof own === "string") return own;
   const fd = openSocket(family);
   if (fd < 0) return openFault(fd, family);
   // What is lost to a setting that is refused: an early notice, or whole blocks beyond the MTU, which then time out.
@@ -61,11 +71,12 @@ export function openClientSocket(server: ServerAddress, burstBytes: number): Cli
   setOption(fd, family === 4 ? "IP_MTU_DISCOVER" : "IPV6_MTU_DISCOVER", PMTUDISC_DONT);
   setBuffer(fd, "SO_RCVBUF", burstBytes);
   setBuffer(fd, "SO_SNDBUF", burstBytes);
-  const any = { family, bytes: new Uint8Array(address.bytes.length), scopeId: 0, port: 0 };
-  const bound = bindSocket(fd, any);
+  const bound = bindSocket(fd, own);
   if (bound < 0) {
     closeSocket(fd);
-    return `no port is free (${errnoName(bound)})`;
+    return from === undefined
+      ? `no port is free (${errnoName(bound)})`
+      : `${from} cannot be sent from (${errnoName(bound)})`;
   }
   const name = new Uint8Array(NAME_BYTES);
   encodeSockaddr(name, 0, address);

@@ -2,9 +2,11 @@
 // what a datagram's raw socket address says in text.
 
 import { decodeSockaddr, formatIp, formatPeer } from "#ffi/address.ts";
+import { localAddress } from "#ffi/control.ts";
 
 export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
+export { RELAY_BYTES, RelaySender, unwrapRelayed } from "#ffi/relayed.ts";
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
 export function peerText(name: Uint8Array): string {
@@ -16,6 +18,12 @@ export function peerText(name: Uint8Array): string {
 export function peerAddressText(name: Uint8Array): string {
   const address = decodeSockaddr(name, 0);
   return address === undefined ? "?" : formatIp(address);
+}
+
+/** The address of ours that was asked, in the same text but without a scope; undefined where it is not known. */
+export function localAddressText(local: Uint8Array): string | undefined {
+  const bytes = localAddress(local);
+  return bytes && formatIp({ family: bytes.length === 4 ? 4 : 6, bytes, scopeId: 0 });
 }
 
 /** The 4 or 16 bytes of the sender's address; none where it is of neither internet family. */

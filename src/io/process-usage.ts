@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 /** What a process has used since it began. */
 export interface ProcessUsage {
   /** Of the threads that live, to the nanosecond, and of children that it has waited for, in ticks of 10 ms. */
-  readonly cpuSeconds: number;
+  readonly preciseSeconds: number;
   /** The same in ticks of 10 ms, and of threads that have ended as well. */
   readonly userSeconds: number;
   readonly systemSeconds: number;
@@ -17,6 +17,17 @@ export interface ProcessUsage {
   readonly switchesVoluntary: number;
   readonly switchesInvoluntary: number;
 }
+
+/** The processor time between two looks. Precise, unless so much is missing from that that threads must have ended meanwhile. */
+export function cpuSecondsBetween(before: ProcessUsage, after: ProcessUsage): number {
+  const precise = after.preciseSeconds - before.preciseSeconds;
+  const ticks =
+    after.userSeconds - before.userSeconds + (after.systemSeconds - before.systemSeconds);
+  return ticks - precise > TICKS_DOUBT_S ? ticks : precise;
+}
+
+/** User and system time are each cut off to a tick at both ends. */
+const TICKS_DOUBT_S = 0.04;
 
 /** What process `pid` has used; undefined where there is no such process. */
 export function processUsage(pid: number): ProcessUsage | undefined {
@@ -43,7 +54,7 @@ function readUsage(pid: number): ProcessUsage {
     switchesInvoluntary += numberIn(text, "nonvoluntary_ctxt_switches");
   }
   return {
-    cpuSeconds: nanoseconds / 1e9 + seconds(CUTIME) + seconds(CSTIME),
+    preciseSeconds: nanoseconds / 1e9 + seconds(CUTIME) + seconds(CSTIME),
     userSeconds: seconds(UTIME) + seconds(CUTIME),
     systemSeconds: seconds(STIME) + seconds(CSTIME),
     rssBytes: numberIn(status, "VmRSS") * 1024,

@@ -48,6 +48,7 @@ export function bindFault(result: number, local: SocketAddress): BindFault {
     fault: `cannot listen on ${where}: ${bindCause(result)}`,
     remedy: bindRemedy(result, local),
     isBusy,
+    mayPass: result === -Errno.EADDRNOTAVAIL,
   };
 }
 
@@ -81,7 +82,7 @@ function bindRemedy(result: number, local: SocketAddress): string {
     case -Errno.EADDRNOTAVAIL:
       return (
         "`ip address` lists the addresses of this machine; [::] listens on all of them; " +
-        "`freebind = true` in [transfer] waits for one that comes later"
+        "`freebind = true` in [transfer] does not wait for one that comes later"
       );
     case -Errno.EINVAL:
       return `write the interface behind the address, like [${formatIp(local)}%eth0]:${local.port}`;
@@ -96,6 +97,7 @@ export function tieFault(result: number, name: string): BindFault {
     fault: `cannot listen on the interface ${name}: ${tieCause(result)}`,
     remedy: tieRemedy(result),
     isBusy: false,
+    mayPass: result === -Errno.ENODEV,
   };
 }
 

@@ -57,7 +57,17 @@ export interface SocketSet {
   readonly shards: readonly (readonly ListenerSockets[])[];
 }
 
+/** Service sockets that somebody else has opened. */
+export interface GivenSockets {
+  /** The place that they were opened for, as in {@link BoundListener}; undefined: they are the only listener's, wherever that shall be. */
+  readonly place: string | undefined;
+  /** One for each shard. */
+  readonly fds: readonly number[];
+}
+
 export interface BoundListener {
+  /** What it was planned as, to be known again by; undefined: its sockets were given to the only one. */
+  readonly place?: string | undefined;
   /** `address:port` with IPv6 in brackets, as bound. */
   readonly address: string;
   /** Whether the address is 0.0.0.0 or [::], so that replies must name the address that was asked. */
@@ -75,36 +85,40 @@ interface Listener {
   readonly isWildcard: boolean;
   /** Whether other sockets of ours, another shard's or another listener's, may have its port too. */
   readonly isShared: boolean;
-  /** Service sockets that somebody else has opened, one for each shard; none: they are opened here. */
-  readonly givenFds: readonly number[];
+  /** Service sockets that somebody else has opened; undefined: they are opened here. */
+  readonly given: GivenSockets | undefined;
 }
 
 /**
  * Opens the sockets of `shardCount` shards as `plan` says. Service sockets tell where each request came in, whatever they are
- * bound to: rules may ask for it, and a reload may bring rules. Where service sockets are given there is one for each shard, and
- * the address of the only listener does not count. Source: socket(7), udp(7), ipv6(7).
+ * bound to: rules may ask for it, and a reload may bring rules. Where service sockets are given for any place, the address of the
+ * only listener does not count. Source: socket(7), udp(7), ipv6(7).
  */
 export function openShardSockets(
   plan: SocketPlan,
   shardCount: number,
-  givenFds: readonly number[] = [],
+  allGiven: readonly GivenSockets[] = [],
 ): SocketSet | StartFault {
-  if (givenFds.length > 0 && plan.listeners.length > 1) return severalFault;
-  const given = givenFds[0] === undefined ? undefined : socketName(givenFds[0]);
+  const isForAny = allGiven.some(({ place }) => place === undefined);
+  if (isForAny && plan.listeners.length > 1) return severalFault;
   const listeners: Listener[] = [];
   for (const each of plan.listeners) {
     const { address, port, scope } = each.listen;
     const ip = parseIp(scope === undefined ? address : `${address}%${scope}`);
     if ("fault" in ip) return { fault: ip.fault, remedy: ADDRESS_REMEDY };
-    const service: SocketAddress = typeof given === "object" ? given : { ...ip, port };
+    const given = allGiven.find(({ place }) => place === undefined || place === placeOf(each));
+    if (given !== undefined && given.fds.length > shardCount) return unreadFault(given, shardCount);
+    const name = given?.fds[0] === undefined ? undefined : socketName(given.fds[0]);
+    const service: SocketAddress = typeof name === "object" ? name : { ...ip, port };
     const isWildcard = service.bytes.every((byte) => byte === 0);
     const sharers = plan.listeners.filter((other) => other.listen.port === port).length;
     const isShared = shardCount * sharers > 1;
-    listeners.push({ plan: each, service, isWildcard, isShared, givenFds });
+    listeners.push({ plan: each, service, isWildcard, isShared, given });
   }
   // All of them first: where two of ours overlap, the second would find the first.
   const awaited = new Set<Listener>();
-  for (const listener of givenFds.length > 0 ? [] : listeners) {
+  for (const listener of listeners) {
+    if (listener.given !== undefined) continue;
     let probed = probePort(listener, false);
     if (plan.isFreebind && probed === -Errno.EADDRNOTAVAIL) {
       awaited.add(listener);
@@ -125,6 +139,20 @@ const severalFault: StartFault = {
   fault: "sockets were handed over, and the configuration has several listeners",
   remedy: "write one [[listener]], or none, or start the server without a socket unit",
 };
+
+/** The kernel spreads clients over all sockets of an address, whether anybody reads them or not. */
+function unreadFault({ fds }: GivenSockets, shardCount: number): StartFault {
+  return {
+    fault: `${fds.length} sockets of one address were handed over, and there are ${shardCount} workers to read them`,
+    remedy: "write ListenDatagram= once for each worker, or leave worker_count out",
+  };
+}
+
+/** A listener's place, to be known again by. */
+export function placeOf({ listen, interface: device = "" }: ListenerPlan): string {
+  const { address, port, scope = "" } = listen;
+  return [address, scope, port, device].join(" ");
+}
 
 /** Closes every socket of a set. */
 export function closeShardSockets(set: SocketSet): void {
@@ -164,7 +192,7 @@ function openAll(
     const { service, isWildcard } = listener;
     const serviceFds: number[] = [];
     for (let shard = 0; shard < shardCount; shard++) {
-      const given = listener.givenFds[shard];
+      const given = listener.given?.fds[shard];
       const fd =
         given === undefined
           ? openConfigured(plan, listener, service, true, opened)
@@ -181,7 +209,9 @@ function openAll(
     const name = first === undefined ? service : socketName(first);
     const address = formatPeer(typeof name === "number" ? service : name);
     const isAwaited = awaited.has(listener);
-    bound.push({ address, isWildcard, interface: listener.plan.interface, isAwaited });
+    // Sockets that were for any place remain so.
+    const place = listener.given === undefined ? placeOf(listener.plan) : listener.given.place;
+    bound.push({ place, address, isWildcard, interface: listener.plan.interface, isAwaited });
   }
   return { listeners: bound, shards };
 }
@@ -255,7 +285,11 @@ function openConfigured(
 /** Makes a service socket that somebody else has bound one of ours. Whether it takes IPv4 as well was decided there. */
 function adopt(fd: number, plan: SocketPlan, listener: Listener): number | StartFault {
   setNonBlocking(fd);
-  return configure(fd, plan, listener, familyOptions(listener.service.family, true)) ?? fd;
+  // One that was opened for this place is tied already, and to tie it once more would take a right.
+  const isTied = listener.given?.place !== undefined;
+  const untied = { ...listener, plan: { ...listener.plan, interface: undefined } };
+  const options = familyOptions(listener.service.family, true);
+  return configure(fd, plan, isTied ? untied : listener, options) ?? fd;
 }
 
 function configure(

@@ -9,6 +9,8 @@ import { closeFd, openRoot } from "#ffi/file.ts";
 export interface StartFault {
   readonly fault: string;
   readonly remedy: string;
+  /** Whether it may be over in a while by itself: what is missing may come. */
+  readonly mayPass?: boolean;
 }
 
 /** Opens the folder whose files are served; to be closed with {@link closeFolder}. */

@@ -1,6 +1,7 @@
 // The only place where a shard sleeps (io layer). It spins for a short while first, because waking up costs
 // more than most round trips on a fast network, and stops spinning where that does not pay.
 
+import { assert } from "#base/assert.ts";
 import { EPOLLIN, EPOLLOUT } from "#ffi/abi.ts";
 import type { Poll } from "#ffi/epoll.ts";
 
@@ -9,6 +10,11 @@ import { type Kernel, thisKernel } from "./kernel.ts";
 // A spin that found nothing is skipped this many times at most before it is tried again ("guess": an idle
 // shard then spins for 200 µs in every 64 wake-ups, and a busy one finds out within 64 packets).
 const SKIPS_MAX = 64;
+
+interface Watched {
+  readonly fd: number;
+  events: number;
+}
 
 /** Waits for sockets. Tokens are the caller's small integers. */
 export class Waiter {
@@ -22,6 +28,7 @@ export class Waiter {
   readonly #kernel: Kernel;
   readonly #epoll: Poll;
   readonly #spinUs: number;
+  readonly #watched: Map<number, Watched> = new Map();
   #skips = 0;
   #skipsNext = 1;
 
@@ -34,11 +41,17 @@ export class Waiter {
 
   watch(fd: number, token: number): void {
     this.#epoll.add(fd, EPOLLIN, token);
+    this.#watched.set(token, { fd, events: EPOLLIN });
   }
 
-  /** Also reports when `fd` can be written to, or no longer does. */
-  watchWritable(fd: number, token: number, isWanted: boolean): void {
-    this.#epoll.modify(fd, isWanted ? EPOLLIN | EPOLLOUT : EPOLLIN, token);
+  /** Also reports when the socket can be written to, or no longer does. */
+  watchWritable(token: number, isWanted: boolean): void {
+    this.#change(token, EPOLLOUT, isWanted);
+  }
+
+  /** Reports no more that there is something to read, or does so again. */
+  mute(token: number, isMute: boolean): void {
+    this.#change(token, EPOLLIN, !isMute);
   }
 
   /** Returns how many tokens are ready: at once if any is, else after at most until `untilUs` (Infinity: for ever). */
@@ -69,6 +82,13 @@ export class Waiter {
 
   close(): void {
     this.#epoll.close();
+  }
+
+  #change(token: number, event: number, isWanted: boolean): void {
+    const watched = this.#watched.get(token);
+    assert(watched !== undefined, "only what is watched is watched otherwise");
+    watched.events = isWanted ? watched.events | event : watched.events & ~event;
+    this.#epoll.modify(watched.fd, watched.events, token);
   }
 
   #spin(nowUs: number, untilUs: number): number {

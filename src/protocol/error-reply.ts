@@ -17,6 +17,7 @@ export type ErrorCause =
   | "fileChanged"
   | "readFailed"
   | "writeFailed"
+  | "otherSize"
   | "shuttingDown"
   | "killed"
   | "cancelled"
@@ -44,6 +45,7 @@ export const errorReplies: Readonly<Record<ErrorCause, ErrorReply>> = {
   fileChanged: reply(0, "File changed during the transfer"),
   readFailed: reply(0, "Read error"),
   writeFailed: reply(0, "Write error"),
+  otherSize: reply(0, "Not the announced size"),
   shuttingDown: reply(0, "Server is shutting down"),
   killed: reply(0, "Ended by the administrator"),
   cancelled: reply(0, "Cancelled by the client"),

@@ -46,6 +46,7 @@ export class Receiver {
 
   /** The peer has sent DATA: its address is real, and it has our first reply. */
   #hasHeard = false;
+  #wasInvitedAgain = false;
   #isFirstReplyDue = false;
   #isAckDue = false;
   /** What was polled last. */
@@ -138,6 +139,11 @@ export class Receiver {
   /** Whether the peer has sent any block yet. */
   get hasHeard(): boolean {
     return this.#hasHeard;
+  }
+
+  /** Whether the first reply had gone out more than once when the first block came. */
+  get wasInvitedAgain(): boolean {
+    return this.#wasInvitedAgain;
   }
 
   get statistics(): ReceiverStatistics {
@@ -315,6 +321,7 @@ export class Receiver {
     if (this.#acceptedBlock === this.#ackedBlock) {
       this.#lostAck.noteAnswer(nowUs);
       if (this.#isMeasurable) this.#measure(nowUs);
+      else this.#roundTrip.limitBackOff(nowUs - this.#progressUs);
     }
     this.#acceptedBlock++;
     this.#statistics.blocksAccepted++;
@@ -377,6 +384,7 @@ export class Receiver {
   }
 
   #noteHeard(): void {
+    if (!this.#hasHeard) this.#wasInvitedAgain = this.#statistics.repliesSent > 1;
     this.#hasHeard = true;
     this.#isFirstReplyDue = false;
   }

@@ -22,12 +22,13 @@ export const timeoutUsMaxDefault = 5_000_000;
 
 /**
  * How often a reply is repeated to a peer that has never answered, which bounds what a forged request can
- * cost its victim; and, at the least, a last window. tftp-hpa's five.
+ * cost its victim; a last window, at the least; and a block at the timer's own pace before the peer may be left
+ * in peace. tftp-hpa's five.
  */
 export const repetitionsMax = 5;
 
 /**
- * How often an ACK, or a block, is repeated at the timer's own pace before the peer is left in peace: all four come to
+ * How often an ACK is repeated at the timer's own pace before the sender is left in peace: all four come to
  * nothing once in sixty times where 20 % is lost each way. A guess.
  */
 const promptRepetitionsMax = 4;
@@ -113,9 +114,9 @@ export class RoundTrip {
    */
   ackWaitUs(silences: number, isLossy: boolean): number {
     const isOver = isLossy || this.#timeoutUs >= this.#timeoutUsMax;
-    if (silences < promptRepetitionsMax || !isOver) return this.#timeoutUs;
+    if (silences < repetitionsMax || !isOver) return this.#timeoutUs;
     mark("receiver-left-in-peace");
-    const growingUs = this.#beyondPeerUs * 2 ** (silences - promptRepetitionsMax);
+    const growingUs = this.#beyondPeerUs * 2 ** (silences - repetitionsMax);
     return Math.min(growingUs, Math.max(this.#beyondPeerUs, 1.5 * timeoutUsMaxDefault));
   }
 
@@ -151,22 +152,33 @@ export class RoundTrip {
 
   /** Takes the timeout back to what was measured, or to the first one. */
   endBackOff(): void {
-    this.#timeoutUs =
-      this.#smoothedUs === 0
-        ? this.#firstTimeoutUs
-        : this.#bounded(
-            Math.ceil(this.#smoothedUs + Math.max(granularityUs, 4 * this.#variationUs)),
-          );
+    this.#timeoutUs = this.#measuredTimeoutUs;
+  }
+
+  /**
+   * Something was answered that went out several times, `sinceFirstUs` after it went out first. By Karn's rule no measurement; but
+   * whichever copy was answered, a round trip is no longer than that, so that longer timeouts guard against nothing. Without this a
+   * wire that loses a copy of each of some blocks in a row would double the timeout with each of them.
+   */
+  limitBackOff(sinceFirstUs: number): void {
+    const longestUs = Math.max(this.#measuredTimeoutUs, sinceFirstUs + granularityUs);
+    this.#timeoutUs = Math.min(this.#timeoutUs, longestUs);
   }
 
   /**
    * Doubles the timeout, and a little more by chance, up to its bound: RFC 6298 (5.5). It stays so until
-   * {@link sample} or {@link endBackOff}.
+   * {@link sample}, {@link limitBackOff} or {@link endBackOff}.
    */
   backOff(): void {
     mark("timeout-backs-off");
     const chance = this.#random === undefined ? 0 : jitter * this.#random.fraction();
     this.#timeoutUs = this.#bounded(this.#timeoutUs * 2 * (1 + chance));
+  }
+
+  get #measuredTimeoutUs(): number {
+    if (this.#smoothedUs === 0) return this.#firstTimeoutUs;
+    const varianceUs = Math.max(granularityUs, 4 * this.#variationUs);
+    return this.#bounded(Math.ceil(this.#smoothedUs + varianceUs));
   }
 
   /** Longer than the negotiated timer, or 5 s: usually the peer's own is the same. */

@@ -282,6 +282,7 @@ export class Sender {
     // Karn's rule: only a block that went out once tells how long its ACK took.
     const isFirstCopy = acked > this.#window.sentBefore;
     if (isFirstCopy) this.#measureUpTo(acked, nowUs);
+    else if (this.#pacer === undefined) this.#roundTrip.limitBackOff(nowUs - this.#progressUs);
     if (isFirstCopy || !this.#wasWindowRepeated) this.#noteDelivery(acked, nowUs);
     this.#window.ackedBlock = acked;
     this.#noteProgress(nowUs);

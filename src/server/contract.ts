@@ -29,6 +29,8 @@ export interface ShardInit {
   readonly listeners: readonly ListenerSockets[];
   /** The eventfd that wakes the shard when {@link control} changed, or a disk thread has a result. */
   readonly doorbellFd: number;
+  /** Where packets of transfers go through that are another process's; undefined: nowhere. */
+  readonly relay?: RelayInit | undefined;
   /** The rings of this shard's disk threads. */
   readonly disks: readonly DiskThreadInit[];
   /** Int32 words: see {@link ControlWord}. */
@@ -58,6 +60,20 @@ export interface ShardTerms {
   readonly writes: WritesInit | undefined;
 }
 
+/** This shard's connections with the same shard of the processes before it and of the one after it; see relay.ts. */
+export interface RelayInit {
+  /** Those that may need what comes to our sockets. */
+  readonly predecessors: readonly RelayTarget[];
+  readonly successorFd: number | undefined;
+}
+
+/** A process that packets can be passed on to. */
+interface RelayTarget {
+  readonly fd: number;
+  /** For each of our listeners which one it was there; −1: none. */
+  readonly listeners: readonly number[];
+}
+
 /** What uploads need. */
 export interface WritesInit {
   /** The upload root. */
@@ -66,7 +82,7 @@ export interface WritesInit {
   readonly ledger: SharedArrayBuffer;
 }
 
-/** Words of the control memory. The supervisor writes the first three, and rings; the shard's thread writes the others. */
+/** Words of the control memory. The supervisor writes the first three and the last, and rings; the shard's thread writes the others. */
 export const ControlWord = {
   /** See {@link ShardCommand}. */
   command: 0,
@@ -82,6 +98,8 @@ export const ControlWord = {
   recordsRead: 5,
   /** How many transfers this shard and those before it began; see TransferIds in progress.ts. */
   transfers: 6,
+  /** Whether another process reads the service sockets: 1, and 0 if not. See Door in door.ts. */
+  isClosed: 7,
 } as const;
 
 /** Bytes of the control memory. */
@@ -127,6 +145,8 @@ export interface ShardOwner {
   settled(): void;
   /** It was told to drain, and the last transfer has ended. It goes on telling clients so until it is stopped. */
   drained(): void;
+  /** It reads no requests any more, as it was told; each that it has read is answered. */
+  closed(): void;
 }
 
 /** What every record says. */
@@ -137,6 +157,10 @@ interface ClientRecord {
   readonly peer: string;
   /** The interface that the request came in by; 0 if that is not known. */
   readonly interfaceIndex: number;
+  /** The number of the listener that it came in by. */
+  readonly listener: number;
+  /** The address of this machine that was asked, without brackets; undefined if that is not known. */
+  readonly localAddress: string | undefined;
 }
 
 /** What records of one transfer say. */
@@ -289,6 +313,8 @@ export interface LimitRecord {
   readonly timeMs: number;
   /** Whose request was the last of them. */
   readonly peer: string;
+  /** The number of the listener that it came in by. */
+  readonly listener: number;
   readonly limit: LimitName;
   /** What the configuration allows; 0 of `resources`, which it does not count. */
   readonly max: number;
@@ -333,6 +359,7 @@ export type ShardMessage =
       readonly progress: Float64Array;
     }
   | { readonly kind: "drained"; readonly shardIndex: number }
+  | { readonly kind: "closed"; readonly shardIndex: number }
   | { readonly kind: "stopped"; readonly shardIndex: number };
 
 /** Which kernel features a shard found, by trying; `because` is empty where granted. */

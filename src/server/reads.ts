@@ -22,7 +22,10 @@ export interface ReadTerms {
 /** What a transfer of either kind begins with. */
 export function exchangeOf(
   { request, grant, oack, rateClass }: Admitted,
-  place: Pick<Exchange, "id" | "slot" | "socket" | "name" | "local" | "requestBytes" | "startUs">,
+  place: Omit<
+    Exchange,
+    "request" | "grant" | "oack" | "rateClass" | "isQueued" | "isHalfOpen" | "isShaped"
+  >,
 ): Exchange {
   const state = { isQueued: false, isHalfOpen: true, isShaped: false };
   return { ...place, request, grant, oack, rateClass, ...state };

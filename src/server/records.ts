@@ -2,10 +2,11 @@
 // handed over in batches. Nothing here is on the packet path.
 
 import { printable } from "#base/printable.ts";
-import { localIfindex, peerText } from "#io/inbox.ts";
+import { localAddressText, localIfindex, peerText } from "#io/inbox.ts";
 import { pathText } from "#policy/names.ts";
 import { describeGrant } from "#protocol/options.ts";
 import type { Request } from "#protocol/request.ts";
+import { UploadRefusal } from "#storage/upload-refusal.ts";
 
 import type { AdmittedRead } from "./admission.ts";
 import {
@@ -76,9 +77,9 @@ export class Records {
 }
 
 /** Whose request or transfer it was, and where it came in. */
-type Whose = Pick<Exchange, "name" | "local">;
+type Whose = Pick<Exchange, "name" | "local" | "listener">;
 /** Whose transfer it is or was. */
-type Numbered = Pick<Exchange, "id" | "name" | "local">;
+type Numbered = Whose & Pick<Exchange, "id">;
 
 export function requestRecord(whose: Numbered, admitted: AdmittedRead): RequestRecord {
   const { request, grant, fileBytes, remark } = admitted;
@@ -189,6 +190,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
 /** A client that left, or was cut off, says so; otherwise storage does. What is in its place is complete, whoever has left. */
 function uploadOutcome({ receiver, intake }: WriteTransfer): string {
   const { refusal } = intake.upload;
+  if (refusal === UploadRefusal.otherSize) return "protocol-error";
   if (refusal === 0) return receiver.outcome === "running" ? "complete" : "complete-unacknowledged";
   return receiver.outcome === "running" ? uploadFate(refusal).cause : receiver.outcome;
 }
@@ -208,12 +210,18 @@ function outcomeOf({ sender, isRepetition, wasRefused }: ReadTransfer): string {
   return isUnacknowledged && wasRefused ? "gave-up" : outcome;
 }
 
-function clientOf({ name, local }: Whose): {
-  readonly timeMs: number;
-  readonly peer: string;
-  readonly interfaceIndex: number;
-} {
-  return { timeMs: Date.now(), peer: peerText(name), interfaceIndex: localIfindex(local) };
+function clientOf({
+  name,
+  local,
+  listener,
+}: Whose): Pick<RefusalRecord, "timeMs" | "peer" | "interfaceIndex" | "listener" | "localAddress"> {
+  return {
+    timeMs: Date.now(),
+    peer: peerText(name),
+    interfaceIndex: localIfindex(local),
+    listener,
+    localAddress: localAddressText(local),
+  };
 }
 
 function askedOf({ options }: Request): Readonly<Record<string, string>> {

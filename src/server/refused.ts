@@ -107,7 +107,8 @@ export interface UploadFate {
 
 /** What each refusal of the storage layer is told, and the log. */
 export function uploadFate(refusal: number): UploadFate {
-  const { notFound, accessViolation, busy, diskFull, fileExists, writeFailed } = errorReplies;
+  const { notFound, accessViolation, busy, diskFull, fileExists, writeFailed, otherSize } =
+    errorReplies;
   switch (refusal) {
     case UploadRefusal.notFound:
       return fate(notFound, "not-found", "the folder does not exist");
@@ -127,6 +128,8 @@ export function uploadFate(refusal: number): UploadFate {
       return fate(fileExists, "exists", "another client is writing that name");
     case UploadRefusal.tooLarge:
       return fate(diskFull, "too-large", "more bytes than are allowed");
+    case UploadRefusal.otherSize:
+      return fate(otherSize, "malformed", "not as many bytes as were announced");
     case UploadRefusal.corrupt:
       return fate(writeFailed, "io-error", "what was read back is not what was written");
     default:

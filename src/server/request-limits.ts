@@ -74,14 +74,15 @@ export class RequestLimits {
   }
 
   /** Counts that `limit` was reached, and tells the log if it has not heard of it lately. */
-  note(limit: LimitName, { name, nowUs }: Arrival, settings: Settings): void {
+  note(limit: LimitName, arrival: Arrival, settings: Settings): void {
     const { counters, records, transfers } = this.#scope;
+    const { nowUs } = arrival;
     counters.add(Counter.limitsReached + limitNames.indexOf(limit), 1);
     const refused = (this.#untold.get(limit) ?? 0) + 1;
     this.#untold.set(limit, refused);
     if (nowUs - (this.#toldUs.get(limit) ?? -Infinity) < RECORD_INTERVAL_US) return;
     const max = limit === "worker-transfers" ? transfers.capacity : maxOf(limit, settings);
-    records.add(limitRecord(limit, name, max, refused));
+    records.add(limitRecord(limit, arrival, max, refused));
     this.#toldUs.set(limit, nowUs);
     this.#untold.set(limit, 0);
   }
@@ -102,9 +103,9 @@ function maxOf(limit: Exclude<LimitName, "worker-transfers">, { limits }: Settin
 
 function limitRecord(
   limit: LimitName,
-  name: Uint8Array,
+  { name, listener }: Arrival,
   max: number,
   refused: number,
 ): LimitRecord {
-  return { kind: "limit", timeMs: Date.now(), peer: peerText(name), limit, max, refused };
+  return { kind: "limit", timeMs: Date.now(), peer: peerText(name), listener, limit, max, refused };
 }

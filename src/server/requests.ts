@@ -112,6 +112,7 @@ export class Requests {
       id: ids.next(),
       slot,
       socket: transfers.socketFor(arrival.name, arrival.listener),
+      listener: arrival.listener,
       name: arrival.name.slice(),
       local: arrival.local.slice(),
       requestBytes,

@@ -5,12 +5,11 @@ import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
 import { Random } from "#base/random.ts";
 import { Garbage } from "#io/garbage.ts";
-import { Inbox, LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
+import { Inbox, LOCAL_BYTES, NAME_BYTES, RELAY_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
 import { Neighbours } from "#io/neighbours.ts";
 import { Outbox } from "#io/outbox.ts";
 import { Waiter } from "#io/waiter.ts";
-import { errorReplies } from "#protocol/error-reply.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
@@ -25,8 +24,9 @@ import {
   type ShardOwner,
 } from "./contract.ts";
 import { Counters } from "./counters.ts";
+import { Door } from "./door.ts";
 import { Ends } from "./ends.ts";
-import { abortAll, endDallying } from "./farewell.ts";
+import { abortAll, CleanUp, endDallying } from "./farewell.ts";
 import { Gauges } from "./gauges.ts";
 import { openLimitMemory } from "./limit-memory.ts";
 import { Counter, measures } from "./measures.ts";
@@ -36,9 +36,11 @@ import { TransferIds } from "./progress.ts";
 import { Pulse } from "./pulse.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
+import { Relay } from "./relay.ts";
 import { RequestLimits } from "./request-limits.ts";
 import { Requests } from "./requests.ts";
 import { Sockets } from "./sockets.ts";
+import { Strays } from "./strays.ts";
 import { Timers } from "./timers.ts";
 import { machineOf, type Transfer, type WriteTransfer } from "./transfer.ts";
 import { Transfers } from "./transfers.ts";
@@ -50,9 +52,7 @@ const DISK_RETRY_US = 500;
 /** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
 const REQUEST_BYTES = 2048;
 /** Where uploads are allowed: the longest DATA (RFC 2348), and room to see that one is longer. Memory is taken as it is touched. */
-const DATA_BYTES = 65_536;
-/** How long cut-off uploads may take to be removed: less than a stop is given (supervisor.ts). */
-const CLEAN_UP_US = 300_000;
+const DATA_BYTES: number = 65_536 + RELAY_BYTES;
 
 const { bounds: receiveBounds = [] } = measures.receiveBatch;
 
@@ -65,6 +65,10 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #counters: Counters;
   readonly #waiter: Waiter;
   readonly #sockets: Sockets;
+  readonly #door: Door;
+  readonly #relay: Relay;
+  readonly #strays: Strays;
+  readonly #cleanUp: CleanUp;
   readonly #outboxes: readonly Outbox[];
   readonly #disk: Disk;
   readonly #cache: FileCache;
@@ -93,8 +97,6 @@ export class Shard implements TransmitListener, WritesListener {
   #isDraining = false;
   #hasDrained = false;
   #hasSettled = false;
-  /** Until when the disk threads may clean up; set while the shard ends. */
-  #cleanUntilUs: number | undefined;
   #nowUs: number;
   /** Requests that are read now came after this: there was a moment when none waited. */
   #askedSinceUs: number;
@@ -127,6 +129,8 @@ export class Shard implements TransmitListener, WritesListener {
     this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn, kernel));
     this.#waiter = new Waiter(settings.spinUs, kernel);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
+    this.#relay = new Relay(init.relay);
+    this.#door = new Door(this.#control, this.#waiter, this.#sockets, this.#relay, owner);
     this.#disk = new Disk(init.disks.map((disk) => platform.createDiskQueue(disk)));
     this.#cache = new FileCache(
       settings.cacheBytesMax / settings.workers,
@@ -168,6 +172,14 @@ export class Shard implements TransmitListener, WritesListener {
       fastPaths.gso.isOn,
       this,
     );
+    this.#strays = new Strays({
+      sockets: this.#sockets,
+      counters,
+      transfers,
+      transmitter: this.#transmitter,
+      relay: this.#relay,
+    });
+    this.#cleanUp = new CleanUp(this.#waiter, kernel, init.doorbellFd);
     this.#gauges = new Gauges(
       this.#counters,
       {
@@ -254,7 +266,7 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   handleFull(socket: number, isFull: boolean): void {
-    this.#waiter.watchWritable(at(this.#outboxes, socket).fd, socket, isFull);
+    this.#waiter.watchWritable(socket, isFull);
   }
 
   /** Whether nobody is served any more. */
@@ -290,12 +302,13 @@ export class Shard implements TransmitListener, WritesListener {
     }
     // Requests last: a client that acknowledges its last block and asks again at once has ended its transfer first.
     let isBehind = false;
-    for (let index = 0; index < asked; index += 1)
+    for (let index = 0; index < asked && this.#door.isOpen; index += 1)
       isBehind = this.#receive(i32At(this.#asked, index)) || isBehind;
     if (!isBehind) this.#askedSinceUs = this.#nowUs;
     (this.#reception.writes ?? this.#disk).reap();
     this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
+    this.#door.follow();
     this.#garbage.collect(this.#transfers.count === 0, this.#nowUs);
     if (this.#gauges.countTurn()) this.#report();
   }
@@ -343,7 +356,8 @@ export class Shard implements TransmitListener, WritesListener {
   /** Returns whether more may be waiting. */
   #receive(socket: number): boolean {
     const inbox = this.#inbox;
-    const count = inbox.receive(at(this.#outboxes, socket).fd);
+    const isRelayed = socket > this.#outboxes.length;
+    const count = inbox.receive(isRelayed ? this.#relay.fd : at(this.#outboxes, socket).fd);
     this.#counters.add(Counter.receiveCalls, 1);
     if (count <= 0) return false;
     this.#counters.add(Counter.datagramsReceived, count);
@@ -351,14 +365,16 @@ export class Shard implements TransmitListener, WritesListener {
     let bytes = 0;
     for (let index = 0; index < count; index += 1) {
       bytes += inbox.byteLength(index);
-      this.#route(socket, index);
+      this.#route(isRelayed ? this.#relay.unwrap(inbox, index) : socket, index, isRelayed);
     }
     this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
     return count >= (this.#isBatching ? inbox.datagrams : 1);
   }
 
-  #route(socket: number, index: number): void {
+  /** What was passed on and belongs to nobody here may belong to another process. */
+  #route(socket: number, index: number, isRelayed: boolean): void {
+    if (socket < 0) return;
     const inbox = this.#inbox;
     const length = inbox.byteLength(index);
     const start = inbox.start(index);
@@ -371,7 +387,7 @@ export class Shard implements TransmitListener, WritesListener {
     if (this.#transfers.hasTwins) this.#readAddresses(index);
     const transfer = this.#transfers.find(socket, u8, inbox.name(index), this.#local);
     if (transfer === undefined) {
-      this.#handleStray(socket, index, kind);
+      if (!isRelayed) this.#strays.handle(socket, inbox, index, kind, this.#nowUs);
       return;
     }
     if (transfer.kind === "write") {
@@ -384,18 +400,6 @@ export class Shard implements TransmitListener, WritesListener {
     else return;
     if (transfer.isHalfOpen && machineOf(transfer).hasHeard) this.#limits.welcome(transfer);
     this.#transmitter.enqueue(transfer);
-  }
-
-  /** RFC 1350 §4: a packet from nowhere gets ERROR 5 and disturbs nothing; an ERROR is never answered. */
-  #handleStray(socket: number, index: number, kind: number): void {
-    this.#counters.add(Counter.strayDatagrams, 1);
-    if (kind === Opcode.error) return;
-    const { u8 } = this.#inbox;
-    if (!this.#transfers.mayAnswerStray(u8, this.#inbox.name(index), this.#nowUs)) return;
-    const reply =
-      kind === Opcode.none ? errorReplies.illegalOperation : errorReplies.unknownTransfer;
-    this.#readAddresses(index);
-    this.#transmitter.reply(socket, this.#name, this.#local, reply.datagram);
   }
 
   #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
@@ -422,20 +426,8 @@ export class Shard implements TransmitListener, WritesListener {
    * were cut off. What they do not manage, the next start removes. False when nothing is left to do.
    */
   #end(): boolean {
-    const { kernel } = this.#platform;
-    if (this.#cleanUntilUs === undefined) {
-      abortAll(this.#transfers.bySlot, this.#transmitter, this.#nowUs);
-      this.#cleanUntilUs = kernel.nowUs() + CLEAN_UP_US;
-    }
-    const { writes } = this.#reception;
-    const nowUs = kernel.nowUs();
-    if (writes !== undefined && writes.count > 0 && nowUs < this.#cleanUntilUs) {
-      this.#waiter.wait(nowUs, nowUs + DISK_RETRY_US);
-      kernel.silenceDoorbell(this.#init.doorbellFd);
-      writes.reap();
-      return true;
-    }
-    this.#cleanUntilUs = undefined;
+    if (!this.#cleanUp.hasBegun) abortAll(this.#transfers.bySlot, this.#transmitter, this.#nowUs);
+    if (this.#cleanUp.goesOn(this.#reception.writes)) return true;
     this.#ends.abandon();
     this.#report();
     return false;

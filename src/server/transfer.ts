@@ -16,6 +16,8 @@ export interface Exchange {
   readonly slot: number;
   /** Which socket it speaks from: its number in sockets.ts. */
   readonly socket: number;
+  /** The number of the listener that its request came in by. */
+  readonly listener: number;
   /** The client's raw sockaddr. */
   readonly name: Uint8Array;
   /** The address that was asked, from which replies leave. */

@@ -34,6 +34,7 @@ function serve({ init, terms, orders, life, fastPaths: known }: WorkerStart): vo
     switched: (generation) => say({ kind: "switched", shardIndex, generation }),
     settled: () => void giveBackLeft(),
     drained: () => say({ kind: "drained", shardIndex }),
+    closed: () => say({ kind: "closed", shardIndex }),
   });
   say({ kind: "ready", shardIndex, fastPaths: paths });
   try {

@@ -26,6 +26,8 @@ export const UploadRefusal = {
   tooLarge: -10,
   /** What was read back is not what was written. */
   corrupt: -11,
+  /** Not as many bytes as were announced, where that means that some are missing. */
+  otherSize: -13,
   /** Its owner gave it up. */
   aborted: -12,
 } as const;

@@ -172,9 +172,15 @@ export class Upload implements DiskOwner {
     return Append.taken;
   }
 
-  /** Nothing more will come: have it written, made durable and published. `handleUploadEnd` tells when that is done. */
-  finish(): void {
+  /**
+   * Nothing more will come: have it written, made durable and published. `handleUploadEnd` tells when that is done. With
+   * `isSizeDoubtful` it comes to nothing if its bytes are not as many as were announced.
+   */
+  finish(isSizeDoubtful = false): void {
     assert(!this.#isFinishing, "an upload is finished once");
+    const { bytesExpected } = this.file.plan;
+    const isOther = isSizeDoubtful && bytesExpected > 0 && this.bytes !== bytesExpected;
+    if (isOther && this.refusal === 0) this.#refuse(UploadRefusal.otherSize);
     this.#isFinishing = true;
     if (this.refusal < 0) return;
     this.#push();

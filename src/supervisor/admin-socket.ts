@@ -2,7 +2,7 @@
 // (`GET /api/v1/status`), a line out its answer in JSON. The kernel says who asks: whoever may open the socket may look, and
 // root and the server's own user may act.
 
-import { chmodSync, statSync, unlinkSync } from "node:fs";
+import { chmodSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
 
 import { credentialsOf } from "#io/credentials.ts";
 import type { StartFault } from "#io/start.ts";
@@ -33,20 +33,23 @@ interface Connection {
   unsent: Buffer;
 }
 
-/** Begins to listen at `path`. */
+/** Begins to listen at `path`; what comes after another server is not to be found there before it is published. */
 export async function openAdminSocket(
   path: string,
   pages: AdminPages,
+  isAfterAnother: boolean,
 ): Promise<AdminSocket | StartFault> {
   const remedy = "choose another status.socket; its folder must be there, and be writable";
   try {
-    if (await isAnswered(path)) {
+    if (!isAfterAnother && (await isAnswered(path))) {
       return {
         fault: `another server listens at ${path}`,
         remedy: "stop it, or choose another status.socket",
       };
     }
-    return new AdminSocket(path, pages);
+    const socket = new AdminSocket(path, pages);
+    if (!isAfterAnother) socket.publish();
+    return socket;
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
     return { fault: `cannot listen at ${path}: ${code}`, remedy };
@@ -70,17 +73,24 @@ export class AdminSocket {
   readonly #path: string;
   readonly #pages: AdminPages;
   readonly #listener: Bun.UnixSocketListener<Connection>;
+  /** Where it is before it is published: in the same folder, for it is renamed. */
+  readonly #draft: string;
   #connections = 0;
+  #isPublished = false;
+  #isTaken = false;
 
-  /** Throws the system's error where it cannot listen. */
+  /** Listens, where nobody finds it yet. Throws the system's error where it cannot. */
   constructor(path: string, pages: AdminPages) {
     this.#path = path;
+    this.#draft = `${path}.${process.pid}`;
     this.#pages = pages;
+    // A killed server of the same number may have left it.
+    rmSync(this.#draft, { force: true });
     // Others may not open it for the moment before its mode is set.
     const umask = process.umask(0o177);
     try {
       this.#listener = Bun.listen<Connection>({
-        unix: path,
+        unix: this.#draft,
         socket: {
           open: (socket) => this.#open(socket),
           data: (socket, bytes) => this.#hear(socket, bytes),
@@ -91,13 +101,26 @@ export class AdminSocket {
     } finally {
       process.umask(umask);
     }
-    chmodSync(path, 0o660);
+    chmodSync(this.#draft, 0o660);
+  }
+
+  /** Takes the path, from another server if need be: whoever connects finds one or the other. */
+  publish(): void {
+    renameSync(this.#draft, this.#path);
+    this.#isPublished = true;
+  }
+
+  /** The path is another server's. */
+  leave(): void {
+    this.#isTaken = true;
+    this.#listener.stop(true);
   }
 
   stop(): void {
     this.#listener.stop(true);
+    if (this.#isTaken) return;
     try {
-      unlinkSync(this.#path);
+      unlinkSync(this.#isPublished ? this.#path : this.#draft);
     } catch {
       // Bun has done so, or the server's user may not: the next start does.
     }

@@ -51,27 +51,53 @@ export function auditObject(
 
 /**
  * The events of one record of a shard, in order. A granted request is two: asked for, and begun. The first one of a boot is
- * preceded by another.
+ * preceded by another. `listeners`: their names; a single one is not named.
  */
 export function auditEvents(
   record: ShardRecord,
   boot?: Boot,
   isFirst = false,
+  listeners: readonly string[] = [],
 ): readonly AuditEvent[] {
+  const place = placeFields(record, listeners);
+  const isConnection = boot !== undefined && isFirst && record.kind !== "send-fault";
   const events = recordEvents(record);
-  if (boot === undefined) return events;
-  const isConnection = isFirst && record.kind !== "send-fault";
   const all = isConnection ? [connectionEvent(record), ...events] : events;
-  return all.map((event) => eventOf(boot, event));
+  return all.map((event) => eventOf(event, place, boot));
 }
 
-/** The event with what is known of its boot. */
-function eventOf({ id, mac, interfaceName }: Boot, event: AuditEvent): AuditEvent {
+/** Where the request came in. */
+function placeFields(record: ShardRecord, listeners: readonly string[]): AuditEvent["fields"] {
+  if (record.kind === "send-fault") return {};
+  const listener = listenerOf(record, listeners);
+  const address = record.kind === "limit" ? undefined : record.localAddress;
+  return {
+    ...(listener === undefined ? {} : { listener }),
+    ...(address === undefined ? {} : { local_addr: address }),
+  };
+}
+
+/** The name of the listener that a request came in by, where there are several. */
+export function listenerOf(
+  { listener }: Exclude<ShardRecord, SendFaultRecord>,
+  listeners: readonly string[],
+): string | undefined {
+  return listeners.length > 1 ? listeners[listener] : undefined;
+}
+
+/** The event with where its request came in, and what is known of its boot. */
+function eventOf(
+  event: AuditEvent,
+  place: AuditEvent["fields"],
+  boot: Boot | undefined,
+): AuditEvent {
+  if (boot === undefined) return { ...event, fields: { ...event.fields, ...place } };
+  const { id, mac, interfaceName } = boot;
   const client = {
     ...(mac === undefined ? {} : { client_mac: mac }),
     ...(interfaceName === undefined ? {} : { interface: interfaceName }),
   };
-  return { ...event, correlationId: id, fields: { ...event.fields, ...client } };
+  return { ...event, correlationId: id, fields: { ...event.fields, ...place, ...client } };
 }
 
 function recordEvents(record: ShardRecord): readonly AuditEvent[] {

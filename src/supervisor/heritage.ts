@@ -3,7 +3,10 @@
 
 import type { Measure } from "#io/confinement.ts";
 import type { SocketSet } from "#io/sockets.ts";
+import type { StartFault } from "#io/start.ts";
 
+import type { Predecessor, Succession } from "./bequest.ts";
+import type { PidFileFd } from "./pid-file.ts";
 import type { Granted } from "./reach.ts";
 
 /** Open sockets, and how the process was confined when they were open. */
@@ -12,6 +15,12 @@ export interface Heritage {
   readonly measures: readonly Measure[];
   /** What may be opened and started; undefined: anything. */
   readonly granted: Granted | undefined;
+  /** The file with the process' number; undefined: none is wanted. */
+  readonly pidFile: PidFileFd | undefined;
+  /** How another server can take over from this one; undefined: none can, as was configured. */
+  readonly succession: Succession | StartFault | undefined;
+  /** The server that this one takes over from; undefined: from none. */
+  readonly predecessor: Predecessor | undefined;
 }
 
 const VARIABLE = "SNOW_OWL_HERITAGE";

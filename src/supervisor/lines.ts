@@ -7,20 +7,27 @@ import type {
   LimitRecord,
   RefusalRecord,
   RequestRecord,
+  SendFaultRecord,
   ShardRecord,
   TransferRecord,
   UploadRecord,
   UploadRequestRecord,
 } from "#server/contract.ts";
 
-import { type AuditEvent, sendFaultEvent } from "./audit.ts";
+import { type AuditEvent, listenerOf, sendFaultEvent } from "./audit.ts";
 import { formatBytes, formatDuration, formatRate, formatSeconds } from "./format.ts";
 import { limitReason } from "./limits-text.ts";
 import { endSeverity } from "./severity.ts";
 
-/** The line of a shard's record, without its newline. */
-export function recordLine(record: ShardRecord): string {
+/** The line of a shard's record, without its newline. `listeners`: their names; a single one is not named. */
+export function recordLine(record: ShardRecord, listeners: readonly string[] = []): string {
   if (record.kind === "send-fault") return eventLine(sendFaultEvent(record));
+  const listener = listenerOf(record, listeners);
+  const line = clientLine(record);
+  return listener === undefined ? line : `${line} listener=${quoted(listener)}`;
+}
+
+function clientLine(record: Exclude<ShardRecord, SendFaultRecord>): string {
   const head = `${formatSeconds(record.timeMs)} ${record.peer}`;
   switch (record.kind) {
     case "request":

@@ -35,12 +35,15 @@ export interface LogWitness {
 export interface LogParts {
   readonly hostname: string;
   readonly lookup: ClientLookup;
+  /** The names of all listeners, by their numbers. */
+  readonly listeners: readonly string[];
   readonly witness?: LogWitness | undefined;
 }
 
 /** Turns what happened into lines. */
 export class Log {
   readonly #hostname: string;
+  readonly #listeners: readonly string[];
   readonly #boots: Boots;
   readonly #storms: Storms;
   readonly #witness: LogWitness | undefined;
@@ -51,6 +54,7 @@ export class Log {
     this.#settings = settings;
     this.#sinks = sinks;
     this.#hostname = parts.hostname;
+    this.#listeners = parts.listeners;
     this.#boots = new Boots(parts.lookup);
     this.#storms = new Storms(({ client, cause, count, name }) => {
       const fields = { client_addr: client, cause, count, last: name };
@@ -85,7 +89,7 @@ export class Log {
   record(record: ShardRecord): Boot | undefined {
     const { auditEnabled: isOn, bootWindowMs: windowMs, samplingRate } = this.#settings;
     const { boot, isFirst } = this.#boots.note(record, { windowMs, samplingRate });
-    const events = auditEvents(record, boot, isFirst);
+    const events = auditEvents(record, boot, isFirst, this.#listeners);
     this.#witness?.record(record, boot, events);
     if (isOn) this.#writeRecord(record, boot, events);
     return boot;
@@ -109,7 +113,7 @@ export class Log {
   #recordLine(record: ShardRecord, isSampled: boolean, events: readonly AuditEvent[]): void {
     const severity = textSeverity(record);
     if (!this.#isWanted(severity) || !(isSampled || RANK[severity] >= RANK.warn)) return;
-    this.#sinks.log.line(recordLine(record), events.at(-1));
+    this.#sinks.log.line(recordLine(record, this.#listeners), events.at(-1));
   }
 
   /** Writes an event to the audit file, and to the log if `isForLog`. */

@@ -55,22 +55,33 @@ export class Monitor {
   #source: ServerSource | undefined;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #fastPaths: FastPaths | undefined;
+  /** Whether another server reads the requests, the one before this or the one after, so that all is well. */
+  #isBeside = false;
   #workerDeaths = 0;
   #diskThreadDeaths = 0;
 
-  /** Begins to answer where that is wanted; it is not ready before {@link watch}. */
-  static async start(settings: Settings, version: string): Promise<Monitor | StartFault> {
+  /**
+   * Begins to answer where that is wanted; it is not ready before {@link watch}. What comes after another server answers beside that
+   * one, whose places are its own when it is told to {@link take}.
+   */
+  static async start(
+    settings: Settings,
+    version: string,
+    isAfterAnother: boolean,
+  ): Promise<Monitor | StartFault> {
     const monitor = new Monitor(settings, version);
+    monitor.#isBeside = isAfterAnother;
     const { socket } = settings.status;
     if (socket !== undefined) {
-      const admin = await openAdminSocket(socket, {
+      const pages = {
         source: () => monitor.#source,
-        acted: (who, request) => monitor.#noteAct(who, request),
-      });
+        acted: (who: Administrator, request: string) => monitor.#noteAct(who, request),
+      };
+      const admin = await openAdminSocket(socket, pages, isAfterAnother);
       if ("fault" in admin) return admin;
       monitor.#admin = admin;
     }
-    const server = startStatus(settings.status, monitor.#pages());
+    const server = startStatus(settings.status, monitor.#pages(), isAfterAnother);
     if (server !== undefined && "fault" in server) {
       monitor.#admin?.stop();
       return server;
@@ -133,6 +144,21 @@ export class Monitor {
     return fault;
   }
 
+  /** The server before this one leaves it its places. */
+  take(): void {
+    this.#isBeside = false;
+    this.#admin?.publish();
+  }
+
+  /** Another server answers from now on. */
+  handOver(): void {
+    this.#isBeside = true;
+    this.#live.close();
+    this.#audit.close();
+    this.#server?.leave();
+    this.#admin?.leave();
+  }
+
   stop(): void {
     clearInterval(this.#ticking);
     this.#live.close();
@@ -186,6 +212,7 @@ export class Monitor {
   }
 
   #unready(): string {
+    if (this.#isBeside) return "";
     if (this.#watched === undefined || this.#fastPaths === undefined) return "starting";
     return this.#watched.shards.isServing ? "" : "a shard takes no new requests";
   }

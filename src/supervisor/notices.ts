@@ -56,6 +56,11 @@ export class Notices {
     });
   }
 
+  /** Another process, or this one again, is the service from now on: the manager listens to no other. */
+  nameMain(pid: number): void {
+    this.#manager.tell({ MAINPID: pid });
+  }
+
   /** Nothing more is said. */
   end(): void {
     clearInterval(this.#timer);

@@ -91,6 +91,7 @@ function configuredPaths(settings: Settings): readonly PathRule[] {
   }
   if (status.tokenFile !== undefined) read.push(dirname(status.tokenFile));
   if (status.tls !== undefined) read.push(...tlsFolders(status.tls));
+  if (process.pidFile !== undefined) write.push(dirname(process.pidFile));
   // A socket that a killed server has left there is removed.
   if (status.socket !== undefined) write.push(dirname(status.socket));
   return [

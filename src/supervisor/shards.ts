@@ -58,6 +58,9 @@ export class Shards {
   /** The newest terms; undefined until a reload brings others than the shards began with. */
   #terms: ShardTerms | undefined;
   #command: number = ShardCommand.run;
+  /** The shards that were told to read no requests and have not said so, and who waits for them. */
+  readonly #open = new Set<number>();
+  #closed: (() => void) | undefined;
   /** What the first thread to be ready has found; to try the kernel again takes milliseconds that clients wait. */
   #fastPaths: FastPaths | undefined;
   /** Threads that were started. */
@@ -107,6 +110,22 @@ export class Shards {
     await promise;
   }
 
+  /** Has every shard leave all requests to another process. Resolves when none reads any, and all that were read are answered. */
+  async close(): Promise<void> {
+    // One that is not ready yet begins behind closed doors.
+    for (const shardIndex of this.#ready) this.#open.add(shardIndex);
+    this.#write(ControlWord.isClosed, 1);
+    if (this.#open.size === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#closed = resolve;
+    await promise;
+  }
+
+  /** Has every shard read requests, also those that were started closed. */
+  open(): void {
+    this.#write(ControlWord.isClosed, 0);
+  }
+
   /** Has the shard do as `order` says, soon; every shard if no one is named. One that is being replaced never hears of it. */
   order(order: ShardOrder, shardIndex?: number): void {
     for (const [index, thread] of this.#threads) {
@@ -154,8 +173,12 @@ export class Shards {
   #say(command: number): void {
     if (command <= this.#command) return;
     this.#command = command;
+    this.#write(ControlWord.command, command);
+  }
+
+  #write(word: number, value: number): void {
     for (const init of this.#inits) {
-      Atomics.store(new Int32Array(init.control), ControlWord.command, command);
+      Atomics.store(new Int32Array(init.control), word, value);
       ringDoorbell(init.doorbellFd);
     }
   }
@@ -192,6 +215,8 @@ export class Shards {
       this.#drained.add(shardIndex);
       // A shard that ended by itself would leave a socket behind that nobody reads, while others are still at work.
       if (this.#drained.size === this.#inits.length) this.stop();
+    } else if (kind === "closed") {
+      this.#noteClosed(shardIndex);
     } else if (kind === "ready") {
       this.#ready.add(shardIndex);
       this.#fastPaths = message.fastPaths;
@@ -219,6 +244,7 @@ export class Shards {
     this.#ready.delete(shardIndex);
     // Whoever comes after it begins with the newest terms.
     this.#agree(shardIndex);
+    this.#noteClosed(shardIndex);
     if (this.#command < ShardCommand.stop) this.#replace(init, death);
     else if (death.isFault) this.#events.died(shardIndex, death, undefined);
     this.#endIfAll();
@@ -230,6 +256,11 @@ export class Shards {
     clearInterval(this.#looking);
     this.#spare.end();
     this.#events.ended();
+  }
+
+  #noteClosed(shardIndex: number): void {
+    this.#open.delete(shardIndex);
+    if (this.#open.size === 0) this.#closed?.();
   }
 
   #agree(shardIndex: number): void {

@@ -33,19 +33,29 @@ export interface StatusPages {
 /** No request has a body. */
 const BODY_BYTES_MAX = 1024;
 
-/** Begins to answer; undefined where no web server is wanted. */
+/** How long a request that is being answered when another server takes over may take: answers are made at once. */
+const LEAVE_MS = 200;
+
+/** Begins to answer, beside another server if there is one; undefined where no web server is wanted. */
 export function startStatus(
   settings: StatusSettings,
   pages: StatusPages,
+  isAfterAnother: boolean,
 ): StatusServer | StartFault | undefined {
   if (settings.listen === undefined) return undefined;
   const access = readAccess(settings);
   if ("fault" in access) return access;
   try {
+    if (!isAfterAnother) probePort(settings.listen);
     return new StatusServer(settings, settings.listen, access, pages);
   } catch (cause) {
     return listenFault(settings.listen, cause);
   }
+}
+
+/** Throws if somebody has it: with SO_REUSEPORT a forgotten server of the same user would get every other request. */
+function probePort({ address: hostname, port }: ListenAddress): void {
+  void Bun.serve({ hostname, port, fetch: () => plain(503, "starting") }).stop(true);
 }
 
 /** What is read from files: whom it answers, and how it speaks. */
@@ -91,6 +101,12 @@ export class StatusServer {
     return undefined;
   }
 
+  /** Another server listens there: this one takes no new connections, and ends those that are idle. */
+  leave(): void {
+    void this.#server.stop(false);
+    setTimeout(() => this.stop(), LEAVE_MS);
+  }
+
   /** Answers nothing any more. */
   stop(): void {
     void this.#server.stop(true);
@@ -101,6 +117,8 @@ export class StatusServer {
     return Bun.serve({
       hostname: address,
       port,
+      // For the moment in which one server takes over from another.
+      reusePort: true,
       development: false,
       maxRequestBodySize: BODY_BYTES_MAX,
       ...(tls === undefined ? {} : { tls: tlsOptions(tls) }),

@@ -7,19 +7,27 @@ import { hostname } from "node:os";
 import type { Config } from "#config/config.ts";
 import type { Settings } from "#config/settings.ts";
 import { seal } from "#io/confinement.ts";
-import { OUT_OF_MEMORY } from "#io/memory.ts";
 import { ServiceManager } from "#io/service-manager.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
 import { createHoldings, descriptorsMax } from "#io/thread.ts";
-import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
+import { CONTROL_BYTES, ControlWord, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 
-import { type BannerFacts, bannerText, exampleFileOf } from "./banner.ts";
+import { announce } from "./announcement.ts";
+import { type Predecessor, relayOf } from "./bequest.ts";
 import { kernelLookup } from "./client-lookup.ts";
 import { diskInits, DiskThreads } from "./disk-threads.ts";
+import {
+  type Ending,
+  givenUpEnding,
+  GOOD_ENDING,
+  hopelessEnding,
+  unendingEnding,
+} from "./endings.ts";
+import { Handover } from "./handover.ts";
 import type { Heritage } from "./heritage.ts";
 import { type HookSecrets, readHookSecrets } from "./hook-secrets.ts";
 import { Hooks } from "./hooks.ts";
@@ -27,9 +35,10 @@ import { Log } from "./log.ts";
 import { Logs, openLogFds } from "./logs.ts";
 import { Monitor } from "./monitor.ts";
 import { Notices } from "./notices.ts";
+import { PidFile } from "./pid-file.ts";
 import { type Configuration, Reload, type Reread } from "./reload.ts";
-import type { StuckTurn } from "./shard-watch.ts";
 import { Shards } from "./shards.ts";
+import { shallTake, tellTaken } from "./takeover.ts";
 import { closeTerms, openTerms } from "./terms.ts";
 import { totals } from "./totals.ts";
 
@@ -54,19 +63,12 @@ export interface Host {
   readonly show: (text: string) => void;
 }
 
-/** How the server ended: a fault to show, if any. */
-export interface Ending {
-  readonly isFailure: boolean;
-  readonly fault: string;
-  readonly remedy: string;
-}
-
 /** Serves until a signal, or until it cannot. Returns a fault when it could not even start. */
 export async function serve(
   { config, settings }: Configuration,
   host: Host,
 ): Promise<Ending | StartFault> {
-  const opened = openEverything(settings, host.heritage?.sockets);
+  const opened = openEverything(settings, host.heritage);
   if ("fault" in opened) return opened;
   const fds = openLogFds(settings.log);
   if ("fault" in fds) {
@@ -74,14 +76,16 @@ export async function serve(
     return fds;
   }
   const logs = new Logs(settings.log, fds);
-  const monitor = await Monitor.start(settings, host.version);
+  const monitor = await Monitor.start(settings, host.version, isAfterAnother(host));
   if ("fault" in monitor) {
     closeShardSockets(opened.sockets);
     logs.close();
     return monitor;
   }
-  const ending = await run(config, host, opened, logs, monitor);
+  const pidFile = new PidFile(host.heritage?.pidFile, !isAfterAnother(host));
+  const ending = await run(config, host, opened, { logs, monitor, pidFile });
   monitor.stop();
+  pidFile.remove();
   await logs.flush(FLUSH_MS);
   logs.close();
   return ending;
@@ -100,16 +104,23 @@ interface Opened {
   readonly inits: readonly ShardInit[];
 }
 
+/** What outlives the shards. */
+interface Surroundings {
+  readonly logs: Logs;
+  readonly monitor: Monitor;
+  readonly pidFile: PidFile;
+}
+
 /** Uploads that may be under way at a time in all shards together: far more than their buffers allow. */
 const CLAIMS_MAX = 16_384;
 
-function openEverything(settings: Settings, inherited?: SocketSet): Opened | StartFault {
+function openEverything(settings: Settings, heritage: Heritage | undefined): Opened | StartFault {
   const secrets = readHookSecrets(settings.hooks);
   if ("fault" in secrets) return secrets;
   const ledger = createUploadLedger(CLAIMS_MAX);
   const terms = openTerms(settings, { ledger, previous: undefined });
   if ("fault" in terms) return terms;
-  const sockets = inherited ?? openShardSockets(settings, settings.workers);
+  const sockets = heritage?.sockets ?? openShardSockets(settings, settings.workers);
   if ("fault" in sockets) {
     closeTerms(terms);
     return sockets;
@@ -130,9 +141,10 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
       terms,
       listeners,
       doorbellFd,
+      relay: relayOf(heritage, shardIndex),
       disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
       limits,
-      control: new SharedArrayBuffer(CONTROL_BYTES),
+      control: createControl(heritage?.predecessor !== undefined),
       holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
     });
@@ -140,17 +152,28 @@ function openEverything(settings: Settings, inherited?: SocketSet): Opened | Sta
   return { secrets, ledger, terms, sockets, inits };
 }
 
+/** A shard that comes after another begins with closed doors. */
+function createControl(isClosed: boolean): SharedArrayBuffer {
+  const control = new SharedArrayBuffer(CONTROL_BYTES);
+  new Int32Array(control)[ControlWord.isClosed] = isClosed ? 1 : 0;
+  return control;
+}
+
+function isAfterAnother({ heritage }: Host): boolean {
+  return heritage?.predecessor !== undefined;
+}
+
 function run(
   config: Config,
   host: Host,
   opened: Opened,
-  logs: Logs,
-  monitor: Monitor,
+  { logs, monitor, pidFile }: Surroundings,
 ): Promise<Ending> {
   const { settings } = opened.terms;
   const log = new Log(settings.log, logs, {
     hostname: hostname(),
     lookup: kernelLookup(),
+    listeners: settings.listeners.map(({ name }) => name),
     witness: monitor.witness,
   });
   const { promise, resolve } = Promise.withResolvers<Ending>();
@@ -158,12 +181,14 @@ function run(
   const hooks = new Hooks(settings.hooks, opened.secrets, log);
   const { granted, measures } = sealed(settings, host.heritage);
   let reason = "";
+  let hasBegun = false;
   let hasEnded = false;
   const end = async (ending: Ending): Promise<void> => {
     // Shards go on reporting their ends while hooks end and the log is flushed; the first reason counts.
     if (hasEnded) return;
     hasEnded = true;
     reload.end();
+    handover.end();
     notices.end();
     for (const timer of timers) clearTimeout(timer);
     // Without a signal there is no deadline, and nobody to wait for.
@@ -182,12 +207,32 @@ function run(
     void end(ending);
     shards.stop();
   };
+  const takeOver = async (predecessor: Predecessor, begin: () => void): Promise<void> => {
+    const isWanted = await shallTake(predecessor, { pid: process.pid, version: host.version });
+    if (hasEnded || reason !== "") return;
+    if (!isWanted) {
+      fail(givenUpEnding);
+      return;
+    }
+    shards.open();
+    monitor.take();
+    pidFile.claim(process.pid);
+    tellTaken(predecessor);
+    log.event("took_over", "info", { predecessor_pid: predecessor.pid });
+    begin();
+  };
   const hopeless = (error: string): void => fail(hopelessEnding(error));
   const shards = new Shards(opened.inits, host.workerUrl, {
     ready: (fastPaths) => {
-      monitor.noteReady(fastPaths);
-      announce(settings, host, opened.sockets, { fastPaths, measures }, log);
-      notices.ready();
+      const begin = (): void => {
+        hasBegun = true;
+        monitor.noteReady(fastPaths);
+        announce(settings, host, opened.sockets, { fastPaths, measures }, log);
+        notices.ready();
+      };
+      const predecessor = host.heritage?.predecessor;
+      if (predecessor === undefined) begin();
+      else void takeOver(predecessor, begin);
     },
     record: (record) => {
       hooks.record(record, log.record(record));
@@ -242,17 +287,42 @@ function run(
       return;
     }
     reason = signal;
+    handover.end();
+    notices.stopping(reload.settings.drainMs + STOP_GRACE_MS + FLUSH_MS);
+    drain({ signal });
+  }
+  function drain(because: Readonly<Record<string, string | number>>): void {
     const transfers = shards.total(Counter.transfersActive);
     const { drainMs } = reload.settings;
     reload.end();
-    notices.stopping(drainMs + STOP_GRACE_MS + FLUSH_MS);
     shards.drain();
-    log.event("server_draining", "info", { signal, transfers, deadline_ms: drainMs });
+    log.event("server_draining", "info", { ...because, transfers, deadline_ms: drainMs });
     hooks.endWithin(drainMs);
+    const why = reason;
     after(drainMs, () =>
-      stop(`${signal}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
+      stop(`${why}; ${shards.total(Counter.transfersActive)} transfers cut off by the deadline`),
     );
   }
+  const handover = new Handover({
+    succession: host.heritage?.succession,
+    waitMs: settings.process.handoverMs,
+    shards,
+    notices,
+    log,
+    obstacle: () => {
+      if (reason !== "" || hasEnded) return "the server is ending";
+      return hasBegun ? undefined : "the server is starting";
+    },
+    handedOver: ({ pid, version }) => {
+      reason = `handed over to pid ${pid} (${version})`;
+      // The service manager hears the successor from now on.
+      notices.end();
+      monitor.handOver();
+      pidFile.leave();
+      drain({ successor_pid: pid, successor_version: version });
+    },
+  });
+  process.on("SIGUSR2", () => handover.ask());
   for (const signal of SIGNALS) process.on(signal, onSignal);
   const askReload = (): void => {
     if (reason === "" && !hasEnded) void reload.request();
@@ -294,69 +364,3 @@ function sealed(
 }
 
 const SIGNALS = ["SIGTERM", "SIGINT"] as const;
-
-const GOOD_ENDING: Ending = { isFailure: false, fault: "", remedy: "" };
-
-function announce(
-  settings: Settings,
-  host: Host,
-  sockets: SocketSet,
-  { fastPaths, measures }: Pick<BannerFacts, "fastPaths" | "measures">,
-  log: Log,
-): void {
-  for (const { address, isAwaited } of sockets.listeners) {
-    if (isAwaited) log.event("address_awaited", "warn", { bind_addr: address });
-  }
-  if (settings.log.format === "text") {
-    host.show(
-      bannerText({
-        version: host.version,
-        rootDir: settings.rootDir,
-        listeners: sockets.listeners,
-        workers: settings.workers,
-        fastPaths,
-        measures,
-        uploads: settings.uploads.isEnabled ? settings.uploads : undefined,
-        exampleFile: exampleFileOf(settings.rootDir),
-      }),
-    );
-    // On a terminal the banner is the start's line; a file needs one of its own.
-    if (settings.log.target.kind === "output" && settings.log.auditTarget === undefined) return;
-  }
-  log.event("configuration_loaded", "info", { config_file: host.configFile, generation: 0 });
-  log.event("server_started", "info", {
-    bind_addr: sockets.listeners.map(({ address }) => address).join(", "),
-    root_dir: settings.rootDir,
-    multicast_enabled: host.isMulticastAsked,
-    version: host.version,
-    workers: settings.workers,
-    uploads: settings.uploads.isEnabled ? settings.uploads.rootDir : "off",
-    ...(settings.log.format === "json" ? { fast_paths: fastPaths, confinement: measures } : {}),
-  });
-}
-
-function unendingEnding(shard: number, { lastedMs, doing }: StuckTurn): Ending {
-  return {
-    isFailure: true,
-    fault: `worker ${shard} was stuck in one turn for ${lastedMs / 1000} s (${doing}) and cannot be ended`,
-    remedy:
-      "a disk or a network file system that does not answer is the usual cause (state D); " +
-      "performance.platform.worker_pool.stuck_secs says how long to wait for it",
-  };
-}
-function hopelessEnding(error: string): Ending {
-  if (error.includes(OUT_OF_MEMORY)) {
-    return {
-      isFailure: true,
-      fault: `a worker has no memory: ${error}`,
-      remedy:
-        "lower cache.size_mb or worker_count, or raise the limit (ulimit -v, LimitAS= in the unit); " +
-        "with vm.overcommit_memory = 2 raise vm.overcommit_ratio",
-    };
-  }
-  return {
-    isFailure: true,
-    fault: `workers die again and again, the last of: ${error}`,
-    remedy: "this is a bug in snow-owl-tftp; please report the line above with your configuration",
-  };
-}

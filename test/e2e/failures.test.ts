@@ -108,6 +108,33 @@ describe("in a network of its own", () => {
   });
 
   netTest?.(
+    "the start waits for an address, and fails in the end if it does not come",
+    async () => {
+      expect(ip("-n", space, "link", "set", "lo", "up")).toBe(true);
+      const address = "198.51.100.10";
+      const waiting = (seconds: number): Promise<Server> =>
+        startServer({
+          bind: address,
+          wrapper: inSpace,
+          tables: ["[transfer]", `address_wait_secs = ${seconds}`],
+          readyHost: undefined,
+        });
+      await using hopeless = await waiting(1);
+      expect(await hopeless.exited).toBe(71);
+      expect(hopeless.log()).toMatch(
+        /does not have that address \(EADDRNOTAVAIL\); waiting for it, 1 s[^]*error: cannot listen on/,
+      );
+      await using server = await waiting(3600);
+      server.put("file", content);
+      await until(() => server.log().includes("waiting for it, 3600 s at the most"), "the line");
+      expect(ip("-n", space, "address", "add", `${address}/32`, "dev", "lo")).toBe(true);
+      await until(() => server.log().includes("serving"), "the start");
+      expect(await fetchInSpace(server, address, space, 0)).toBe(`${content.length} bytes`);
+      expect(server.log().match(/waiting for it/g)).toHaveLength(1);
+    },
+  );
+
+  netTest?.(
     "a datagram that never fits into the send buffer is given up like one that is lost",
     async () => {
       expect(ip("-n", space, "link", "set", "lo", "mtu", "1500", "up")).toBe(true);

@@ -45,7 +45,8 @@ test("a service hears of every event, signed, and each event comes once", async 
     ...uploadTables(),
     "[[hook]]",
     'events = ["upload", "transfer_completed", "transfer_failed", "client_stuck"]',
-    `url = "http://127.0.0.1:${service.port}/hook?token=not-to-be-told"`,
+    // By a name, which a confined server has to look up.
+    `url = "http://localhost:${service.port}/hook?token=not-to-be-told"`,
     `secret_file = ${JSON.stringify(secretFile)}`,
     ...asNobody,
   ];

@@ -2,10 +2,12 @@
 // overlap, interfaces, and what of them a reload changes.
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { curl, run, skipBecause, testWith } from "./clients.ts";
-import { reload } from "./reloading.ts";
-import { freePort, startServer, until } from "./server.ts";
+import { isIn, reload } from "./reloading.ts";
+import { freePort, startServer, temporaryFolder, until } from "./server.ts";
 import { ack, dataPacket, openPeer, type Peer, readRequest, writeRequest } from "./wire.ts";
 
 setDefaultTimeout(30_000);
@@ -29,6 +31,8 @@ async function asked(peer: Peer, port: number, name: string, address = "127.0.0.
 
 describe("two listeners", () => {
   test("have folders, rules and ports of their own", async () => {
+    using logs = temporaryFolder();
+    const audit = join(logs.path, "audit");
     const lab = await freePort();
     // Below the ports that the system hands out by itself, so that four in a row are likely free.
     const first = 20_000 + ((await freePort()) % 10_000);
@@ -38,6 +42,7 @@ describe("two listeners", () => {
         listener("main", "replaced", `port_range = "${first}-${first + 3}"`),
         listener("lab", `127.0.0.1:${lab}`, "single_port = true", 'roots = ["lab", ""]'),
         '[[rule]]\nlistener = ["lab"]\nglob = "secret"\naction = "deny"\n',
+        `[logging]\naudit_file = ${JSON.stringify(audit)}\n`,
         workers,
       ].join(""),
     });
@@ -55,6 +60,15 @@ describe("two listeners", () => {
     expect((await asked(peer, server.port, "secret")).text).toBe("told");
     expect((await asked(peer, lab, "secret")).text).toBe("ERROR 2 Access violation");
     expect(server.log()).toContain(`on 127.0.0.1:${server.port}, 127.0.0.1:${lab} (UDP)`);
+    const isTold = (): boolean => server.log().includes("refused secret: ");
+    await until(() => isTold() && isIn(audit, "read_denied"), "the log");
+    expect(server.log()).toMatch(/ sent file 10 B .* listener=lab\n/);
+    expect(server.log()).toMatch(/ sent file 6 B .* listener=main\n/);
+    expect(server.log()).toMatch(/ refused secret: .* listener=lab\n/);
+    const events = readFileSync(audit, "utf8").trim().split("\n");
+    const ofClients = events.filter((line) => line.includes("client_addr"));
+    expect(ofClients.filter((line) => !/"listener":"(?:main|lab)"/.test(line))).toEqual([]);
+    expect(ofClients.filter((line) => !line.includes('"local_addr":"127.0.0.1"'))).toEqual([]);
   });
 
   test("are two servers to a client that asks both from one port at once", async () => {

@@ -47,7 +47,7 @@ export interface Server extends AsyncDisposable {
   put(name: string, bytes: Uint8Array | string): void;
   /** Everything printed so far, both streams. */
   log(): string;
-  kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP"): void;
+  kill(signal: "SIGTERM" | "SIGINT" | "SIGKILL" | "SIGHUP" | "SIGUSR2"): void;
   /** Writes another configuration, whole or not at all, as a careful administrator does. */
   configure(text: string): void;
   /** Ends it at once and removes its folder. An error if one of its workers had died. */

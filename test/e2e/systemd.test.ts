@@ -6,13 +6,13 @@ import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { parseSocketAddress } from "#ffi/address.ts";
 import { closeFd } from "#ffi/file.ts";
-import { bindSocket, openSocket, setOption, socketName } from "#ffi/socket.ts";
+import { bindToInterface, readOption } from "#ffi/socket.ts";
 
 import { DatagramService } from "../datagram-service.ts";
+import { boundSockets, manager } from "./activated.ts";
 import { fetchText, reload } from "./reloading.ts";
-import { type Server, startServer, until } from "./server.ts";
+import { freePort, type Server, startServer, until } from "./server.ts";
 import { openPeer, readRequest } from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
@@ -37,26 +37,6 @@ function wasTold(line: string): boolean {
   return said.some((each) => each.startsWith(line));
 }
 
-/** A socket on loopback that somebody else has bound, several of them on one port. */
-function boundSockets(count: number): { readonly fds: readonly number[]; readonly port: number } {
-  const fds: number[] = [];
-  let port = 0;
-  for (let index = 0; index < count; index += 1) {
-    const fd = openSocket(4);
-    setOption(fd, "SO_REUSEPORT", 1);
-    const address = parseSocketAddress(`127.0.0.1:${port}`);
-    if ("fault" in address) throw new Error(address.fault);
-    expect(bindSocket(fd, address)).toBe(0);
-    const name = socketName(fd);
-    port = typeof name === "number" ? 0 : name.port;
-    fds.push(fd);
-  }
-  return { fds, port };
-}
-
-/** The variable names the process itself, so that a shell has to write it. */
-const manager = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"];
-
 async function startWith(fds: readonly number[], port: number, names?: string): Promise<Server> {
   const variables = {
     LISTEN_FDS: String(fds.length),
@@ -64,6 +44,16 @@ async function startWith(fds: readonly number[], port: number, names?: string): 
   };
   // What is written as the address does not count.
   return startServer({ fds, port, variables, wrapper: manager });
+}
+
+/** Why a server did not start. */
+async function faultOf(starting: Promise<Server>): Promise<string> {
+  try {
+    await (await starting).stop();
+    return "it started";
+  } catch (cause) {
+    return String(cause);
+  }
 }
 
 describe("the service manager", () => {
@@ -81,6 +71,19 @@ describe("the service manager", () => {
     expect(await server.exited).toBe(0);
     expect(wasTold("STOPPING=1")).toBe(true);
     expect(wasTold("EXTEND_TIMEOUT_USEC=")).toBe(true);
+  });
+
+  test("is told that an address is waited for, and to be patient", async () => {
+    await using server = await startServer({
+      // TEST-NET-1 (RFC 5737): no machine has it.
+      bind: "192.0.2.1",
+      variables: { NOTIFY_SOCKET: notifyPath },
+      tables: ["[transfer]", "address_wait_secs = 1"],
+      readyHost: undefined,
+    });
+    await until(() => wasTold("STATUS=cannot listen on 192.0.2.1:"), "the state");
+    expect(wasTold("EXTEND_TIMEOUT_USEC=10000000")).toBe(true);
+    expect(await server.exited).toBe(71);
   });
 });
 
@@ -133,22 +136,110 @@ describe("sockets of the service manager", () => {
   test("of several addresses stop the start, with a remedy", async () => {
     const [one, other] = [boundSockets(1), boundSockets(1)];
     const failing = startWith([...one.fds, ...other.fds], one.port);
-    expect(failing).rejects.toThrow(/sockets of several addresses: 127.*help: write one address/s);
+    expect(failing).rejects.toThrow(
+      /sockets of several addresses: 127.*help: write one address.*FileDescriptorName=/s,
+    );
     await failing.catch(() => undefined);
     [...one.fds, ...other.fds].forEach(closeFd);
   });
 
-  test("for several listeners stop the start, with a remedy", async () => {
-    const { fds, port } = boundSockets(1);
-    const failing = startServer({
+  test("go to listeners by name and by address, and what goes to none is told", async () => {
+    const [named, bound, nobodys] = [boundSockets(2), boundSockets(2), boundSockets(1)];
+    const sets = [named, bound, nobodys];
+    const own = await freePort();
+    const fds = sets.flatMap((set) => set.fds);
+    const server = startServer({
       fds,
-      port,
-      variables: { LISTEN_FDS: "1" },
+      port: own,
+      variables: {
+        LISTEN_FDS: String(fds.length),
+        LISTEN_FDNAMES: "rack1:rack1:unit.socket:unit.socket:other",
+      },
       wrapper: manager,
-      tables: [port, port + 1].map((each) => `[[listener]]\nbind_addr = "127.0.0.1:${each}"`),
+      // The first address at the start of a line is replaced. Sockets have the name of the second, so that its address does not count.
+      configuration: `root_dir = ""
+[[listener]]
+bind_addr = ""
+[[listener]]
+name = "rack1"
+bind_addr = "127.0.0.1:1"
+[[listener]]
+name = "rack2"
+bind_addr = "127.0.0.1:${bound.port}"
+`,
     });
-    expect(failing).rejects.toThrow(/several listeners\nhelp: write one \[\[listener\]\]/);
-    await failing.catch(() => undefined);
+    await using running = await server;
+    fds.forEach(closeFd);
+    running.put("hello", "hello");
+    for (const port of [own, named.port, bound.port]) {
+      for (let round = 0; round < 4; round += 1) {
+        expect(await fetchText({ ...running, port }, "hello")).toBe("hello");
+      }
+    }
+    await until(() => running.log().includes("2 workers"), "the banner");
+    expect(running.log()).toContain(
+      `warning: the service manager handed over a socket that no listener reads: other (127.0.0.1:${nobodys.port})\nhelp: write`,
+    );
+    expect(running.log().match(/no listener reads/g)).toHaveLength(1);
+  });
+
+  test("that are tied to their listener's interface are taken without a right to tie them, others are tied", async () => {
+    const [tied, loose, plain] = [boundSockets(1), boundSockets(1), boundSockets(1)];
+    const fds = [tied, loose, plain].flatMap((set) => set.fds);
+    for (const fd of tied.fds) expect(bindToInterface(fd, "lo")).toBe(0);
+    const nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    await using server = await startServer({
+      fds,
+      port: plain.port,
+      variables: { LISTEN_FDS: "3", LISTEN_FDNAMES: "tied:loose:plain" },
+      wrapper: process.getuid?.() === 0 ? [...manager, ...nobody] : manager,
+      configuration: `root_dir = ""
+[[listener]]
+name = "plain"
+bind_addr = ""
+[[listener]]
+name = "tied"
+bind_addr = "127.0.0.1:${tied.port}"
+interface = "lo"
+[[listener]]
+name = "loose"
+bind_addr = "127.0.0.1:${loose.port}"
+interface = "lo"
+`,
+    });
+    server.put("hello", "hello");
+    for (const port of [tied.port, loose.port]) {
+      expect(await fetchText({ ...server, port }, "hello")).toBe("hello");
+    }
+    // Sockets are the same in both processes.
+    expect(loose.fds.map((fd) => readOption(fd, "SO_BINDTOIFINDEX"))).toEqual([1]);
+    fds.forEach(closeFd);
+  });
+
+  test("in other numbers for one listener than for another, or than workers, stop the start", async () => {
+    const [one, other] = [boundSockets(1), boundSockets(2)];
+    const fds = [...one.fds, ...other.fds];
+    const tables = [one, other].map(({ port }) => `[[listener]]\nbind_addr = "127.0.0.1:${port}"`);
+    const options = {
+      fds,
+      port: 1,
+      variables: { LISTEN_FDS: "3" },
+      wrapper: manager,
+      // The first `bind_addr` at the start of a line would be replaced.
+      configuration: `root_dir = ""\n${tables.join("\n").replaceAll("bind_addr", " bind_addr")}`,
+    };
+    expect(await faultOf(startServer(options))).toMatch(
+      /different numbers of sockets: 1 for listener 1, 2 for listener 2\nhelp: write ListenDatagram=/,
+    );
+    const pool = ["[performance.platform.worker_pool]", "worker_count = 1"];
+    const fewer = startServer({
+      fds: [...other.fds],
+      port: other.port,
+      variables: { LISTEN_FDS: "2" },
+      wrapper: manager,
+      tables: pool,
+    });
+    expect(await faultOf(fewer)).toContain("and there are 1 workers to read them\nhelp: write");
     fds.forEach(closeFd);
   });
 

@@ -93,6 +93,7 @@ export class ShardRig {
         switched() {},
         settled() {},
         drained() {},
+        closed() {},
       },
       {
         kernel: this.kernel,

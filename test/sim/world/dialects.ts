@@ -1,7 +1,8 @@
 // How real clients read: what they ask for, when they repeat themselves, and how they end. From their sources and from captures;
-// what is drawn at random is what differs between their versions.
+// what is drawn at random is what differs between their versions. What the usual version asks for is the load generator's table.
 
 import type { Random } from "#base/random.ts";
+import { dialectAsks } from "#client/dialects.ts";
 
 import { pick } from "../scenario.ts";
 
@@ -51,7 +52,7 @@ export const dialects: readonly Dialect[] = [
   {
     ...usual,
     name: "ipxe",
-    asks: () => ({ blksize: "1432", tsize: "0" }),
+    asks: () => dialectAsks.ipxe,
     requestAgainUs: second / 4,
     backsOff: true,
     silenceUs: second / 2,
@@ -60,8 +61,8 @@ export const dialects: readonly Dialect[] = [
   {
     ...usual,
     name: "edk2",
-    asks: () => ({ blksize: "1468", windowsize: "4" }),
-    probes: { tsize: "0", blksize: "1468", windowsize: "4" },
+    asks: () => dialectAsks.edk2,
+    probes: { tsize: "0", ...dialectAsks.edk2 },
     requestAgainUs: 4 * second,
     silenceUs: 4 * second,
     silencesMax: 6,
@@ -71,7 +72,7 @@ export const dialects: readonly Dialect[] = [
   {
     ...usual,
     name: "grub",
-    asks: () => ({ blksize: "1024", tsize: "0" }),
+    asks: () => dialectAsks.grub,
     silenceUs: Infinity,
     gap: "never",
     ending: "ack-and-error",
@@ -81,7 +82,7 @@ export const dialects: readonly Dialect[] = [
     ...usual,
     name: "u-boot",
     asks: (random) => ({
-      timeout: "5",
+      ...dialectAsks["u-boot"],
       blksize: pick(random, ["1468", "512"]),
       ...(random.chance(0.5) ? { windowsize: pick(random, ["2", "8", "32"]) } : {}),
     }),
@@ -93,16 +94,17 @@ export const dialects: readonly Dialect[] = [
   {
     ...usual,
     name: "pxelinux",
-    asks: () => ({ tsize: "0", blksize: "1408" }),
+    asks: () => dialectAsks.pxelinux,
     silenceUs: second / 2,
     silencesMax: 24,
     ending: "skips",
   },
-  { ...usual, name: "raspberry-pi", asks: () => ({ tsize: "0" }), dallies: false },
+  { ...usual, name: "raspberry-pi", asks: () => dialectAsks["raspberry-pi"], dallies: false },
   {
     ...usual,
     name: "atftp",
     asks: (random) => ({
+      ...dialectAsks.atftp,
       blksize: pick(random, ["1428", "8192", "16"]),
       windowsize: pick(random, ["1", "16", "64"]),
       ...(random.chance(0.3) ? { timeout: "2" } : {}),
@@ -114,23 +116,23 @@ export const dialects: readonly Dialect[] = [
   {
     ...usual,
     name: "tftp-hpa",
-    asks: () => ({}),
+    asks: () => dialectAsks["tftp-hpa"],
     silenceUs: 5 * second,
     requestAgainUs: 5 * second,
   },
   {
     ...usual,
     name: "curl",
-    asks: () => ({ tsize: "0", blksize: "512", timeout: "6" }),
+    asks: () => dialectAsks.curl,
     requestAgainUs: 6 * second,
     silenceUs: 6 * second,
     dallies: false,
   },
-  { ...usual, name: "slof", asks: () => ({ blksize: "1428" }) },
+  { ...usual, name: "slof", asks: () => dialectAsks.slof },
   {
     ...usual,
     name: "windows",
-    asks: () => ({ tsize: "0", blksize: "1456", windowsize: "4", msftwindow: "31416" }),
+    asks: () => dialectAsks.windows,
   },
   {
     ...usual,

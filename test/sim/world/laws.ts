@@ -47,9 +47,9 @@ const ROUND_US = 500_000;
  */
 export function checkBytes({ station, fetch, file, startUs, endUs, damage }: EndedFetch): void {
   if (fetch.ending !== "complete" || damage.garbled > 0) return;
-  if (fetch.hasOversized) throw new Broken("a block is longer than was agreed", station);
   const { mode, name, reusesPort } = fetch.options;
   if (reusesPort && !fetch.expectsOack) return;
+  if (fetch.hasOversized) throw new Broken("a block is longer than was agreed", station);
   if (file === undefined) throw new Broken(`${name} was sent, and there is no such file`, station);
   if (wasEver(file, fetch.bytes, mode, startUs, endUs)) return;
   throw new Broken(`${name} was never what was sent: ${fetch.bytes.length} bytes`, station);

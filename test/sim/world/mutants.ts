@@ -53,7 +53,7 @@ export const mutants: readonly Mutant[] = [
   {
     name: "acknowledges an upload before it is safe",
     path: "src/server/intake.ts",
-    text: "if (!this.#hasFailed) this.upload.finish();",
+    text: "if (!this.#hasFailed) this.upload.finish(this.#receiver.wasInvitedAgain);",
     bug: "if (!this.#hasFailed) { this.upload.finish(); this.#receiver.complete(0); }",
   },
   {
@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "answers an ERROR with an ERROR",
-    path: "src/server/shard.ts",
+    path: "src/server/strays.ts",
     text: "if (kind === Opcode.error) return;",
     bug: "",
   },

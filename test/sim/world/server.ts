@@ -175,6 +175,7 @@ export class Server {
         switched() {},
         settled: () => void giveBackLeft(),
         drained() {},
+        closed() {},
       },
       {
         kernel: this.#mortal(),

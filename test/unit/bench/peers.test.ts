@@ -5,6 +5,7 @@ import { describe, expect, test } from "bun:test";
 
 import { replaceBetween } from "../../../bench/page.ts";
 import { chartsOf } from "../../../bench/peers/charts.ts";
+import { type Envelope, envelopeOf, messagesOf } from "../../../bench/peers/envelope.ts";
 import {
   bestOf,
   figuresOf,
@@ -13,6 +14,7 @@ import {
   verdictsOf,
   winsOfPeers,
 } from "../../../bench/peers/figures.ts";
+import type { Prices } from "../../../bench/peers/prices.ts";
 import { type Row, rowName, rows, shrunk, type Target } from "../../../bench/peers/rows.ts";
 import type { Run } from "../../../bench/peers/run.ts";
 import { figureTable, shortTable, targetTable } from "../../../bench/peers/tables.ts";
@@ -161,6 +163,48 @@ test("charts are well-formed, in two themes, with a bar for each server as long 
     const closed = [...svg.matchAll(/<\/\w+>|\/>/g)].length;
     expect(opened).toBe(closed);
   }
+});
+
+describe("the back of an envelope", () => {
+  const price = { sendUs: 2, receiveUs: 1, sendAloneUs: 3, receiveAloneUs: 2 };
+  const messages = Object.fromEntries(messagesOf(rows).map((key) => [key, price]));
+  const prices: Prices = { messages, fileUs: 6, missUs: 0.5 };
+  const of = (part: string): Envelope | undefined => {
+    const row = rows.find((each) => rowName(each).includes(part));
+    return row === undefined ? undefined : envelopeOf(row, prices);
+  };
+
+  test("asks for every message that a window is made of", () => {
+    expect(messagesOf(rows)).toEqual([
+      "1 × 4",
+      "16 × 1432",
+      "7 × 8196",
+      "2 × 8196",
+      "1 × 1432",
+      "45 × 1432",
+      "19 × 1432",
+      "8 × 1432",
+    ]);
+  });
+
+  test("counts windows, ACKs and what begins a transfer", () => {
+    // 32 MiB are 1,469 windows of 16 blocks, each for 2 + 1 µs, and a request with its OACK for 3.
+    const bytes = 32 * 1024 * 1024;
+    expect(of("blksize 1428, windowsize 16")?.value).toBeCloseTo((1469 * 3 + 3) / (bytes / 1e3), 6);
+    // 64 KiB are 46 blocks.
+    expect(of("64 KiB, 200 at a time, blksize 1428, lockstep")?.value).toBe(46 * 3 + 3 + 6);
+    expect(of("not there")?.value).toBe(3.5);
+  });
+
+  test("has a single client and its server wait for each other", () => {
+    expect(of("1 × 256 MiB, blksize 1428, lockstep")?.value).toBeCloseTo(1428 / 10, 6);
+    // 64 blocks are a message of 45 and one of 19.
+    expect(of("1 × 256 MiB, blksize 1428, windowsize 64")?.value).toBeCloseTo((64 * 1428) / 15, 6);
+  });
+
+  test("says nothing of uploads", () => {
+    expect(of("uploads")).toBeUndefined();
+  });
 });
 
 test("only large files shrink", () => {

@@ -1,6 +1,8 @@
 // Tests of what bench tells people: the summary, and the charts of its page.
 
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 
 import { escapeHtml, percentileChart, timeChart } from "#cli/bench-charts.ts";
 import { benchFiles } from "#cli/bench-files.ts";
@@ -9,6 +11,7 @@ import { benchPage } from "#cli/bench-page.ts";
 import { type BenchReport, reportOf } from "#cli/bench-report.ts";
 import { benchText, formatTime, liveLine } from "#cli/bench-text.ts";
 import { LoadTally } from "#client/load-tally.ts";
+import type { ProcessUsage } from "#io/process-usage.ts";
 
 /** A hundred transfers of 1 to 100 ms, one every 10 ms; three that failed and two that vanished. */
 function tally(): LoadTally {
@@ -23,13 +26,15 @@ function tally(): LoadTally {
   for (const text of ["<b>no</b>", "<b>no</b>", "gone"]) {
     figures.noteFailure({ cause: "refused", text, errorCode: 2 }, 1_000_000);
   }
+  figures.refusal.record(2500);
   figures.noteVanished(1_000_000);
   figures.noteVanished(1_000_000);
   return figures;
 }
 
-function reportOfRun(figures: LoadTally): BenchReport {
-  const invocation = readBenchLine(["tftp://h/<x>", "-c", "10", "-n", "105"]);
+function reportOfRun(figures: LoadTally, server?: ProcessUsage): BenchReport {
+  const words = ["tftp://h/<x>", "-c", "10", "-n", "105", "--server-pid", "7"];
+  const invocation = readBenchLine(words);
   if ("fault" in invocation) throw new Error(invocation.fault);
   const files = benchFiles(invocation);
   if ("fault" in files) throw new Error(files.fault);
@@ -39,8 +44,9 @@ function reportOfRun(figures: LoadTally): BenchReport {
     asked: ["tsize=0"],
     clientBefore: undefined,
     clientAfter: undefined,
-    serverBefore: undefined,
-    serverAfter: undefined,
+    serverBefore: server,
+    serverAfter: server,
+    serverSyscalls: undefined,
     stopped: "",
   });
 }
@@ -50,7 +56,7 @@ test("the summary says what came of it", () => {
     "get tftp://h/%3Cx%3E: 10 clients at once, 1.000 s
       complete      100 of 105, 100/s
       moved         500 kB, 500 kB/s
-      failed        3
+      failed        3, 3.0/s
         2 × refused: <b>no</b>
         1 × refused: gone
       vanished      2, as they were told to
@@ -59,6 +65,7 @@ test("the summary says what came of it", () => {
                          p50       p90       p95       p99     p99.9       max
       whole file     50.0 ms   90.0 ms   95.0 ms   99.0 ms    100 ms    100 ms
       first block     500 µs    900 µs    950 µs    990 µs   1.00 ms   1.00 ms
+      refusal        2.50 ms   2.50 ms   2.50 ms   2.50 ms   2.50 ms   2.50 ms
 
       this client   0.000 s of CPU"
   `);
@@ -81,6 +88,34 @@ test("times have three digits", () => {
     "12.3 s",
   ]);
 });
+
+test("every key of the JSON is in the documentation", () => {
+  const page = readFileSync(resolve(import.meta.dir, "../../../docs/bench.md"), "utf8");
+  const usage = {
+    preciseSeconds: 0,
+    userSeconds: 0,
+    systemSeconds: 0,
+    rssBytes: 0,
+    rssBytesPeak: 0,
+    switchesVoluntary: 0,
+    switchesInvoluntary: 0,
+  };
+  const { setting, ...rest } = reportOfRun(tally(), usage);
+  expect(rest.server?.pid).toBe(7);
+  // Those of the setting are the names of flags.
+  const keys = [...keysOf(rest), ...Object.keys(rest.failures[0] ?? {}), "setting"];
+  expect(keys.filter((key) => !page.includes(`\`${key}\``))).toEqual([]);
+  expect(setting.clients).toBe(10);
+});
+
+/** The keys of an object and of those in it. */
+function keysOf(value: object): readonly string[] {
+  const inner = Object.values(value).filter(
+    (each: unknown): each is object =>
+      typeof each === "object" && each !== null && !Array.isArray(each),
+  );
+  return Object.keys(value).concat(inner.flatMap(keysOf));
+}
 
 describe("the page", () => {
   test("needs nothing else, and takes names for text", () => {

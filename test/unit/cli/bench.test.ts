@@ -52,6 +52,15 @@ test("units", () => {
   expect(read("h:x", "--delay", "0.5").delayUs).toBe(500);
 });
 
+test("clients' addresses are those of a network, in its order", () => {
+  const of = (network: string): readonly string[] => read("h:x", "--from", network).sources;
+  expect(of("127.0.1.0/30")).toEqual(["127.0.1.1", "127.0.1.2"]);
+  expect(of("192.0.2.7")).toEqual(["192.0.2.7"]);
+  expect(of("2001:db8::/127")).toEqual(["2001:db8::", "2001:db8::1"]);
+  expect(of("127.0.0.0/8").at(-1)).toBe("127.0.54.176");
+  expect(read("h:x").sources).toEqual([]);
+});
+
 test("every dialect is in the help", () => {
   const { description } = benchFlags.dialect;
   expect(dialectNames.filter((name) => !description.includes(name))).toEqual([]);
@@ -107,6 +116,8 @@ describe("refused is", () => {
     ["an unknown arrival", ["h:x", "--arrivals=flood"], "--arrivals flood is not there"],
     ["a check of what is written", ["h:x", "--put", "--verify=y"], "--put and --verify"],
     ["a size of what is read", ["h:x", "--size=1k"], "--size without --put"],
+    ["a count of nobody's calls", ["h:x", "--syscalls"], "--syscalls without --server-pid"],
+    ["no network", ["h:x", "--from=here"], "--from here is no network"],
     ["no name", ["--clients=1"], "bench needs a name"],
     ["a folder", ["tftp://h/"], "tftp://h/ names no file"],
     ["text", ["tftp://h/x;mode=netascii"], "asks for netascii"],

@@ -115,7 +115,10 @@ test("a port in use is a system error that names the command to find its owner",
 });
 
 test("an address of another machine is a system error", () => {
-  const { exitCode, error } = run("--root-dir", ".", "--bind", "192.0.2.1:17322");
+  const file = join(folder, "elsewhere.toml");
+  writeFileSync(file, "[transfer]\naddress_wait_secs = 0\n");
+  const place = ["--root-dir", ".", "--bind", "192.0.2.1:17322"];
+  const { exitCode, error } = run("--config", file, ...place);
   expect(exitCode).toBe(71);
   expect(error).toContain("EADDRNOTAVAIL");
   expect(error).toContain("ip address");

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 
 import { Random } from "#base/random.ts";
 import { type ArrivalKind, Arrivals } from "#client/arrivals.ts";
-import { vanishingShare } from "#client/load-transfer.ts";
+import { vanishingShare } from "#client/churn.ts";
 import { Mix } from "#client/mix.ts";
 
 const COUNT = 20_000;
@@ -62,6 +62,15 @@ describe("a mix", () => {
     }
     expect((drawn[0] ?? 0) / COUNT).toBeWithin(0.79, 0.81);
     expect([drawn[1], drawn[3]]).toEqual([0, 0]);
+  });
+
+  test("draws nothing that weighs nothing at the very edge", () => {
+    class Lowest extends Random {
+      override fraction(): number {
+        return 0;
+      }
+    }
+    expect(new Mix([0, 1]).draw(new Lowest(1))).toBe(1);
   });
 
   test("of one is that one", () => {

@@ -123,8 +123,8 @@ test("`check` says who it will be, and what is given up", () => {
   ]);
 });
 
-test("there are no more workers than sockets that were handed over", () => {
+test("there are as many workers as sockets that were handed over, or as were asked for", () => {
   const machine = { cores: 8, memoryBytes: 1e9 };
   expect(resolveSettings(defaults, { ...machine, socketsGiven: 2 }).workers).toBe(2);
-  expect(resolveSettings(defaults, { ...machine, socketsGiven: 20 }).workers).toBe(8);
+  expect(resolveSettings(defaults, { ...machine, socketsGiven: 20 }).workers).toBe(20);
 });

@@ -38,6 +38,7 @@ test("the defaults", () => {
     workerAffinity: false,
     stuckMs: 30_000,
     isFreebind: false,
+    addressWaitMs: 10_000,
     lookup: { symlinks: "inside", symlinkTargets: [], isCaseInsensitive: false },
     blockBytesMax: 65_464,
     clampsToMtu: false,
@@ -97,6 +98,8 @@ test("the defaults", () => {
       writeFolders: [],
       umask: 0o022,
       openFiles: 0,
+      pidFile: undefined,
+      handoverMs: 30_000,
     },
     policy: {
       rootDir: "/var/lib/snow-owl/tftp",

@@ -16,6 +16,7 @@ test("every reply, as it goes out", () => {
     fileChanged: ERROR 0 "File changed during the transfer"
     readFailed: ERROR 0 "Read error"
     writeFailed: ERROR 0 "Write error"
+    otherSize: ERROR 0 "Not the announced size"
     shuttingDown: ERROR 0 "Server is shutting down"
     killed: ERROR 0 "Ended by the administrator"
     cancelled: ERROR 0 "Cancelled by the client"

@@ -116,3 +116,23 @@ describe("a repeated block", () => {
     expect(exchange.receiver.statistics).toMatchObject({ blocksRepeated: 0, repliesSent: 3 });
   });
 });
+
+test("ACKs that are lost in a row do not add up to a longer wait with each", () => {
+  const exchange = new UploadExchange().wait(1).data(1).wait(51).data(2).wait(70).data(3);
+  expect(exchange.wait(80).data(4).transcript()).toMatchInlineSnapshot(`
+    "0.000 ← WRQ "f" octet
+    0.000 → ACK 0
+    0.001 ← DATA 1 512 bytes
+    0.001 → ACK 1
+    0.051 → ACK 1
+    0.052 ← DATA 2 512 bytes
+    0.052 → ACK 2
+    0.113 → ACK 2
+    0.122 ← DATA 3 512 bytes
+    0.122 → ACK 3
+    0.202 → ACK 3
+    0.202 ← DATA 4 512 bytes
+    0.202 → ACK 4
+    running"
+  `);
+});

@@ -69,6 +69,20 @@ test("a path without any jitter still leaves 10 ms for a hiccup", () => {
   expect(roundTrip.timeoutUs).toBe(110_000);
 });
 
+test("an ACK of one of several copies limits the back-off, and is no sample", () => {
+  const roundTrip = new RoundTrip(undefined);
+  roundTrip.sample(1000);
+  for (let round = 0; round < 6; round++) roundTrip.backOff();
+  roundTrip.limitBackOff(150_000);
+  expect(roundTrip.timeoutUs).toBe(160_000);
+  // Never below what was measured, nor above what back-off has come to.
+  roundTrip.limitBackOff(5);
+  expect(roundTrip.timeoutUs).toBe(50_000);
+  roundTrip.limitBackOff(9_000_000);
+  expect(roundTrip.timeoutUs).toBe(50_000);
+  expect(roundTrip.smoothedUs).toBe(1000);
+});
+
 test("a sign of life ends the back-off, without a sample too", () => {
   const unmeasured = new RoundTrip(undefined);
   unmeasured.backOff();

@@ -135,7 +135,7 @@ describe("giving up", () => {
     });
   });
 
-  test("and after four repetitions, where packets were lost before", () => {
+  test("and after five repetitions, where packets were lost before", () => {
     const exchange = new Exchange({ file: 2000 }).wait(1).ack(1).wait(60).ack(2).wait(1).ack(3);
     expect(exchange.wait(20_000).transcript()).toMatchInlineSnapshot(`
       "0.000 ← RRQ "f" octet
@@ -151,7 +151,8 @@ describe("giving up", () => {
       0.212 → DATA 4 464 bytes
       0.412 → DATA 4 464 bytes
       0.812 → DATA 4 464 bytes
-      8.312 → DATA 4 464 bytes
+      1.612 → DATA 4 464 bytes
+      9.112 → DATA 4 464 bytes
       complete-unacknowledged"
     `);
   });
@@ -170,10 +171,32 @@ describe("giving up", () => {
       0.351 → DATA 2 512 bytes
       0.751 → DATA 2 512 bytes
       1.551 → DATA 2 512 bytes
-      4.551 → DATA 2 512 bytes
-      10.551 → DATA 2 512 bytes
-      18.051 → DATA 2 512 bytes
-      25.551 → DATA 2 512 bytes
+      3.051 → DATA 2 512 bytes
+      6.051 → DATA 2 512 bytes
+      12.051 → DATA 2 512 bytes
+      19.551 → DATA 2 512 bytes
+      27.051 → DATA 2 512 bytes
+      running"
+    `);
+  });
+
+  test("losses in a row do not add up", () => {
+    const exchange = new Exchange({ file: 3000 }).wait(1).ack(1);
+    exchange.wait(51).ack(2).wait(70).ack(3).wait(80).ack(4);
+    expect(exchange.transcript()).toMatchInlineSnapshot(`
+      "0.000 ← RRQ "f" octet
+      0.000 → DATA 1 512 bytes
+      0.001 ← ACK 1
+      0.001 → DATA 2 512 bytes
+      0.051 → DATA 2 512 bytes
+      0.052 ← ACK 2
+      0.052 → DATA 3 512 bytes
+      0.113 → DATA 3 512 bytes
+      0.122 ← ACK 3
+      0.122 → DATA 4 512 bytes
+      0.202 → DATA 4 512 bytes
+      0.202 ← ACK 4
+      0.202 → DATA 5 512 bytes
       running"
     `);
   });

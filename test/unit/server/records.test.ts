@@ -43,6 +43,8 @@ const refusal: RefusalRecord = {
   timeMs: 0,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "x",
   isWrite: false,
   code: 1,

@@ -22,6 +22,7 @@ const words: Readonly<Record<Exclude<keyof typeof UploadRefusal, "aborted">, rea
   claimed: ["another upload is writing it"],
   tooLarge: ["is above the limit", "the size limit"],
   corrupt: ["verification does"],
+  otherSize: ["is not of the announced size"],
 };
 
 for (const [refusal, phrases] of Object.entries(words)) {

@@ -59,7 +59,12 @@ test("a hardware address is asked for until it is known", () => {
     },
     interfaceName: (index) => `eth${index}`,
   });
-  const record = { ...asks("[fe80::1%eth0]:1", 0), interfaceIndex: 3 };
+  const record = {
+    ...asks("[fe80::1%eth0]:1", 0),
+    interfaceIndex: 3,
+    listener: 0,
+    localAddress: undefined,
+  };
   const { boot } = boots.note(record, terms);
   expect([boot?.mac, boot?.interfaceName]).toEqual([undefined, "eth3"]);
   known.set("fe80::1", "52:54:00:12:34:56");
@@ -91,7 +96,15 @@ test("boots are sampled as a whole", () => {
 const unknown = { macOf: () => undefined, interfaceName: () => undefined };
 
 function asks(peer: string, timeMs: number): RefusalRecord {
-  const base = { kind: "refusal", interfaceIndex: 0, name: "x", isWrite: false, code: 1 } as const;
+  const base = {
+    kind: "refusal",
+    interfaceIndex: 0,
+    listener: 0,
+    localAddress: undefined,
+    name: "x",
+    isWrite: false,
+    code: 1,
+  } as const;
   return { ...base, peer, timeMs, reason: "File not found", cause: "not-found" };
 }
 
@@ -102,6 +115,8 @@ function ends(peer: string, timeMs: number): TransferRecord {
     timeMs,
     peer,
     interfaceIndex: 0,
+    listener: 0,
+    localAddress: undefined,
     name: "x",
     mode: "octet",
     outcome: "complete",

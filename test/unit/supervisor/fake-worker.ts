@@ -100,6 +100,8 @@ function uploaded(rootDir: string): UploadRecord {
     timeMs: Date.now(),
     peer: "10.0.0.7:2070",
     interfaceIndex: 0,
+    listener: 0,
+    localAddress: undefined,
     name: "sw1.cfg",
     rootDir,
     path: "sw1.cfg",

@@ -26,6 +26,8 @@ const ended = {
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: String.raw`\boot\vmlinuz`,
   mode: "octet",
   outcome: "complete",

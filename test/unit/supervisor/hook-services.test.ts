@@ -19,6 +19,8 @@ const record: TransferRecord = {
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "pxelinux.0",
   mode: "octet",
   outcome: "complete",

@@ -23,6 +23,8 @@ const record: UploadRecord = {
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "[fe80::1%eth0]:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "/backups/sw1.cfg",
   rootDir: "/srv/up",
   path: "backups/sw1.cfg",

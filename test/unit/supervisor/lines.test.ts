@@ -25,6 +25,8 @@ const sent: TransferRecord = {
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "pxe/vmlinuz",
   mode: "octet",
   outcome: "complete",
@@ -58,6 +60,8 @@ const asked: RequestRecord = {
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "pxe/vmlinuz",
   mode: "octet",
   fileBytes: 8_123_456,
@@ -71,6 +75,8 @@ const received: UploadRecord = {
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "/backups/sw1.cfg",
   rootDir: "/srv/up",
   path: "backups/sw1.cfg",
@@ -99,6 +105,8 @@ const askedToWrite: UploadRequestRecord = {
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "/backups/sw1.cfg",
   mode: "netascii",
   announcedBytes: 12_345,
@@ -111,6 +119,8 @@ const refused: RefusalRecord = {
   timeMs,
   peer: "[fe80::1%eth0]:2070",
   interfaceIndex: 0,
+  listener: 0,
+  localAddress: undefined,
   name: "my file",
   isWrite: false,
   code: 1,
@@ -418,7 +428,7 @@ function logOf(given: Partial<LogSettings>, lines: string[], audit?: string[]): 
     audit: audit && { line: (text: string) => void audit.push(text) },
   };
   const lookup = { macOf: () => undefined, interfaceName: () => undefined };
-  return new Log({ ...settings, ...given }, sinks, { hostname: "boot1", lookup });
+  return new Log({ ...settings, ...given }, sinks, { hostname: "boot1", lookup, listeners: [] });
 }
 
 /** The lines that two requests, a good transfer, a bad one, an upload and a refusal leave. */

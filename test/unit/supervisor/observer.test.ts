@@ -236,7 +236,7 @@ function observe() {
   };
 }
 
-const whose = { peer: PEER, interfaceIndex: 0 } as const;
+const whose = { peer: PEER, interfaceIndex: 0, listener: 0, localAddress: undefined } as const;
 const sizes = { mode: "octet", fileBytes: 1000, blockBytes: 512 } as const;
 const ended = { outcome: "complete", isSuccess: true, bytes: 1000, durationUs: 1000 } as const;
 const counted = { windowBlocks: 1, blocksSent: 2, blocksResent: 0, timeouts: 0, rttUs: 100 };

@@ -84,10 +84,10 @@ test("the page is for everybody, and may fetch nothing from elsewhere", async ()
 
 test("a port that is taken is a fault with a remedy, and an empty address is no server", async () => {
   const { port, close } = await takenPort();
-  const started = startStatus(settingsFor(port), pages);
+  const started = startStatus(settingsFor(port), pages, false);
   close();
   expect(started).toMatchObject({ fault: expect.stringContaining("EADDRINUSE") as string });
-  expect(startStatus({ ...settingsFor(1), listen: undefined }, pages)).toBeUndefined();
+  expect(startStatus({ ...settingsFor(1), listen: undefined }, pages, false)).toBeUndefined();
 });
 
 const pages: StatusPages = {
@@ -117,7 +117,7 @@ function settingsFor(port: number, tokenFile?: string): StatusSettings {
 async function start(tokenFile?: string): Promise<string> {
   const { port, close } = await takenPort();
   close();
-  const server = startStatus(settingsFor(port, tokenFile), pages);
+  const server = startStatus(settingsFor(port, tokenFile), pages, false);
   if (!(server instanceof StatusServer)) throw new Error(server?.fault);
   running.push(server);
   return `http://127.0.0.1:${port}`;

@@ -7,7 +7,15 @@ import { type Storm, Storms } from "#supervisor/storms.ts";
 
 function refusal(peer: string, cause: RefusalRecord["cause"], name = "a"): RefusalRecord {
   const what = { name, isWrite: false, code: 1, reason: "", cause };
-  return { kind: "refusal", timeMs: 0, peer, interfaceIndex: 0, ...what };
+  return {
+    kind: "refusal",
+    timeMs: 0,
+    peer,
+    interfaceIndex: 0,
+    listener: 0,
+    localAddress: undefined,
+    ...what,
+  };
 }
 
 /** How many of `count` refusals are told; each comes from another port. */
