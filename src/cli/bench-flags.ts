@@ -221,9 +221,7 @@ export function readBenchLine(argv: readonly string[]): BenchInvocation | UsageF
     return undefined;
   });
   if ("fault" in rawArgs) return rawArgs;
-  const given = parseArgs<typeof benchFlags>(rawArgs, benchFlags);
-  if (given.help) return { ...emptyInvocation, given };
-  return checked(operands, given);
+  return checked(operands, parseArgs<typeof benchFlags>(rawArgs, benchFlags));
 }
 
 function checked(operands: readonly string[], given: BenchGiven): BenchInvocation | UsageFault {
@@ -290,29 +288,6 @@ function checked(operands: readonly string[], given: BenchGiven): BenchInvocatio
   };
   return conflictOf(invocation) ?? excessOf(invocation) ?? invocation;
 }
-
-const emptyInvocation: Omit<BenchInvocation, "given"> = {
-  operands: [],
-  server: undefined,
-  port: tftpPort,
-  clients: 1,
-  sources: [],
-  requests: 1,
-  durationUs: Infinity,
-  arrivals: "storm",
-  ratePerS: RATE_DEFAULT,
-  putBytes: 0,
-  blockBytes: undefined,
-  windowBlocks: undefined,
-  dialects: [],
-  timeoutS: 1,
-  retries: 0,
-  churn: 0,
-  loss: 0,
-  delayUs: 0,
-  seed: 0,
-  serverPid: undefined,
-};
 
 function dialectsOf(text: string | undefined): readonly DialectName[] | UsageFault {
   if (text === undefined) return [];

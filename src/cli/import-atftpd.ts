@@ -138,6 +138,9 @@ function importOption(document: ImportDocument, option: GivenOption, found: Find
     case "pcre":
       found.pcreFile ??= value;
       return;
+    case "pidfile":
+      document.set("process.pid_file", value, "translated", written);
+      return;
     case undefined:
       document.remark("impossible", `${written}: atftpd has no such option`);
       return;
@@ -168,11 +171,6 @@ function remarkOn(name: string, written: string): ["no need" | "impossible", str
       return [
         "no need",
         `${written}: let the service manager start this server as that user (systemd: User=, Group=)`,
-      ];
-    case "pidfile":
-      return [
-        "impossible",
-        `${written}: this server stays in the foreground; the service manager knows its process`,
       ];
     default:
       return ["no need", `${written}: this server always listens, in the foreground`];

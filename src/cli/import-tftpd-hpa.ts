@@ -139,6 +139,9 @@ function importOption(document: ImportDocument, option: GivenOption, found: Find
         `${written}: permissions of uploads`,
       );
       return;
+    case "pidfile":
+      document.set("process.pid_file", value, "translated", written);
+      return;
     case undefined:
       document.remark("impossible", `${written}: in.tftpd has no such option`);
       return;
@@ -157,11 +160,6 @@ function remarkOn(
       return ["no need", `${written}: ${userRemark}`];
     case "permissive":
       return ["no need", `${written}: here too, what the server's user may read is served`];
-    case "pidfile":
-      return [
-        "impossible",
-        `${written}: this server stays in the foreground; the service manager knows its process`,
-      ];
     case "verbose":
     case "verbosity":
       return [

@@ -52,6 +52,8 @@ export interface LoadJob {
   readonly canSegment: boolean;
   /** Whether the last ACK may be lost though nothing was before. */
   readonly isLossy: boolean;
+  /** How long what is sent is held back: the last ACK as well. */
+  readonly delayUs: number;
 }
 
 /** As get has it: how long a repeated last block is acknowledged again. */
@@ -282,7 +284,12 @@ export class LoadTransfer implements Correspondent {
     const patience = patienceUs(job.patience);
     if (job.direction === "get") {
       const firstReply = agreement === agreementWithoutOptions ? "none" : "ack-0";
-      const options = { ...common, patienceUs: patience, firstReply, dallyUs: DALLY_US } as const;
+      const options = {
+        ...common,
+        patienceUs: patience,
+        firstReply,
+        dallyUs: DALLY_US + job.delayUs,
+      } as const;
       this.#receiver = new Receiver(options);
       this.#receiver.start(nowUs);
       return;

@@ -37,6 +37,8 @@ const TIMERS_PER_TURN = 256;
 const SLOTS_PER_CLIENT = 2;
 /** How long somebody who has vanished stays deaf before the port is given up: what most servers go on sending for. */
 const DEAF_US = 60_000_000;
+/** How long nobody begins after a server was not there: one that starts anew must not find a flood, nor this a processor to burn. */
+const PAUSE_US = 100_000;
 /** Where nobody has answered so many, nobody will. */
 const UNREACHABLE_MAX = 16;
 
@@ -60,6 +62,7 @@ export class Load {
   /** Bytes of each file that has come once; NaN before. */
   readonly #knownBytes: Float64Array;
   readonly #endUs: number;
+  #pausedUntilUs = -Infinity;
   #active = 0;
   #lingering = 0;
   #isStopped = false;
@@ -148,7 +151,7 @@ export class Load {
   /** When the next transfer begins; Infinity where it waits for a client, or there is none. */
   #nextStartUs(nowUs: number): number {
     if (this.#active >= this.#plan.clients || !this.#hasMore(nowUs)) return Infinity;
-    return this.#arrivals.nextUs;
+    return Math.max(this.#arrivals.nextUs, this.#pausedUntilUs);
   }
 
   #startDue(nowUs: number): void {
@@ -189,6 +192,7 @@ export class Load {
       patience,
       canSegment: this.#canSegment,
       isLossy: loss > 0 || delayUs > 0,
+      delayUs,
     };
     const transfer = new LoadTransfer(job, socket, this.#wire);
     this.#transfers[job.slot] = transfer;
@@ -287,6 +291,7 @@ export class Load {
       tally.noteFailure(ending, nowUs);
       if (ending.errorCode !== undefined && firstBlockUs < 0)
         tally.refusal.record(nowUs - job.dueUs);
+      if (ending.cause === "unreachable") this.#pausedUntilUs = nowUs + PAUSE_US;
       const isSilent = ending.cause === "unreachable" && tally.firstBlock.count === 0;
       if (!isSilent || tally.failed < Math.min(UNREACHABLE_MAX, this.#plan.clients)) return;
       this.#fault = ending.text;

@@ -171,6 +171,25 @@ describe("against this server", () => {
   });
 });
 
+test("a server that goes away is asked again, but not in a flood", async () => {
+  await using server = await startServer();
+  server.put("file", bytesOf(50_000, 3));
+  using folder = clientFolder();
+  const url = `tftp://127.0.0.1:${server.port}/file`;
+  const running = folder.start("bench", "--json", url, "-c", "5", "-d", "5m");
+  await until(() => server.log().split("\n").length > 30, "transfers");
+  server.kill("SIGKILL");
+  await server.exited;
+  // Those under way find out when they repeat their ACK, after a second.
+  await Bun.sleep(2500);
+  running.kill("SIGINT");
+  const report = JSON.parse((await running.ended).out) as BenchReport;
+  const { failed } = report.transfers;
+  expect(failed).toBeGreaterThan(5);
+  // Five at a time, ten times in a second.
+  expect(failed).toBeLessThanOrEqual(5 * (10 * report.elapsed_s + 2));
+});
+
 test("a report that cannot be written is told before the load", async () => {
   using folder = clientFolder();
   const { exitCode, error } = await folder.run("bench", "127.0.0.1:x", "--report=missing/x.html");
