@@ -67,6 +67,9 @@ const { values } = parseArgs({
 });
 if (values.help) {
   console.log(HELP);
+} else if (values.quick && values.write) {
+  console.error("what --quick measures is not for the page: leave out one of --quick and --write");
+  process.exitCode = 1;
 } else if (process.env[INSIDE] === undefined) {
   process.exitCode = await enterNamespace();
 } else {

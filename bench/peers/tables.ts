@@ -114,9 +114,10 @@ function idleText(all: readonly RowFigures[]): string {
   return `Resident memory before the first row's load, warmed up: ${held.join(", ")}.`;
 }
 
-/** For README: the main figure of each row, ours beside the best of the peers. */
+/** For README: the main figure of each row of which something is asked, ours beside the best of the peers. */
 export function shortTable(all: readonly RowFigures[]): string {
-  const lines = all.map((figures) => {
+  const asked = all.filter(({ row }) => row.targets.length > 0);
+  const lines = asked.map((figures) => {
     const { row, ours, peers } = figures;
     const aspect = mainAspect(row);
     const best = bestOf(row, peers, aspect);
