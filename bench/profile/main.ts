@@ -2,7 +2,7 @@
 // of kernel and user code, a flame graph, context switches, system calls and allocation per packet in profile-out/.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -45,11 +45,12 @@ async function profile(row: Row): Promise<void> {
   const out = `${root}/profile-out/${name.replaceAll(/[^\w]+/g, "-")}`;
   await rm(out, { recursive: true, force: true });
   await mkdir(`${out}/jit`, { recursive: true });
-  const folder = await benchFolder();
+  const folder =
+    row.isOnDisk === true ? await mkdtemp("/var/tmp/snow-owl-bench-") : await benchFolder();
   try {
     const grounds = await Grounds.create(folder);
     const load = await loadOf(row, grounds, LIMIT_MS, false);
-    const server = await startPeer((port) => serverCommand(grounds.folder, port, out), {
+    const server = await startPeer((port) => serverCommand(row, grounds.folder, port, out), {
       BUN_JSC_useJITDump: "1",
       BUN_JSC_jitDumpDirectory: `${out}/jit`,
     });
@@ -80,7 +81,7 @@ async function profile(row: Row): Promise<void> {
 }
 
 /** The server from its sources, free to write the engine's dump: a sandbox would refuse that. */
-function serverCommand(folder: string, port: number, out: string): readonly string[] {
+function serverCommand(row: Row, folder: string, port: number, out: string): readonly string[] {
   const config = `root_dir = "${folder}"
 bind_addr = "127.0.0.1:${port}"
 [logging]
@@ -96,6 +97,7 @@ worker_count = 1
 enabled = true
 allow_overwrite = true
 allowed_patterns = ["in/*"]
+${row.variant?.toml ?? ""}
 `;
   const path = `${out}/server.toml`;
   writeFileSync(path, config);
