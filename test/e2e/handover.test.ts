@@ -13,9 +13,9 @@ import { boundSockets, manager } from "./activated.ts";
 import { bytesOf, compare } from "./bytes.ts";
 import { curl, hpa, run } from "./clients.ts";
 import { countOf, crowdDuring, fetchOnce, replaceExecutable, startLine } from "./handing-over.ts";
-import { allow, configuration, fetchText } from "./reloading.ts";
+import { allow, configuration, fdsTo, fetchText } from "./reloading.ts";
 import { freeTcpPort, until } from "./server.ts";
-import { dataPacket, openPeer, readRequest, writeRequest } from "./wire.ts";
+import { dataPacket, openPeer, writeRequest } from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
 setDefaultTimeout(120_000);
@@ -91,20 +91,17 @@ describe("upgrades under load", () => {
     expect(countOf(server, "failed large")).toBe(0);
   });
 
-  test("a signal for the service lets the old server finish, and a second one does not", async () => {
-    await using line = await startLine({ tables: ["[transfer]", "drain_secs = 60"] });
+  test("a signal for the service lets the old server finish what it has", async () => {
+    await using line = await startLine({ tables: longDrain });
     const { server } = line;
     server.put("large", large);
     const fetching = fetchOnce(server.port, "large", 20);
-    using idle = await openPeer();
-    idle.send(readRequest("large"), server.port);
-    await idle.next();
+    // Before its answer the request could still come to the second.
+    await until(() => fdsTo(server, join(server.root, "large")).length > 0, "the first answer");
     await line.upgrade();
     server.kill("SIGTERM");
     expect(compare(await fetching, large)).toBe("identical");
-    server.kill("SIGTERM");
     expect(await server.exited).toBe(0);
-    expect(server.log()).toContain("second signal (SIGTERM); 1 transfers cut off");
   });
 
   test.each(["of its own", "of the service manager"])(
