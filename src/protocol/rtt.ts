@@ -113,8 +113,8 @@ export class RoundTrip {
    * were heard long before. On others it is more likely a path that was cut, and who waits behind it in silence wants the next copy soon.
    */
   ackWaitUs(silences: number, isLossy: boolean): number {
-    const isOver = isLossy || this.#timeoutUs >= this.#timeoutUsMax;
-    if (silences < repetitionsMax || !isOver) return this.#timeoutUs;
+    if (silences < repetitionsMax) return this.#timeoutUs;
+    if (!isLossy && this.#timeoutUs < this.#timeoutUsMax) return this.#timeoutUs;
     mark("receiver-left-in-peace");
     const growingUs = this.#beyondPeerUs * 2 ** (silences - repetitionsMax);
     return Math.min(growingUs, Math.max(this.#beyondPeerUs, 1.5 * timeoutUsMaxDefault));

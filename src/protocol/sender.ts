@@ -418,11 +418,8 @@ export class Sender {
   }
 
   #armDeadline(nowUs: number): void {
-    const isLossy = this.#statistics.timeouts > this.#repetitions;
-    const { timeoutUs } = this.#roundTrip;
-    const waitUs = this.#hasHeard
-      ? this.#roundTrip.ackWaitUs(this.#repetitions, isLossy)
-      : timeoutUs;
+    const silences = this.#hasHeard ? this.#repetitions : 0;
+    const waitUs = this.#roundTrip.ackWaitUs(silences, this.#statistics.timeouts > silences);
     this.#deadlineUs = Math.min(nowUs + waitUs, this.#progressUs + this.#patienceUs);
   }
 
