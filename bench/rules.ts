@@ -3,36 +3,13 @@
 
 import { Random } from "#base/random.ts";
 import { parseAddress } from "#policy/address.ts";
-import { compilePolicy, Policy, type PolicySpec } from "#policy/policy.ts";
+import type { Policy } from "#policy/policy.ts";
 import type { Asking, RuleSpec } from "#policy/rule.ts";
+
+import { asking, glob, policyOf, ruleSpec } from "../test/unit/policy/rig.ts";
 
 const RULES = 10_000;
 const REQUESTS = 20_000;
-
-const idle: RuleSpec = {
-  label: "",
-  listener: [],
-  client: [],
-  local: [],
-  interface: [],
-  mac: [],
-  request: "any",
-  mode: "any",
-  pattern: undefined,
-  isNegated: false,
-  rewrite: undefined,
-  isRepeated: false,
-  fallback: undefined,
-  roots: [],
-  refusedOptions: [],
-  blockBytesMax: undefined,
-  windowBlocksMax: undefined,
-  burstBlocksMax: undefined,
-  rate: "",
-  action: "next",
-  goTo: "",
-  code: 2,
-};
 
 const random: Random = new Random(1);
 
@@ -99,29 +76,10 @@ for (const kind of Object.keys(kinds)) {
 }
 
 function policyWith(rule: (index: number) => Partial<RuleSpec>): Policy {
-  const rules = Array.from({ length: RULES }, (_, index) => ({
-    ...idle,
-    label: `rule ${index}`,
-    ...rule(index),
-  }));
-  const spec: PolicySpec = {
-    rootDir: "/srv/tftp",
-    uploadDir: "/srv/tftp",
-    junk: "ff",
-    isTidiedFirst: true,
-    rules,
-    isAllowedByDefault: true,
-    access: [],
-    foldsCase: false,
-    folders: ["/srv/tftp"],
-    roots: [{ folder: 0, path: "" }],
-    listeners: [],
-    hosts: [],
-    templates: [],
-  };
-  const policy = compilePolicy(spec);
-  if (!(policy instanceof Policy)) throw new Error(JSON.stringify(policy[0]));
-  return policy;
+  const rules = Array.from({ length: RULES }, (_, index) =>
+    ruleSpec({ label: `rule ${index}`, ...rule(index) }),
+  );
+  return policyOf({ rules });
 }
 
 /** A request for one of the files that some kind of list knows, or for another. */
@@ -134,20 +92,8 @@ function requestAt(index: number): Asking {
     `pxelinux.cfg/01-${hex(number)}-ff`,
     "EFI/BOOT/grubx64.efi",
   ];
-  return {
-    name: names[index % names.length] ?? "",
-    isWrite: false,
-    mode: "octet",
-    listener: "",
-    client: parseAddress(clientAt(number)) ?? "",
-    local: undefined,
-    interface: undefined,
-    mac: macAt(number),
-  };
-}
-
-function glob(text: string): RuleSpec["pattern"] {
-  return { kind: "glob", text, ignoreCase: false };
+  const name = names[index % names.length] ?? "";
+  return asking(name, { client: parseAddress(clientAt(number)) ?? "", mac: macAt(number) });
 }
 
 function hex(index: number): string {

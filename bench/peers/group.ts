@@ -52,10 +52,21 @@ export class Group {
   }
 }
 
-/** Removes the groups whose names begin with `prefix`, left by a run that was broken off. Nothing may run in them any more. */
-export function removeGroups(prefix: string): void {
-  for (const name of readdirSync(groupsFolder())) {
-    if (name.startsWith(prefix)) rmdirSync(`${groupsFolder()}/${name}`);
+/** Removes the groups whose names begin with `prefix`, left by a run that was broken off. What ran in them has been killed. */
+export async function removeGroups(prefix: string): Promise<void> {
+  for (let tries = 0; tries < LEAVE_TRIES; tries += 1) {
+    const left = readdirSync(groupsFolder()).filter((name) => name.startsWith(prefix));
+    if (left.length === 0) return;
+    for (const name of left) removeGroup(`${groupsFolder()}/${name}`);
+    await Bun.sleep(10);
+  }
+}
+
+function removeGroup(folder: string): void {
+  try {
+    rmdirSync(folder);
+  } catch {
+    // Somebody is still on the way out.
   }
 }
 

@@ -1,7 +1,7 @@
 // `bun run bench:peers` (bench): ours beside Debian's tftpd-hpa, atftpd and dnsmasq under the same loads, in turn, each on core 0 under a load on
 // core 1, with the floor between them. `--write` puts tables and charts into docs/performance.md and README.md.
 
-import { rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -21,7 +21,7 @@ import { figureTable, shortTable, targetTable, winsText } from "./tables.ts";
 const HELP = `bun run bench:peers [--quick] [--only TEXT] [--repeats N] [--scale SHARE] [--limit SECONDS] [--json] [--write]
 
   --quick      a smoke run: loads of a second
-  --only       rows whose name contains TEXT
+  --only       rows whose name contains TEXT; more than once, any of them
   --repeats    how often each row is run with every server, in turn: 2
   --scale      large files are so much of 32 and 256 MiB, for all servers alike: 0.5
   --limit      what takes longer did not finish: 40
@@ -42,7 +42,7 @@ interface Options {
   readonly repeats: number;
   readonly scale: number;
   readonly patience: Patience;
-  readonly only: string;
+  readonly only: readonly string[];
 }
 
 /** One that takes part in a row, with its runs so far. */
@@ -57,7 +57,7 @@ const { values } = parseArgs({
   options: {
     help: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
-    only: { type: "string", default: "" },
+    only: { type: "string", multiple: true, default: [""] },
     repeats: { type: "string" },
     scale: { type: "string", default: "0.5" },
     limit: { type: "string" },
@@ -96,8 +96,14 @@ async function enterNamespace(): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => child.kill("SIGKILL"));
   const code = await child.exited;
   await rm(folder, { recursive: true });
-  removeGroups(basename(folder));
+  await rm(diskFolder(folder), { recursive: true, force: true });
+  await removeGroups(basename(folder));
   return code;
+}
+
+/** Beside a folder in memory one on a disk, which is where files are that outlive the machine's next start. */
+function diskFolder(folder: string): string {
+  return `/var/tmp/${basename(folder)}`;
 }
 
 async function compareAll(folder: string): Promise<void> {
@@ -114,14 +120,16 @@ async function compareAll(folder: string): Promise<void> {
     only: values.only,
   };
   const contenders = await findContenders();
-  const grounds = await Grounds.create(folder);
+  const memory = await Grounds.create(folder);
+  await mkdir(diskFolder(folder));
+  const disk = await Grounds.create(diskFolder(folder));
   const all: RowFigures[] = [];
   const wanted = rows
     .map((row) => (isQuick ? quick(row) : shrunk(row, options.scale)))
-    .filter((row) => rowName(row).includes(options.only));
+    .filter((row) => options.only.some((text) => rowName(row).includes(text)));
   const prices = await pricesFor(wanted, folder);
   for (const row of wanted) {
-    const figures = await runRow(row, contenders, grounds, options);
+    const figures = await runRow(row, contenders, row.isOnDisk === true ? disk : memory, options);
     all.push(figures);
     console.error(figureTable([figures]).split("\n").slice(2).join("\n"));
   }

@@ -34,6 +34,8 @@ export interface Row {
   readonly windowBlocks: number;
   readonly hasFloor: boolean;
   readonly targets: readonly Target[];
+  /** Files in memory cost no waiting, which is what an fsync is about. */
+  readonly isOnDisk?: boolean;
   /** Beyond the defaults of ours, as TOML, with a word for it in the name. */
   readonly variant?: { readonly name: string; readonly toml: string };
 }
@@ -41,6 +43,7 @@ export interface Row {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+const withoutSync = { name: "ours without fsync", toml: "[uploads]\nfsync = false" } as const;
 const complete: Target = { against: "all complete" };
 
 /** In the order of the tables. */
@@ -67,7 +70,10 @@ export const rows: readonly Row[] = [
     measure: "memory",
     hasFloor: false,
   },
-  { ...many(64, MIB, 1428, 8, [better("cost", 2)]), kind: "put", hasFloor: false },
+  { ...uploads([better("cost", 2)]), variant: withoutSync },
+  uploads([]),
+  { ...uploads([]), isOnDisk: true, variant: withoutSync },
+  { ...uploads([]), isOnDisk: true },
 ];
 
 /** So many clients at once, all after one file. */
@@ -106,6 +112,10 @@ function files(windowBlocks: number, targets: readonly Target[]): Row {
   };
 }
 
+function uploads(targets: readonly Target[]): Row {
+  return { ...many(64, MIB, 1428, 8, targets), kind: "put", hasFloor: false };
+}
+
 function better(of: Aspect, factor: number): Target {
   return { against: "peers", of, factor };
 }
@@ -138,7 +148,9 @@ export function quick(row: Row): Row {
 export function rowName(row: Row): string {
   const { kind, transfers, concurrent, isManyFiles, blockBytes, windowBlocks, variant } = row;
   const atATime = concurrent < transfers ? `, ${concurrent} at a time` : "";
-  const suffix = variant === undefined ? "" : `, ${variant.name}`;
+  const suffix =
+    (row.isOnDisk === true ? ", onto a disk" : "") +
+    (variant === undefined ? "" : `, ${variant.name}`);
   if (kind === "miss") return `${transfers} requests for what is not there${atATime}${suffix}`;
   const load = `${transfers} ${isManyFiles ? "files of" : "×"} ${bytesText(row.fileBytes)}`;
   const packets = `blksize ${blockBytes}, ${windowBlocks === 1 ? "lockstep" : `windowsize ${windowBlocks}`}`;

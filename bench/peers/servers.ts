@@ -121,7 +121,8 @@ worker_count = 1
 enabled = true
 allow_overwrite = true
 allowed_patterns = ["in/*"]
-${extra}`;
+${extra}
+`;
 }
 
 async function start(name: string, folder: string, command: readonly string[]): Promise<Served> {

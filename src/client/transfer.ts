@@ -40,6 +40,8 @@ export interface Surroundings {
   readonly trace: Trace | undefined;
 }
 
+const OFFERED_NONE = "the server offered none";
+
 export class Transfer implements RefusalListener {
   readonly #job: Job;
   readonly #side: Side;
@@ -236,6 +238,9 @@ export class Transfer implements RefusalListener {
       if ("fault" in agreement) {
         this.#say(errorReplies.optionRefused);
         this.#fail({ cause: "protocol", text: printable(agreement.fault) });
+      } else if (this.#mayHaveWindows(agreement)) {
+        this.#say(errorReplies.optionRefused);
+        this.#setback = OFFERED_NONE;
       } else {
         this.#begin(agreement, link, nowUs);
       }
@@ -248,6 +253,11 @@ export class Transfer implements RefusalListener {
     if (!this.isOver) this.#side.handlePacket(firstAnswer, inbox, index, nowUs);
   }
 
+  /** Whether a server that knows options, but offered no multicast, has not been asked for windows because of that one. */
+  #mayHaveWindows({ group }: Agreement): boolean {
+    return this.#isMulticastAsked && group === undefined && this.#with.terms.windowBlocks > 1;
+  }
+
   #begin(agreement: Agreement, link: Link, nowUs: number): void {
     const isJoined = agreement.group !== undefined;
     const fault = isJoined
@@ -255,7 +265,7 @@ export class Transfer implements RefusalListener {
       : this.#side.begin(agreement, link, nowUs);
     if (fault === undefined) {
       this.#agreement = agreement;
-      if (!isJoined && this.#isMulticastAsked) this.#note = "the server offered none";
+      if (!isJoined && this.#isMulticastAsked) this.#note = OFFERED_NONE;
       return;
     }
     this.#say(fault.reply);

@@ -8,6 +8,7 @@ export function explainProcess(settings: ProcessSettings): readonly (readonly [s
   return [
     ["user", describeUser(settings)],
     ["confined", describeConfinement(settings)],
+    ["hand-over", describeHandover(settings)],
   ];
 }
 
@@ -29,4 +30,10 @@ function describeConfinement(settings: ProcessSettings): string {
     ...writeFolders.map((folder) => `writes ${folder}`),
   ];
   return [means.join(", "), ...besides].join("; ");
+}
+
+function describeHandover({ handoverMs, pidFile }: ProcessSettings): string {
+  const file = pidFile === undefined ? "" : `; the PID file is ${pidFile}`;
+  if (handoverMs === 0) return `none${file}`;
+  return `by SIGUSR2, to what is ready within ${handoverMs / 1000} s${file}`;
 }

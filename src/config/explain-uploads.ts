@@ -72,11 +72,12 @@ function describeCare(uploads: UploadSettings): string {
     : uploads.isHashed
       ? "SHA-256 in the log"
       : "not read back";
+  const sync = uploads.isSynced ? "" : "not synced to the disk, ";
   const second =
     uploads.concurrentWriters === "refuse"
       ? "a second writer is refused"
       : "of two writers the last to complete wins";
-  return `${check}, ${second}, given up after ${formatSpan(uploads.patienceMs)} of silence, ${uploads.diskThreads} disk threads per worker`;
+  return `${sync}${check}, ${second}, given up after ${formatSpan(uploads.patienceMs)} of silence, ${uploads.diskThreads} disk threads per worker`;
 }
 
 function limit(bytes: number): string {

@@ -156,6 +156,15 @@ export const uploadKeys = {
       "It concerns an upload folder inside the served one: there, names that `allowed_patterns` allows are refused to readers with ERROR 2.",
     ],
   },
+  "uploads.fsync": {
+    kind: "boolean",
+    default: true,
+    origin: "ours",
+    about: [
+      "Have the disk keep each upload, and its name, before the last ACK: `fsync`, for the file and for its folder.",
+      "`false` is cheaper, and what was acknowledged within the last half a minute or so may be missing, empty or cut off after a power failure.",
+    ],
+  },
   "uploads.verify": {
     kind: "boolean",
     default: false,

@@ -26,6 +26,8 @@ export interface UploadSettings extends UploadRules {
   /** Undefined: the server's own. */
   readonly ownerId: number | undefined;
   readonly groupId: number | undefined;
+  /** Whether the disk has it before it is acknowledged. */
+  readonly isSynced: boolean;
   /** Whether an upload is read back and compared before it is published. */
   readonly isVerified: boolean;
   /** Whether its SHA-256 is computed; always so where it is verified. */
@@ -62,6 +64,7 @@ export function resolveUploads(config: Config): UploadSettings {
     folderMode: parseFileMode(uploads.folder_mode) ?? 0o755,
     ownerId: userId(uploads.owner),
     groupId: groupId(uploads.group),
+    isSynced: uploads.fsync,
     isVerified: uploads.verify,
     isHashed: uploads.sha256 || uploads.verify,
     concurrentWriters: uploads.concurrent_writers,

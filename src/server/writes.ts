@@ -206,6 +206,7 @@ export class Writes implements UploadListener {
       groupId: uploads.groupId ?? KEEP,
       versionsMax: terms.versionsKept,
       versionsFolder: uploads.versionsFolder,
+      isSynced: uploads.isSynced,
       isHashed: uploads.isHashed,
       isVerified: uploads.isVerified,
     };

@@ -77,6 +77,7 @@ function planOf(path: string, fileMode: number, bytesExpected: number): UploadPl
     groupId: -1,
     versionsMax: 0,
     versionsFolder: "",
+    isSynced: true,
     isHashed: false,
     isVerified: false,
   };

@@ -28,6 +28,8 @@ export interface UploadPlan {
   readonly versionsMax: number;
   /** The folder beside the file that versions go to; empty for the file's own. */
   readonly versionsFolder: string;
+  /** Whether the file and its name are made durable before it is over; otherwise that is left to the kernel, for whenever it gets to it. */
+  readonly isSynced: boolean;
   readonly isHashed: boolean;
   /** Whether it is read back and compared before it is published. Implies hashing. */
   readonly isVerified: boolean;

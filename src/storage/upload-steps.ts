@@ -55,7 +55,7 @@ export function* spaceSteps(file: UploadFile, arena: Arena): Steps {
   return freeBytesAt(arena, file.offset("space")) < file.plan.bytesFreeMin ? UploadRefusal.full : 0;
 }
 
-/** Makes what was written durable, and gives it its name. */
+/** Makes what was written durable where that is wanted, and gives it its name. */
 export function* publishSteps(file: UploadFile): Steps {
   const { plan, fd } = file;
   if (plan.userId >= 0 || plan.groupId >= 0) {
@@ -65,12 +65,14 @@ export function* publishSteps(file: UploadFile): Steps {
   // After the owner: changing it takes set-user-ID bits away.
   const allowed = yield [DiskCall.fchmod, fd, plan.fileMode];
   if (allowed < 0) return uploadRefusalOf(allowed);
-  const synced = yield [DiskCall.fsync, fd];
-  if (synced < 0) return uploadRefusalOf(synced);
+  if (plan.isSynced) {
+    const synced = yield [DiskCall.fsync, fd];
+    if (synced < 0) return uploadRefusalOf(synced);
+  }
   const named = yield* plan.mayOverwrite ? replaceSteps(file) : nameSteps(file);
   if (named < 0) return named;
   file.isPublished = true;
-  return yield* folderSteps(file);
+  return plan.isSynced ? yield* folderSteps(file) : 0;
 }
 
 /** Gives the file a name that nothing else has. */

@@ -110,10 +110,9 @@ export class AdminSocket {
     this.#isPublished = true;
   }
 
-  /** The path is another server's. */
+  /** The path is another server's, so that nobody new comes: who has come already is answered. */
   leave(): void {
     this.#isTaken = true;
-    this.#listener.stop(true);
   }
 
   stop(): void {

@@ -50,6 +50,7 @@ export function prepareSuccession(
   program: Pick<Successor, "path" | "words" | "environment">,
   { sockets, pidFile, predecessor: before }: Pick<Heritage, "sockets" | "pidFile" | "predecessor">,
 ): Succession | StartFault {
+  if (process.pid === 1) return firstProcessFault;
   const relays = sharesPorts(sockets) ? sockets.shards.map(() => "messages" as const) : [];
   const pairs = openPairs(["bytes", "messages", ...relays]);
   if ("fault" in pairs) return pairs;
@@ -96,6 +97,11 @@ export function prepareSuccession(
     relayFds: relayPairs.map((pair) => pair.ours),
   };
 }
+
+const firstProcessFault: StartFault = {
+  fault: "the server is the first process of its container, which ends with it",
+  remedy: "start another container, or restart this one",
+};
 
 /** Who started this process to come after it; undefined: nobody. The variables are removed. */
 export function takePredecessor(environment: NodeJS.ProcessEnv): Predecessor | undefined {

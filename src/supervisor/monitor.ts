@@ -40,6 +40,8 @@ const REFUSED_MAX = 1000;
 const TICK_MS = 1000;
 /** How long shards are given to answer before pages are told: a turn takes far less. */
 const ANSWER_MS = 50;
+/** How long those are answered who have connected when another server takes over: answers are made at once. A guess. */
+const LEAVE_MS = 500;
 
 export class Monitor {
   readonly #version: string;
@@ -57,6 +59,7 @@ export class Monitor {
   #fastPaths: FastPaths | undefined;
   /** Whether another server reads the requests, the one before this or the one after, so that all is well. */
   #isBeside = false;
+  #leaving: Promise<void> = Promise.resolve();
   #workerDeaths = 0;
   #diskThreadDeaths = 0;
 
@@ -157,12 +160,24 @@ export class Monitor {
     this.#audit.close();
     this.#server?.leave();
     this.#admin?.leave();
+    if (this.#isAsked) this.#leaving = this.#leave();
+  }
+
+  /** Resolves when whoever had asked before a hand-over is answered; at once where there was none. */
+  async left(): Promise<void> {
+    await this.#leaving;
   }
 
   stop(): void {
     clearInterval(this.#ticking);
     this.#live.close();
     this.#audit.close();
+    this.#server?.stop();
+    this.#admin?.stop();
+  }
+
+  async #leave(): Promise<void> {
+    await Bun.sleep(LEAVE_MS);
     this.#server?.stop();
     this.#admin?.stop();
   }

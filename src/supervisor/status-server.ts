@@ -33,9 +33,6 @@ export interface StatusPages {
 /** No request has a body. */
 const BODY_BYTES_MAX = 1024;
 
-/** How long a request that is being answered when another server takes over may take: answers are made at once. */
-const LEAVE_MS = 200;
-
 /** Begins to answer, beside another server if there is one; undefined where no web server is wanted. */
 export function startStatus(
   settings: StatusSettings,
@@ -101,10 +98,9 @@ export class StatusServer {
     return undefined;
   }
 
-  /** Another server listens there: this one takes no new connections, and ends those that are idle. */
+  /** Another server listens there: this one takes no new connections, and answers those that it has. */
   leave(): void {
     void this.#server.stop(false);
-    setTimeout(() => this.stop(), LEAVE_MS);
   }
 
   /** Answers nothing any more. */

@@ -84,6 +84,7 @@ export async function serve(
   }
   const pidFile = new PidFile(host.heritage?.pidFile, !isAfterAnother(host));
   const ending = await run(config, host, opened, { logs, monitor, pidFile });
+  await monitor.left();
   monitor.stop();
   pidFile.remove();
   await logs.flush(FLUSH_MS);
@@ -183,6 +184,8 @@ function run(
   let reason = "";
   let hasBegun = false;
   let hasEnded = false;
+  /** Whether it drains because of a hand-over, and no signal has come since. */
+  let drainsUnasked = false;
   const end = async (ending: Ending): Promise<void> => {
     // Shards go on reporting their ends while hooks end and the log is flushed; the first reason counts.
     if (hasEnded) return;
@@ -282,6 +285,11 @@ function run(
       hooks.endWithin(0);
       return;
     }
+    if (drainsUnasked) {
+      // A signal for the service reaches its old process as well; that one is draining already.
+      drainsUnasked = false;
+      return;
+    }
     if (reason !== "") {
       stop(`second signal (${signal}); ${shards.total(Counter.transfersActive)} transfers cut off`);
       return;
@@ -315,6 +323,7 @@ function run(
     },
     handedOver: ({ pid, version }) => {
       reason = `handed over to pid ${pid} (${version})`;
+      drainsUnasked = true;
       // The service manager hears the successor from now on.
       notices.end();
       monitor.handOver();

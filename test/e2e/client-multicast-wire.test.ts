@@ -105,10 +105,26 @@ describe("a multicast", () => {
 });
 
 describe("the file comes by an ordinary transfer where", () => {
-  test("no multicast is offered", async () => {
-    const { client, folder, peer, request } = await asked(...words);
+  test("no multicast is offered: with windows, if those are", async () => {
+    const all = await asked(...words);
+    all.peer.send(oack("tsize", "1200"), all.request.port);
+    expect((await all.peer.next()).text).toBe("ERROR 8 Option refused");
+    await endAlone("the server offered none", all);
+  });
+
+  test("no multicast is offered, and no windows are wanted", async () => {
+    const { client, folder, peer, request } = await asked(...words, "-w", "1");
     peer.send(oack("tsize", "1200"), request.port);
     expect((await peer.next()).text).toBe("ACK 0");
+    await serve(peer, request);
+    const { exitCode, error } = await client.ended;
+    expect(exitCode).toBe(0);
+    expect(error).toContain("; no multicast: the server offered none");
+    expect(compare(folder.bytesOf("x"), bytes)).toBe("identical");
+  });
+
+  test("the server knows no options", async () => {
+    const { client, folder, peer, request } = await asked(...words);
     await serve(peer, request);
     const { exitCode, error } = await client.ended;
     expect(exitCode).toBe(0);

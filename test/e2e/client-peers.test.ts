@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 import { bytesOf, compare } from "./bytes.ts";
 import { type ClientFolder, clientFolder } from "./client-rig.ts";
-import { skipBecause } from "./clients.ts";
+import { serverProgram, skipBecause } from "./clients.ts";
 import { compareFile } from "./uploading.ts";
 
 setDefaultTimeout(60_000);
@@ -32,7 +32,7 @@ interface PeerServer {
 const peers: readonly PeerServer[] = [
   {
     name: "tftpd-hpa",
-    program: found("IN_TFTPD", "in.tftpd"),
+    program: serverProgram("IN_TFTPD", "in.tftpd"),
     debianPackage: "tftpd-hpa",
     address: "127.0.0.11",
     takesFiles: true,
@@ -42,7 +42,7 @@ const peers: readonly PeerServer[] = [
   },
   {
     name: "atftpd",
-    program: found("ATFTPD", "atftpd"),
+    program: serverProgram("ATFTPD", "atftpd"),
     debianPackage: "atftpd",
     address: "127.0.0.12",
     takesFiles: true,
@@ -52,7 +52,7 @@ const peers: readonly PeerServer[] = [
   },
   {
     name: "dnsmasq",
-    program: found("DNSMASQ", "dnsmasq"),
+    program: serverProgram("DNSMASQ", "dnsmasq"),
     debianPackage: "dnsmasq-base",
     address: "127.0.0.13",
     takesFiles: false,
@@ -238,9 +238,3 @@ beforeAll(() => {
 afterAll(() => {
   if (isRoot) Bun.spawnSync(["ip", "netns", "delete", space]);
 });
-
-/** A server that is no user's program: where the variable says, or where Debian puts it. */
-function found(variable: string, program: string): string | null {
-  const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
-  return process.env[variable] ?? Bun.which(program, { PATH: path });
-}

@@ -168,3 +168,9 @@ export function skipBecause(name: string, reason: string): void {
   process.stderr.write(`skipped: ${name}: ${reason}\n`);
   test.skip(name, () => {});
 }
+
+/** A server that is no user's program: where the variable says, or where Debian puts it. */
+export function serverProgram(variable: string, program: string): string | null {
+  const path = `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin`;
+  return process.env[variable] ?? Bun.which(program, { PATH: path });
+}

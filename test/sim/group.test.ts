@@ -26,15 +26,14 @@ const laws: Readonly<Record<string, Law>> = {
 
   "everybody who lives has the whole file, or knows that it must be got without multicast": (
     { ends },
-    { clients, faults, isAtftpd },
+    { clients, faults },
   ) =>
     clients.every(({ deathUs }, index) => {
       const outcome = ends[index]?.receiver.outcome;
-      // Behind several dead ones in the queue there may be no block to hear for as long as one is patient.
-      const isUnheard = outcome === "unheard" && clients.some((each) => each.deathUs < Infinity);
-      // A block that is lost comes again after 5 s, and once in a thousand times is lost for as long as one is patient.
-      const isUnlucky = outcome === "gave-up" && isAtftpd && faults.loss > 0.02;
-      return deathUs < Infinity || outcome === "complete" || isUnheard || isUnlucky;
+      // Behind a dead one, or one whose last ACK was lost, there is no block to hear; and atftpd repeats one every 5 s.
+      const mayBeAlone = faults.loss > 0 || clients.some((each) => each.deathUs < Infinity);
+      const isAlone = outcome === "unheard" || outcome === "gave-up";
+      return deathUs < Infinity || outcome === "complete" || (isAlone && mayBeAlone);
     }),
 
   "it ends": ({ endUs, ends }, { clients }) =>

@@ -120,6 +120,14 @@ test("`check` says who it will be, and what is given up", () => {
       `nobody (user ${userId("nobody")}, groups ${primaryGroupId("nobody")}), if root starts it`,
     ],
     ["confined", "Landlock, no new privileges; reads /srv; writes /tmp"],
+    ["hand-over", "by SIGUSR2, to what is ready within 30 s"],
+  ]);
+});
+
+test("`check` says who could come after it, and where its number stands", () => {
+  expect(explainProcess(resolved('handover_secs = 0\npid_file = "/run/tftp.pid"')).at(-1)).toEqual([
+    "hand-over",
+    "none; the PID file is /run/tftp.pid",
   ]);
 });
 

@@ -85,6 +85,7 @@ test("the defaults", () => {
       groupId: undefined,
       isVerified: false,
       isHashed: false,
+      isSynced: true,
       concurrentWriters: "refuse",
       patienceMs: 60_000,
       diskThreads: 2,
@@ -367,6 +368,7 @@ describe("explainSettings", () => {
       "uploads     off (write_config.enabled)",
       "user        whoever starts it",
       "confined    Landlock, seccomp, no new privileges",
+      "hand-over   by SIGUSR2, to what is ready within 30 s",
       "log         info, text, to standard output, audit events on",
       "status      no web server (status.bind_addr)",
     ]);
@@ -414,6 +416,7 @@ describe("explainSettings", () => {
       "uploads     off (write_config.enabled)",
       "user        whoever starts it",
       "confined    Landlock, seccomp, no new privileges",
+      "hand-over   by SIGUSR2, to what is ready within 30 s",
       "log         info, text, to /var/log/a, audit events off",
       "status      no web server (status.bind_addr)",
     ]);

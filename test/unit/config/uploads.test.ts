@@ -262,6 +262,7 @@ describe("settings", () => {
       versions_folder = ".old"
       quarantine_folder = "in/q"
       write_only = true
+      fsync = false
       verify = true
       concurrent_writers = "last-complete-wins"
       patience_secs = 5
@@ -285,6 +286,7 @@ describe("settings", () => {
       folderMode: 0o750,
       ownerId: 0,
       groupId: 7,
+      isSynced: false,
       isVerified: true,
       isHashed: true,
       concurrentWriters: "last-complete-wins",

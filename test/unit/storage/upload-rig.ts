@@ -32,6 +32,7 @@ const plainPlan: UploadPlan = {
   groupId: -1,
   versionsMax: 0,
   versionsFolder: "",
+  isSynced: true,
   isHashed: false,
   isVerified: false,
 };

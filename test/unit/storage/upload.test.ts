@@ -130,6 +130,19 @@ describe("the name", () => {
     expect(upload.file.isNew).toBe(true);
   });
 
+  test("comes without waiting for the disk where that is not wanted, whatever stood under it", () => {
+    for (const mayOverwrite of [false, true]) {
+      const seen: number[] = [];
+      rig.queue.fault = (call) => {
+        seen.push(call);
+        return undefined;
+      };
+      expect(rig.put(pattern(1000, 1), { mayOverwrite, isSynced: false })).toBe(0);
+      expect(seen).not.toContain(DiskCall.fsync);
+    }
+    expect(Object.keys(rig.tree())).toEqual(["file"]);
+  });
+
   test("that is taken refuses, at the request or at the end", () => {
     writeFileSync(join(root, "file"), "old");
     expect(rig.put(pattern(10, 1))).toBe(UploadRefusal.exists);
