@@ -34,12 +34,12 @@ export interface Run {
 /** How long one run may take. */
 export interface Patience {
   readonly limitMs: number;
-  /** A server is warmed up, with an eighth of the load again and again, until so much time has passed. */
+  /** A server is warmed up, with an eighth of the load and then always more, until so much time has passed. */
   readonly warmMs: number;
 }
 
-/** Enough for an engine to have compiled what is hot. */
-const WARM_RUNS_MAX = 8;
+/** What takes less than a tenth of a second is mostly the start of the load. */
+const WARM_RUNS_MAX = 12;
 const WARM_SHARE = 8;
 /** While it warms up, so many clients at a time: what a thousand take in memory is to be seen in the run. */
 const WARM_CONCURRENT_MAX = 8;
@@ -108,11 +108,10 @@ export async function measureRun(
   const load = await loadOf({ ...row, windowBlocks }, grounds, patience.limitMs, isEndless);
   const server = await start();
   try {
-    const transfers = Math.ceil(row.transfers / WARM_SHARE);
-    const concurrent = Math.min(row.concurrent, transfers, WARM_CONCURRENT_MAX);
     const since = performance.now();
     for (let warmed = 0; warmed < WARM_RUNS_MAX; warmed += 1) {
-      await load(server.port, transfers, concurrent);
+      const transfers = warmTransfers(row, warmed);
+      await load(server.port, transfers, Math.min(row.concurrent, transfers, WARM_CONCURRENT_MAX));
       if (performance.now() - since > patience.warmMs) break;
     }
     const idleBytes = server.rssBytes();
@@ -136,6 +135,12 @@ export async function measureRun(
   } finally {
     await server.stop();
   }
+}
+
+/** Twice as many as the last time, but of many files always the same ones: the others are to be new to the server. */
+function warmTransfers({ transfers, isManyFiles }: Row, warmed: number): number {
+  const share = Math.ceil(transfers / WARM_SHARE);
+  return isManyFiles ? share : Math.min(transfers, share * 2 ** warmed);
 }
 
 export type Load = (port: number, transfers: number, concurrent: number) => Promise<LoadRun>;

@@ -41,6 +41,32 @@ export function jitSymbolsOf(dump: Uint8Array): readonly JitSymbol[] {
   return symbols;
 }
 
+/** Those that were written over by none that came after them: memory of code that was given up is used again. */
+export function livingOf(symbols: readonly JitSymbol[]): readonly JitSymbol[] {
+  // By address, so that what may lie in the way of a piece stands beside it.
+  const living: JitSymbol[] = [];
+  for (const symbol of symbols.toReversed()) {
+    const next = firstFrom(living, symbol.address);
+    const [before, behind] = [living[next - 1], living[next]];
+    const isFree =
+      (before === undefined || before.address + before.bytes <= symbol.address) &&
+      (behind === undefined || symbol.address + symbol.bytes <= behind.address);
+    if (isFree) living.splice(next, 0, symbol);
+  }
+  return living;
+}
+
+/** The index of the first of `sorted` that is not below `address`. */
+function firstFrom(sorted: readonly JitSymbol[], address: bigint): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sorted[middle]?.address ?? address) < address) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** The map, as perf reads it from /tmp/perf-PID.map: address and size in hexadecimal digits, and the name. */
 export function perfMapOf(symbols: readonly JitSymbol[]): string {
   return symbols

@@ -12,7 +12,7 @@ import { type Row, rowName, rows, shrunk } from "../peers/rows.ts";
 import { Grounds, type Load, loadOf, type LoadRun } from "../peers/run.ts";
 import { benchFolder, startPeer } from "../server-run.ts";
 import { flameGraph } from "./flame.ts";
-import { jitSymbolsOf, perfMapOf } from "./jit-symbols.ts";
+import { jitSymbolsOf, livingOf, perfMapOf } from "./jit-symbols.ts";
 import { dearestOf, foldedText, hottestOf, sharesOf, type Stack, stacksOf } from "./stacks.ts";
 
 const root: string = resolve(import.meta.dir, "../..");
@@ -156,7 +156,7 @@ async function record(pid: number, path: string, load: () => Promise<unknown>): 
 async function nameCompiledCode(pid: number, folder: string): Promise<void> {
   const maps = await Promise.all(
     (await readdir(folder)).map(async (file) =>
-      perfMapOf(jitSymbolsOf(await Bun.file(`${folder}/${file}`).bytes())),
+      perfMapOf(livingOf(jitSymbolsOf(await Bun.file(`${folder}/${file}`).bytes()))),
     ),
   );
   await Bun.write(`/tmp/perf-${pid}.map`, maps.join(""));

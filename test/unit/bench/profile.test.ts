@@ -4,7 +4,7 @@
 import { expect, test } from "bun:test";
 
 import { flameGraph } from "../../../bench/profile/flame.ts";
-import { jitSymbolsOf, perfMapOf } from "../../../bench/profile/jit-symbols.ts";
+import { jitSymbolsOf, livingOf, perfMapOf } from "../../../bench/profile/jit-symbols.ts";
 import {
   dearestOf,
   foldedText,
@@ -17,17 +17,20 @@ const script = `Worker   375
 \tffffffff8203fd77 udp_send_skb ([kernel.kallsyms])
 \t          10b106 __sendmmsg (/usr/lib/x86_64-linux-gnu/libc.so.6)
 \t    7fed288ed4fc JSC-DFG: flush#CFrVnq (/tmp/perf-357.map)
+\t    7fed288ed800 JSC-DFG: turn#B9wqUk (/tmp/perf-357.map)
 \t         1879aa1 [unknown] (/usr/local/bin/bun)
 \t         18562c4 [unknown] (/usr/local/bin/bun)
 
 Worker   376
 \t         1879aa1 [unknown] (/usr/local/bin/bun)
 \t    7fed288ed4fc JSC-FTL: flush#DFrVnq (/tmp/perf-357.map)
+\t    7fed288ed800 JSC-FTL: turn#A9wqUk (/tmp/perf-357.map)
 \t         1879aa1 [unknown] (/usr/local/bin/bun)
 
 Worker   375
 \t         1879aa1 [unknown] (/usr/local/bin/bun)
 \t    7fed288ed4fc JSC-FTL: flush#DFrVnq (/tmp/perf-357.map)
+\t    7fed288ed800 JSC-FTL: turn#A9wqUk (/tmp/perf-357.map)
 \t         1879aa1 [unknown] (/usr/local/bin/bun)
 
 bun  357
@@ -37,8 +40,8 @@ bun  357
 test("samples of one stack are counted together, whichever thread and compiler they are of", () => {
   expect(foldedText(stacksOf(script))).toBe(
     [
-      "Worker;engine;flush;__sendmmsg;udp_send_skb 1",
-      "Worker;engine;flush;engine 2",
+      "Worker;engine;turn;flush;__sendmmsg;udp_send_skb 1",
+      "Worker;engine;turn;flush;engine 2",
       "bun;schedule 1",
       "",
     ].join("\n"),
@@ -66,12 +69,12 @@ test("a flame graph has a titled frame for each place, as wide as its share", ()
   expect(svg).toContain("a &lt; b");
   const frames = [
     ...svg.matchAll(
-      /<title>([^:]+): ([\d.]+) %, (\d+) samples<\/title><rect [^>]*width="([\d.]+)"/g,
+      /<title>([^:]+): ([\d.]+) %, (\d+) samples<\/title><rect x="([\d.]+)" [^>]*width="([\d.]+)"/g,
     ),
-  ].map(([, name, share, samples, width]) => [name, Number(share), Number(samples), Number(width)]);
-  expect(frames).toContainEqual(["all", 100, 4, 1599.6]);
-  expect(frames).toContainEqual(["flush", 75, 3, 1199.6]);
-  expect(frames).toContainEqual(["schedule", 25, 1, 399.6]);
+  ].map(([, name, ...numbers]) => [name, ...numbers.map(Number)]);
+  expect(frames).toContainEqual(["all", 100, 4, 0, 1599.6]);
+  expect(frames).toContainEqual(["flush", 75, 3, 0, 1199.6]);
+  expect(frames).toContainEqual(["schedule", 25, 1, 1200, 399.6]);
   expect(svg.match(/<g>/g)?.length).toBe(svg.match(/<\/g>/g)?.length);
 });
 
@@ -92,4 +95,19 @@ test("compiled code gets its names from the engine's dump, but for a record that
   }
   expect(perfMapOf(jitSymbolsOf(dump))).toBe("7fed288ed000 40 JSC-DFG: turn#A9wqUk\n");
   expect(() => jitSymbolsOf(new Uint8Array(64))).toThrow("no jitdump");
+});
+
+test("of code that lay in one place after another only the last is there", () => {
+  const dumped = (
+    [
+      [0x100n, "gone: its end was written over"],
+      [0x200n, "stays"],
+      [0x120n, "gone: its beginning was"],
+      [0x108n, "first"],
+      [0x118n, "second"],
+      [0x210n, "behind"],
+    ] as const
+  ).map(([address, name]) => ({ address, bytes: 0x10n, name }));
+  const names = livingOf(dumped).map(({ name }) => name);
+  expect(names).toEqual(["first", "second", "stays", "behind"]);
 });
