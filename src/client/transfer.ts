@@ -40,6 +40,9 @@ export interface Surroundings {
   readonly trace: Trace | undefined;
 }
 
+/** A server that has no group left may say nothing, as atftpd does: 7 s are lost before it is asked without. A guess. */
+const MULTICAST_REPETITIONS = 2;
+
 const OFFERED_NONE = "the server offered none";
 
 export class Transfer implements RefusalListener {
@@ -47,7 +50,7 @@ export class Transfer implements RefusalListener {
   readonly #side: Side;
   readonly #with: Surroundings;
   readonly #startUs: number;
-  readonly #requester: Requester;
+  #requester: Requester;
   /** Why the addresses that were tried before are none. */
   readonly #faults: string[] = [];
   #server = -1;
@@ -169,7 +172,9 @@ export class Transfer implements RefusalListener {
       return;
     }
     this.#requester.handleTimeout(nowUs);
-    if (this.#requester.hasGivenUp && !this.isOver) this.#giveUpServer(this.#silenceFault());
+    if (!this.#requester.hasGivenUp || this.isOver) return;
+    if (this.#isMulticastAsked) this.#setback = "no answer came to that";
+    else this.#giveUpServer(this.#silenceFault());
   }
 
   /** Sends what is due. */
@@ -338,7 +343,7 @@ export class Transfer implements RefusalListener {
   }
 
   #open(server: ServerAddress): string {
-    const { terms, paths, trace } = this.#with;
+    const { terms, patience, paths, trace } = this.#with;
     const way = wayTo(server);
     if (typeof way === "string") return way;
     const blockBytes = blockBytesFor(terms, way);
@@ -346,6 +351,7 @@ export class Transfer implements RefusalListener {
     const socket = openClientSocket(server, burstBytesFor(terms, blockBytes));
     if (typeof socket === "string") return socket;
     if (isMulticast) tellInterfaces(socket);
+    this.#requester = new Requester(isMulticast ? lessPatient(patience) : patience);
     this.#link?.close();
     this.#link = new Link(socket, paths, trace);
     this.#ask(optionsFor(terms, this.#job, blockBytes, this.#side.bytes, isMulticast));
@@ -386,4 +392,9 @@ export class Transfer implements RefusalListener {
   #fail(failure: Failure): void {
     this.#failure ??= failure;
   }
+}
+
+function lessPatient(patience: Patience): Patience {
+  const repetitionsMax = Math.min(patience.repetitionsMax, MULTICAST_REPETITIONS);
+  return { ...patience, repetitionsMax };
 }

@@ -89,8 +89,9 @@ export class Handover {
     this.#ticking = setInterval(() => this.#tick(succession), TICK_MS);
   }
 
-  /** The server ends: a successor that is not ready has nothing to come after. */
+  /** The server ends: a successor that is not ready has nothing to come after. One that was told to read may do so already. */
   end(): void {
+    if (this.#stage === "offered") return;
     clearInterval(this.#ticking);
     const { succession } = this.#parts;
     if (this.#stage === "done" || succession === undefined || "fault" in succession) return;

@@ -322,12 +322,14 @@ function run(
       return hasBegun ? undefined : "the server is starting";
     },
     handedOver: ({ pid, version }) => {
+      monitor.handOver();
+      pidFile.leave();
+      // A signal may have come in between.
+      if (reason !== "") return;
       reason = `handed over to pid ${pid} (${version})`;
       drainsUnasked = true;
       // The service manager hears the successor from now on.
       notices.end();
-      monitor.handOver();
-      pidFile.leave();
       drain({ successor_pid: pid, successor_version: version });
     },
   });

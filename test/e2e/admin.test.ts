@@ -116,7 +116,8 @@ if (tmux === null && process.env["CI"] === undefined) {
     try {
       inTmux(
         "send-keys",
-        `${run.command.join(" ")} top --socket ${run.socket}; echo end=$?`,
+        // On a line of its own, wherever the shell's prompt has come to stand.
+        `${run.command.join(" ")} top --socket ${run.socket}; printf '\\nend=%s\\n' $?`,
         "Enter",
       );
       await until(() => /^snow-owl-tftp .*: serving on /.test(screen()), "the screen");

@@ -138,6 +138,11 @@ describe("the file comes by an ordinary transfer where", () => {
     await endAlone("the server refused it", { client, folder, peer, request });
   });
 
+  test("nobody answers when it is asked for", async () => {
+    const all = await asked(...words, "-t", "1", "--retries", "0");
+    await endAlone("no answer came to that", all);
+  });
+
   test.each([
     ["the group is no group", "192.0.2.1", 1200, "192.0.2.1 is no multicast address"],
     ["the group is of another family", "ff15::2090", 1200, "is not of the server's family, IPv4"],

@@ -36,6 +36,8 @@ export interface EndedFetch {
 
 /** Round trips above this may be mistaken for silence by a server that waits 300 ms first. */
 const NEAR_US = 60_000;
+/** The server waits at least so long: a jitter below this is never mistaken for silence, and one above may be, once in a million packets. */
+const SHORTEST_WAIT_US = 50_000;
 /** The largest window that any client here asks for. */
 const WINDOW_MAX = 64;
 /** What a client that meets nothing bad takes for one round trip, disks and turns of everybody included. */
@@ -67,7 +69,8 @@ export function checkCost(ended: EndedFetch): void {
   // In lockstep an ACK that comes twice is no reason to send anything.
   const doubled = window > 1 ? damage.duplicated : 0;
   const faults = damage.lost + damage.late + damage.garbled + doubled + repeats + ended.troubles;
-  const isExact = isPrompt && faults === 0 && options.quirk === "none";
+  const isSteady = jitterUs === 0 || 2 * (delayUs + jitterUs) < SHORTEST_WAIT_US;
+  const isExact = isPrompt && isSteady && faults === 0 && options.quirk === "none";
   // The server's own timer: at the least 50 ms apart, and its first repetitions come at twice the time each.
   const seconds = (endUs - startUs) / 1e6;
   const timeouts = isPrompt ? 0 : 8 + 4 * seconds;

@@ -84,7 +84,8 @@ export function weatherOf(random: Random): Weather {
       changes: random.chance(0.5) ? 1 + random.below(40) : 0,
       hecklers: random.chance(0.3) ? 1 + random.below(5) : 0,
     },
-    hasLongFile: random.chance(1 / 8),
+    // One world in eight; most of them calm, where nothing excuses how such a transfer ends.
+    hasLongFile: random.chance(isCalm ? 1 / 3 : 1 / 16),
   };
 }
 

@@ -148,3 +148,14 @@ test("one that takes too long is told to end, and no other begins before it has"
   await happened("start 2");
   clearInterval(asking);
 });
+
+test("a server that ends when its successor was just told to read still hears that it does", async () => {
+  const { handover, log, say: tell, happened } = rig();
+  handover.ask();
+  tell(ready);
+  await happened("heard 1 take");
+  handover.end();
+  tell("1 took");
+  await happened("handed over to 42 2.0.0");
+  expect(log).not.toContain("heard 1 give-up");
+});
