@@ -71,10 +71,10 @@ test("a flame graph has a titled frame for each place, as wide as its share", ()
     ...svg.matchAll(
       /<title>([^:]+): ([\d.]+) %, (\d+) samples<\/title><rect x="([\d.]+)" [^>]*width="([\d.]+)"/g,
     ),
-  ].map(([, name, ...numbers]) => [name, ...numbers.map(Number)]);
-  expect(frames).toContainEqual(["all", 100, 4, 0, 1599.6]);
-  expect(frames).toContainEqual(["flush", 75, 3, 0, 1199.6]);
-  expect(frames).toContainEqual(["schedule", 25, 1, 1200, 399.6]);
+  ].map(([, name, ...numbers]) => ({ name, numbers: numbers.map(Number) }));
+  expect(frames).toContainEqual({ name: "all", numbers: [100, 4, 0, 1599.6] });
+  expect(frames).toContainEqual({ name: "flush", numbers: [75, 3, 0, 1199.6] });
+  expect(frames).toContainEqual({ name: "schedule", numbers: [25, 1, 1200, 399.6] });
   expect(svg.match(/<g>/g)?.length).toBe(svg.match(/<\/g>/g)?.length);
 });
 
