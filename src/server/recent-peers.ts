@@ -1,5 +1,5 @@
 // Peers of a moment ago (server layer): a small table without exactness, for courtesies alone. A forgotten or
-// mistaken entry costs one needless or missing ERROR, or a word in the log, never a transfer.
+// mistaken entry costs a missing ERROR, or a word in the log, never a transfer.
 
 import { f64At, i32At } from "#base/bytes.ts";
 
@@ -23,6 +23,11 @@ export class RecentPeers {
   isRecent(hash: number, nowUs: number, withinUs: number): boolean {
     const index = hash % ENTRIES;
     return i32At(this.#hashes, index) === hash && nowUs - f64At(this.#timesUs, index) < withinUs;
+  }
+
+  /** Whether this peer, or another that has the same entry, was noted within the last `withinUs`: never no by mistake. */
+  mayBeRecent(hash: number, nowUs: number, withinUs: number): boolean {
+    return nowUs - f64At(this.#timesUs, hash % ENTRIES) < withinUs;
   }
 
   /** The socket that was noted for the peer, or −1. */

@@ -126,7 +126,8 @@ export class Transfers {
   mayAnswerStray(bytes: Uint8Array, offset: number, nowUs: number): boolean {
     const hash = hashOf(0, bytes, offset);
     if (this.#finished.isRecent(hash, nowUs, AFTERGLOW_US)) return false;
-    if (this.#strays.isRecent(hash, nowUs, STRAY_INTERVAL_US)) return false;
+    // Of two peers that share an entry the second hears nothing: else each would have the other answered again and again.
+    if (this.#strays.mayBeRecent(hash, nowUs, STRAY_INTERVAL_US)) return false;
     this.#strays.note(hash, 0, nowUs);
     return true;
   }

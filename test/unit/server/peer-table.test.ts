@@ -5,8 +5,10 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { PeerTable } from "#server/peer-table.ts";
+import { hashOf, PeerTable } from "#server/peer-table.ts";
 import { RecentPeers } from "#server/recent-peers.ts";
+import { Sockets } from "#server/sockets.ts";
+import { Transfers } from "#server/transfers.ts";
 
 const CAPACITY = 8;
 
@@ -70,4 +72,24 @@ test("recent peers are remembered for as long as asked", () => {
   expect(recent.isRecent(7, 2500, 1000)).toBe(false);
   expect(recent.isRecent(8, 1500, 1000)).toBe(false);
   expect(recent.socketOf(7)).toBe(3);
+});
+
+test("no stray is answered twice within a second, also where two peers share an entry", () => {
+  const transfers = new Transfers(CAPACITY, new Sockets([{ serviceFd: 3, transferFds: [] }]));
+  const entries = new Map<number, number>();
+  let pair: readonly number[] = [];
+  for (let port = 1; pair.length === 0; port += 1) {
+    const entry = hashOf(0, nameOf(port), 0) % 4096;
+    const before = entries.get(entry);
+    if (before !== undefined) pair = [before, port];
+    entries.set(entry, port);
+  }
+  const answers = new Map(pair.map((port) => [port, 0]));
+  for (let nowUs = 10_000_000; nowUs < 11_000_000; nowUs += 100_000) {
+    for (const port of pair) {
+      if (!transfers.mayAnswerStray(nameOf(port), 0, nowUs)) continue;
+      answers.set(port, (answers.get(port) ?? 0) + 1);
+    }
+  }
+  expect([...answers.values()]).toEqual([1, 0]);
 });
