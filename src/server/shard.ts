@@ -15,6 +15,7 @@ import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 import { FileHashes } from "#storage/file-hashes.ts";
 
+import { Answers } from "./answers.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import {
   ControlWord,
@@ -155,7 +156,8 @@ export class Shard implements TransmitListener, WritesListener {
       },
       init.terms,
     );
-    this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
+    const answers = new Answers(init.answers, this.#nowUs);
+    this.#transfers = new Transfers(settings.transfersMax, this.#sockets, answers);
     this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
     const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
     const counters = this.#counters;
@@ -201,6 +203,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#requests = new Requests({
       reception: this.#reception,
       transfers,
+      answers,
       transmitter: this.#transmitter,
       records,
       counters,
