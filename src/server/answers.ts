@@ -1,7 +1,7 @@
 // What a shard has answered (server layer): noted in memory that outlives its thread, so that its successor knows a request that comes
 // once more, and does not answer it in other words. Its client may have the first answer, and go by that.
 
-import { i32At } from "#base/bytes.ts";
+import { i32At, u8 } from "#base/bytes.ts";
 
 import type { AdmittedRead } from "./admission.ts";
 import { FNV_PRIME, hashOf } from "./peer-table.ts";
@@ -69,18 +69,20 @@ type Answer =
 
 /** A request and the peer that it is from. FNV-1a goes on where the peer's hash ended. */
 export function requestHash(name: Uint8Array, requestBytes: Uint8Array): number {
-  let hash = hashOf(0, name, 0);
-  for (const byte of requestBytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
+  const hash = hashedOn(hashOf(0, name, 0), requestBytes);
   return (hash ^ (hash >>> 15)) & 0x7fff_ffff;
 }
 
 /** Likewise of what is agreed on, and of the version of the file. */
 function answerHash(answer: Answer): number {
-  let hash = 0;
-  for (const byte of answer.oack ?? []) hash = Math.imul(hash ^ byte, FNV_PRIME);
-  const file = answer.kind === "read" ? answer.payload.file.key : "";
-  for (let index = 0; index < file.length; index += 1) {
-    hash = Math.imul(hash ^ file.charCodeAt(index), FNV_PRIME);
+  const agreed = answer.oack === undefined ? 0 : hashedOn(0, answer.oack);
+  return answer.kind === "read" ? Bun.hash.crc32(answer.payload.file.key, agreed) | 0 : agreed;
+}
+
+function hashedOn(start: number, bytes: Uint8Array): number {
+  let hash = start;
+  for (let index = 0; index < bytes.length; index += 1) {
+    hash = Math.imul(hash ^ u8(bytes, index), FNV_PRIME);
   }
   return hash;
 }
