@@ -47,7 +47,8 @@ export function callOf({ places }: Stack): string | undefined {
   if (places.at(-1)?.origin !== "kernel") return undefined;
   for (const { name, origin } of places) {
     const call = origin === "kernel" ? /^__(?:x64|arm64|se)_sys_(\w+)/.exec(name)?.[1] : undefined;
-    if (call !== undefined) return call;
+    // One is the other with finer time-outs: the server waits by it, the floor by the plain one.
+    if (call !== undefined) return call === "epoll_pwait2" ? "epoll_wait" : call;
   }
   return NO_CALL;
 }

@@ -57,6 +57,7 @@ const sending = ["script:flush", "kernel:do_syscall_64", "kernel:__x64_sys_sendm
 test.each([
   ["kernel", "sendmmsg", stack(1, "Worker", ...sending, "kernel:skb_copy")],
   ["kernel", "no call", stack(1, "Worker", "engine:engine", "kernel:asm_exc_page_fault")],
+  ["kernel", "epoll_wait", stack(1, "Worker", "kernel:__x64_sys_epoll_pwait2", "kernel:nap")],
   ["our code", undefined, stack(1, "Worker", "engine:engine", "script:turn")],
   ["compiling", undefined, stack(1, "JITWorker", "engine:engine")],
   ["collecting", undefined, stack(1, "ollector Thread", "engine:engine")],
