@@ -1,9 +1,10 @@
 // Allocation per packet, bounded by heap statistics (bench): a real shard serves a load of more than a million DATA packets in
-// this thread. A loop that makes one object per packet stands beside it, so that a blind measure would show.
+// this thread. A loop that makes one object per packet stands beside it, so that a blind measure would show. `bun bench/allocation.ts [--json] [--write]`
 
 import { heapStats } from "bun:jsc";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 
 import { f64At } from "#base/bytes.ts";
@@ -21,6 +22,7 @@ import { Shard } from "#server/shard.ts";
 import { diskInits } from "#supervisor/disk-threads.ts";
 
 import type { WatchInit } from "./allocation-watch.ts";
+import { machineLine, markdownTable, writeBetween } from "./page.ts";
 
 /** 64 clients × 26 MiB ÷ 1,428 bytes: 1.2 million DATA packets, and a sixteenth as many ACKs. */
 const CLIENTS = 64;
@@ -77,11 +79,30 @@ try {
     for (let index = 0; index < shards.packets; index += 1) kept.last = { index };
     return shards.packets;
   });
-  console.log(JSON.stringify({ shard: shards, oneObjectPerPacket: control }, undefined, 2));
+  await publish(shards, control);
 } finally {
   await rm(folder, { recursive: true });
 }
 process.exit(0);
+
+async function publish(shards: Bound, control: Bound): Promise<void> {
+  const options = { json: { type: "boolean" }, write: { type: "boolean" } } as const;
+  const { values } = parseArgs({ options });
+  const head = ["loop", "packets", "bytes of heap per packet, at most", "the collector ran"];
+  const lines = [["a shard", shards] as const, ["one object per packet", control] as const].map(
+    ([name, { packets, bytesPerPacketMax, isCollected }]) => [
+      name,
+      String(packets),
+      bytesPerPacketMax.toFixed(2),
+      isCollected ? "yes" : "no",
+    ],
+  );
+  const command = ["bun bench/allocation.ts", ...process.argv.slice(2)].join(" ");
+  const text = `${machineLine(command, "one run")}\n\n${markdownTable(head, lines, 1)}`;
+  const json = JSON.stringify({ shard: shards, oneObjectPerPacket: control }, undefined, 2);
+  console.log(values.json === true ? json : text);
+  if (values.write === true) await writeBetween("docs/performance.md", "bench-allocation", text);
+}
 
 /** Runs the shard until the load has ended. */
 function serve(shard: Shard, watch: WatchInit): void {

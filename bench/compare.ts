@@ -2,6 +2,11 @@
 // Each pair of runs is taken one right after the other, in alternating order, each in a process of its own, warm or cold:
 // in its first seconds the engine compiles, on threads whose time counts, and more code takes it longer.
 
+import { existsSync } from "node:fs";
+import { rename } from "node:fs/promises";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
+
 import { measure } from "./measure.ts";
 import { markdownTable } from "./page.ts";
 import { loadName, standard } from "./scenarios.ts";
@@ -10,6 +15,8 @@ import { Files, startServer } from "./server-run.ts";
 /** Server CPU seconds per 10⁹ bytes of payload of both executables under one load; the least and the median of all pairs. */
 export interface ComparisonRow {
   readonly load: string;
+  /** The older executable, by its commit or path. */
+  readonly before: string;
   readonly pairs: number;
   readonly beforeLeast: number;
   readonly afterLeast: number;
@@ -21,6 +28,7 @@ export interface ComparisonRow {
   readonly pairsDearer: number;
 }
 
+const root: string = resolve(import.meta.dir, "..");
 const MIB = 1024 * 1024;
 /** Windows by GSO, and lockstep, where whatever a request or a packet costs shows most. */
 const loads = [
@@ -31,16 +39,17 @@ const loads = [
 
 /** Runs the loads whose names contain `only`; rows come as they are done. */
 export async function* compare(
-  before: string,
+  name: string,
   after: string,
   pairs: number,
   only: string,
 ): AsyncGenerator<ComparisonRow> {
+  const before = await executableOf(name);
   const files = await Files.create();
   try {
     for (const load of loads) {
-      const name = `${loadName(load)}, ${load.warmRuns > 0 ? "warm" : "cold"}`;
-      if (!name.includes(only)) continue;
+      const loadText = `${loadName(load)}, ${load.warmRuns > 0 ? "warm" : "cold"}`;
+      if (!loadText.includes(only)) continue;
       const befores: number[] = [];
       const afters: number[] = [];
       for (let pair = 0; pair < pairs; pair += 1) {
@@ -51,7 +60,8 @@ export async function* compare(
       }
       const ratios = afters.map((cost, pair) => cost / (befores[pair] ?? Number.NaN));
       yield {
-        load: name,
+        load: loadText,
+        before: name,
         pairs,
         beforeLeast: Math.min(...befores),
         afterLeast: Math.min(...afters),
@@ -64,6 +74,39 @@ export async function* compare(
   } finally {
     await files.remove();
   }
+}
+
+/** A file as it is; anything else is a commit, which is built once and kept in the cache folder. */
+async function executableOf(name: string): Promise<string> {
+  if (existsSync(name)) return name;
+  const commit = (await output(["git", "rev-parse", "--verify", `${name}^{commit}`], root)).trim();
+  const path = `${cacheFolder()}/builds/${commit}`;
+  if (existsSync(path)) return path;
+  const workshop = `${path}-${process.pid}`;
+  await output(["git", "worktree", "add", "--detach", workshop, commit], root);
+  try {
+    await output([process.execPath, "install", "--frozen-lockfile", "--silent"], workshop);
+    await output([process.execPath, "build.ts"], workshop);
+    await rename(`${workshop}/dist/snow-owl-tftp`, path);
+  } finally {
+    await output(["git", "worktree", "remove", "--force", workshop], root);
+  }
+  return path;
+}
+
+function cacheFolder(): string {
+  return `${process.env["XDG_CACHE_HOME"] ?? `${homedir()}/.cache`}/snow-owl-tftp`;
+}
+
+/** What `command` prints; throws what it complains of. */
+async function output(command: readonly string[], folder: string): Promise<string> {
+  const child = Bun.spawn([...command], { cwd: folder, stdout: "pipe", stderr: "pipe" });
+  const [text, complaint] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+  ]);
+  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")}: ${complaint.trim()}`);
+  return text;
 }
 
 /** One process: the load as often as it takes until the engine compiles no more, then once for the clock. */
@@ -98,6 +141,7 @@ async function costOf(binary: string, files: Files, load: (typeof loads)[number]
 export function comparisonTableOf(rows: readonly ComparisonRow[]): string {
   const head = [
     "load",
+    "before",
     "pairs",
     "before: least",
     "median",
@@ -108,6 +152,7 @@ export function comparisonTableOf(rows: readonly ComparisonRow[]): string {
   ];
   const lines = rows.map((row) => [
     row.load,
+    row.before,
     String(row.pairs),
     row.beforeLeast.toFixed(3),
     row.beforeMedian.toFixed(3),
@@ -116,7 +161,7 @@ export function comparisonTableOf(rows: readonly ComparisonRow[]): string {
     row.ratioMedian.toFixed(3),
     `${row.pairsDearer} of ${row.pairs}`,
   ]);
-  return markdownTable(head, lines, 1);
+  return markdownTable(head, lines, 2);
 }
 
 /** The middle value, or the mean of the two in the middle. */

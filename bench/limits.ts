@@ -1,9 +1,13 @@
 // How long an ordinary client waits while others are at their limits (bench): from its request to its first block, beside nobody,
-// beside floods that limits turn away, and beside clients that use up a bandwidth. `bun bench/limits.ts`
+// beside floods that limits turn away, and beside clients that use up a bandwidth. `bun bench/limits.ts [--write]`
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { machineLine, markdownTable, writeBetween } from "./page.ts";
+import { ourProgram } from "./peers/programs.ts";
 
 const PROBES = 1000;
 const PROBE_EVERY_MS = 5;
@@ -19,6 +23,7 @@ const scenarios: readonly (readonly [name: string, kind: string, clients: number
   ["40 clients with windows of 16 that use up `mbit_per_second`", "bulk", 40],
 ];
 
+const { values } = parseArgs({ options: { write: { type: "boolean", default: false } } });
 const folder = mkdtempSync(join(tmpdir(), "snow-owl-bench-"));
 writeFileSync(join(folder, "file"), new Uint8Array(4000));
 writeFileSync(join(folder, "image"), new Uint8Array(64_000_000));
@@ -37,18 +42,14 @@ request_burst = 1000
 mbit_per_second = 400
 `,
 );
-const binary = join(import.meta.dir, "../dist/snow-owl-tftp");
-const server = Bun.spawn([binary, "--config", join(folder, "server.toml")], { stdout: "pipe" });
+const server = Bun.spawn([await ourProgram(), "--config", join(folder, "server.toml")], {
+  stdout: "pipe",
+});
 let turnedAway = 0;
+const lines: string[][] = [];
 void countTurnedAway();
 try {
   await Bun.sleep(500);
-  console.log(
-    `${availableParallelism()} cores, shared by server, load and probes; ${PROBES} probes each`,
-  );
-  console.log(
-    "| beside | turned away | median ms | 95 % ms | 99 % ms | unanswered |\n|---|--:|--:|--:|--:|--:|",
-  );
   for (const [name, kind, clients] of scenarios) {
     const load = Bun.spawn(
       [
@@ -69,9 +70,9 @@ try {
     const [median, p95, p99] = [0.5, 0.95, 0.99].map((share) =>
       percentile(waits, share).toFixed(2),
     );
-    console.log(
-      `| ${name} | ${turnedAway} | ${median} | ${p95} | ${p99} | ${PROBES - waits.length} |`,
-    );
+    const unanswered = String(PROBES - waits.length);
+    lines.push([name, String(turnedAway), median ?? "", p95 ?? "", p99 ?? "", unanswered]);
+    console.error(lines.at(-1)?.join(" | "));
     // Those that were never acknowledged are given up meanwhile, or end with their sockets.
     await Bun.sleep(1000);
   }
@@ -79,6 +80,13 @@ try {
   server.kill("SIGKILL");
   rmSync(folder, { recursive: true });
 }
+
+const head = ["beside", "turned away", "median ms", "95 % ms", "99 % ms", "unanswered"];
+const command = ["bun bench/limits.ts", ...process.argv.slice(2)].join(" ");
+const circumstances = `${machineLine(command, `${PROBES} probes each`)}, shared by server, load and probes`;
+const text = `${circumstances}\n\n${markdownTable(head, lines, 1)}`;
+console.log(text);
+if (values.write) await writeBetween("docs/performance.md", "bench-limits", text);
 
 /** Adds up what the log says. It hears of each limit once a second, so the last second's may be missing. */
 async function countTurnedAway(): Promise<void> {

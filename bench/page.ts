@@ -21,14 +21,28 @@ export function replaceBetween(before: string, name: string, text: string): stri
   return `${before.slice(0, begin + beginMark.length)}\n\n${text}\n\n${before.slice(end)}`;
 }
 
-/** Machine, kernel, commit and command on one line; `repeats` says how often each run was made. */
+/** What is not measured: the page itself changes from one section to the next. */
+const UNMEASURED = ["docs", "README.md", "CHANGELOG.md", "test"];
+
+/** Machine, kernel, commit and command on one line; `repeats` says how often each run was made. Behind a commit `+`: files differ from it. */
 export function machineLine(command: string, repeats: string): string {
-  const commit = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"], { cwd: root });
   const [cpu] = cpus();
   return (
     `${cpus().length} × ${cpu?.model.trim() ?? "unknown CPU"}, Linux ${release()}, Bun ${Bun.version}, ` +
-    `commit ${commit.stdout.toString().trim()}, \`${command}\`, ${repeats}, load average at the end ${loadavg()[0]?.toFixed(1)}`
+    `commit ${commitName()}, \`${command}\`, ${repeats}, load average at the end ${loadavg()[0]?.toFixed(1)}`
   );
+}
+
+function commitName(): string {
+  const others = UNMEASURED.map((path) => `:(exclude)${path}`);
+  const changes = git(["status", "--porcelain", "--", ".", ...others]);
+  return `${git(["rev-parse", "--short", "HEAD"])}${changes === "" ? "" : "+"}`;
+}
+
+function git(words: readonly string[]): string {
+  return Bun.spawnSync(["git", ...words], { cwd: root })
+    .stdout.toString()
+    .trim();
 }
 
 /** A table in Markdown: the first `texts` columns to the left, figures to the right. */

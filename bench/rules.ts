@@ -1,5 +1,7 @@
 // How long a decision takes (bench): ten thousand rules of each of several kinds, requests of which some meet one of them,
-// and the median and the 99th percentile of the time of one decision. `bun bench/rules.ts`
+// and the median and the 99th percentile of the time of one decision. `bun bench/rules.ts [--write]`
+
+import { parseArgs } from "node:util";
 
 import { Random } from "#base/random.ts";
 import { parseAddress } from "#policy/address.ts";
@@ -7,6 +9,7 @@ import type { Policy } from "#policy/policy.ts";
 import type { Asking, RuleSpec } from "#policy/rule.ts";
 
 import { asking, glob, policyOf, ruleSpec } from "../test/unit/policy/rig.ts";
+import { machineLine, markdownTable, writeBetween } from "./page.ts";
 
 const RULES = 10_000;
 const REQUESTS = 20_000;
@@ -50,7 +53,22 @@ const kinds: Readonly<Record<string, (index: number) => Partial<RuleSpec>>> = {
   },
 };
 
-for (const kind of Object.keys(kinds)) {
+const { values } = parseArgs({ options: { write: { type: "boolean", default: false } } });
+const head = [
+  "what each rule asks",
+  "median, µs",
+  "99 %, µs",
+  "compiled in, ms",
+  "rewritten or rated",
+];
+const lines: string[][] = Object.keys(kinds).map(lineOf);
+const command: string = ["bun bench/rules.ts", ...process.argv.slice(2)].join(" ");
+const line: string = machineLine(command, "the second of 2 rounds");
+const text: string = `${line}\n\n${markdownTable(head, lines, 1)}`;
+console.log(text);
+if (values.write) await writeBetween("docs/performance.md", "bench-rules", text);
+
+function lineOf(kind: string): string[] {
   const startMs = performance.now();
   const policy = policyWith(kinds[kind] ?? (() => ({})));
   const compileMs = performance.now() - startMs;
@@ -59,6 +77,7 @@ for (const kind of Object.keys(kinds)) {
   let matches = 0;
   for (let round = 0; round < 2; round += 1) {
     // The first round warms up.
+    matches = 0;
     for (const [index, request] of requests.entries()) {
       const start = Bun.nanoseconds();
       const decision = policy.decide(request);
@@ -69,10 +88,8 @@ for (const kind of Object.keys(kinds)) {
   times.sort();
   const median = ((times[REQUESTS >>> 1] ?? 0) / 1000).toFixed(1);
   const late = ((times[Math.floor(REQUESTS * 0.99)] ?? 0) / 1000).toFixed(1);
-  console.log(
-    `${kind.padEnd(28)} median ${median.padStart(5)} µs   99 % ${late.padStart(6)} µs   ` +
-      `compiled in ${compileMs.toFixed(0).padStart(4)} ms   rewritten or rated ${Math.round((50 * matches) / REQUESTS)} %`,
-  );
+  const share = `${Math.round((100 * matches) / REQUESTS)} %`;
+  return [kind, median, late, compileMs.toFixed(0), share];
 }
 
 function policyWith(rule: (index: number) => Partial<RuleSpec>): Policy {

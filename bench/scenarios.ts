@@ -1,60 +1,65 @@
-// What is measured (bench): transfers of the sizes that the targets speak of, each in the variants that are compared.
-// Every row names its floor: the loop that only echoes, or also the one that only sends.
+// What is measured beside itself with something less (bench): loads, and the variants of each that are compared. The first of a load is what everybody has;
+// a floor that only sends stands beside windows, of which sending is nearly all.
 
 import type { ServerVariant } from "./server-run.ts";
 
-export interface Scenario {
+export interface Load {
   readonly clients: number;
   readonly fileMib: number;
   readonly blockBytes: number;
   readonly windowBlocks: number;
-  readonly variant: ServerVariant;
+}
+
+/** A server, or the floor that sends without listening. */
+export type Variant =
+  | { readonly name: string; readonly server: ServerVariant }
+  | { readonly name: string; readonly isFramed: boolean };
+
+export interface Scenario {
+  readonly load: Load;
+  readonly variants: readonly Variant[];
 }
 
 /** 200 µs is the default of batch_timeout_us. */
 export const standard: ServerVariant = { gso: true, batching: true, spinUs: 200 };
-const withoutGso: ServerVariant = { ...standard, gso: false };
-const withoutSpin: ServerVariant = { ...standard, spinUs: 0 };
-const withoutBatching: ServerVariant = { gso: false, batching: false, spinUs: 200 };
 
-/** In the order of the table; variants of one load stand together, and are run one after another. */
+export const AS_IT_IS = "as it is";
+export const WITHOUT_GSO = "without GSO";
+export const WITHOUT_BATCHING = "without batching and GSO";
+export const WITHOUT_SPINNING = "without spinning";
+export const SENDING_ONLY = "a loop that only sends";
+
+const asItIs: Variant = { name: AS_IT_IS, server: standard };
+const withoutGso: Variant = { name: WITHOUT_GSO, server: { ...standard, gso: false } };
+const withoutSpin: Variant = { name: WITHOUT_SPINNING, server: { ...standard, spinUs: 0 } };
+const withoutBatching: Variant = {
+  name: WITHOUT_BATCHING,
+  server: { ...standard, gso: false, batching: false },
+};
+const sendingOnly: Variant = { name: SENDING_ONLY, isFramed: true };
+const gathering: Variant = { name: "such a loop that gathers headers and blocks", isFramed: false };
+
+/** In the order of the table. */
 export const scenarios: readonly Scenario[] = [
-  row(1, 256, 1428, 1, standard),
-  row(1, 256, 1428, 1, withoutSpin),
-  row(1, 256, 1428, 16, standard),
-  row(1, 256, 1428, 64, standard),
-  row(1, 256, 1428, 64, withoutGso),
-  row(64, 32, 1428, 1, standard),
-  row(64, 32, 1428, 1, withoutBatching),
-  row(64, 32, 1428, 16, standard),
-  row(64, 32, 1428, 16, withoutGso),
-  row(64, 32, 1428, 16, withoutBatching),
-  row(64, 32, 1428, 64, standard),
-  row(64, 32, 1428, 64, withoutGso),
-  row(64, 32, 512, 16, standard),
-  row(64, 32, 8192, 16, standard),
-  row(1000, 1, 1428, 8, standard),
+  { load: one(1), variants: [asItIs, withoutSpin] },
+  { load: one(64), variants: [asItIs, withoutGso] },
+  { load: many(1), variants: [asItIs, withoutBatching] },
+  {
+    load: many(16),
+    variants: [asItIs, withoutGso, withoutBatching, sendingOnly, gathering],
+  },
+  { load: many(64), variants: [asItIs, withoutGso, sendingOnly, gathering] },
 ];
 
-function row(
-  clients: number,
-  fileMib: number,
-  blockBytes: number,
-  windowBlocks: number,
-  variant: ServerVariant,
-): Scenario {
-  return { clients, fileMib, blockBytes, windowBlocks, variant };
+function one(windowBlocks: number): Load {
+  return { clients: 1, fileMib: 128, blockBytes: 1428, windowBlocks };
+}
+
+function many(windowBlocks: number): Load {
+  return { clients: 64, fileMib: 16, blockBytes: 1428, windowBlocks };
 }
 
 /** `64 × 32 MiB, blksize 1428, windowsize 16`. */
-export function loadName(scenario: Scenario): string {
-  const { clients, fileMib, blockBytes, windowBlocks } = scenario;
+export function loadName({ clients, fileMib, blockBytes, windowBlocks }: Load): string {
   return `${clients} × ${fileMib} MiB, blksize ${blockBytes}, windowsize ${windowBlocks}`;
-}
-
-/** What differs from the default configuration. */
-export function variantName({ gso, batching, spinUs }: ServerVariant): string {
-  if (!batching) return "no batching, no GSO";
-  if (!gso) return "no GSO";
-  return spinUs === 0 ? "no spin" : "default";
 }

@@ -91,14 +91,6 @@ export async function startServer(
   return await startOnCore0([binary, "--config", config], port);
 }
 
-/** Starts the compiled server with one worker, which takes uploads below `in/` of `folder` and serves nothing else. */
-export async function startUploadServer(binary: string, folder: string): Promise<Subject> {
-  const port = nextPort();
-  const config = `${folder}/server.toml`;
-  await Bun.write(config, uploadConfigText(folder, port));
-  return await startOnCore0([binary, "--config", config], port);
-}
-
 /** Starts another server, whose command line is made for a port; `environment` is beyond our own. */
 export async function startPeer(
   command: (port: number) => readonly string[] | Promise<readonly string[]>,
@@ -136,8 +128,19 @@ async function startOnCore0(
   };
 }
 
+/** How a process is started that is looked at from outside: behind which command, and with what in its environment beyond our own. */
+export interface Wrapping {
+  readonly wrapped: (command: readonly string[]) => readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+const asItIs: Wrapping = { wrapped: (command) => command, environment: {} };
+
 /** Starts the floor. */
-export async function startFloor(variant: FloorVariant): Promise<Subject> {
+export async function startFloor(
+  variant: FloorVariant,
+  { wrapped, environment }: Wrapping = asItIs,
+): Promise<Subject> {
   const args = [
     `--mode=${variant.mode}`,
     `--clients=${variant.clients}`,
@@ -149,8 +152,12 @@ export async function startFloor(variant: FloorVariant): Promise<Subject> {
     ...(variant.framed ? ["--framed"] : []),
     ...(variant.extra ?? []),
   ];
-  const command = ["taskset", "-c", "0", process.execPath, `${import.meta.dir}/floor.ts`, ...args];
-  const child = Bun.spawn(command, { stdout: "pipe", stderr: "inherit" });
+  const floor = wrapped([process.execPath, `${import.meta.dir}/floor.ts`, ...args]);
+  const child = Bun.spawn(["taskset", "-c", "0", ...floor], {
+    env: { ...process.env, ...environment },
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const reader = child.stdout.getReader();
   const { value } = await reader.read();
   const port = Number(new TextDecoder().decode(value));
@@ -182,20 +189,6 @@ enable_recvmmsg = ${variant.batching}
 enable_adaptive_batching = ${variant.spinUs > 0}
 batch_timeout_us = ${variant.spinUs}
 ${variant.hasStatus === true ? `[status]\nbind_addr = "127.0.0.1:${port}"\n` : ""}`;
-}
-
-function uploadConfigText(folder: string, port: number): string {
-  return `root_dir = "${folder}"
-bind_addr = "127.0.0.1:${port}"
-[logging]
-level = "warn"
-[write_config]
-enabled = true
-allow_overwrite = true
-allowed_patterns = ["in/*"]
-[performance.platform.worker_pool]
-worker_count = 1
-`;
 }
 
 /** Waits until the port is taken on 127.0.0.1; throws if that does not come, or the server ends. */

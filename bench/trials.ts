@@ -110,7 +110,7 @@ async function runGroup(files: Files, group: Group, turns: number): Promise<read
   return group.trials.map(({ name }, index) => {
     const own = runs[index] ?? [];
     return {
-      load: loadName({ ...group.load, variant: standard }),
+      load: loadName(group.load),
       name,
       cpuSecondsPerGb: median(own.map(cost)),
       cpuRatio: median(own.map((run, turn) => cost(run) / costAt(base, turn))),
@@ -198,7 +198,7 @@ const files = await Files.create();
 const outcomes: Outcome[] = [];
 try {
   for (const group of groups) {
-    if (!loadName({ ...group.load, variant: standard }).includes(values.only)) continue;
+    if (!loadName(group.load).includes(values.only)) continue;
     const rows = await runGroup(files, group, Number(values.repeats));
     for (const row of rows) console.error(`${row.load}: ${row.name}: ${row.cpuRatio.toFixed(3)}`);
     outcomes.push(...rows);

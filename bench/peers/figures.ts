@@ -44,6 +44,8 @@ export interface Verdict {
   readonly target: string;
   /** `12.4 × less than atftpd`. */
   readonly measured: string;
+  /** What the floor would reach of a target against a peer: `11.2 ×`. Undefined where there is none, or it is the target. */
+  readonly floors: string | undefined;
   readonly isMet: boolean;
 }
 
@@ -109,10 +111,11 @@ export function verdictsOf(figures: RowFigures): readonly Verdict[] {
 
 function verdictOf(figures: RowFigures, target: Target): Verdict {
   const { row, ours, floor } = figures;
+  const floors = undefined;
   const isWhole = ours.isFinished && ours.failed === 0;
   if (target.against === "all complete") {
     const measured = `${ours.failed} failed`;
-    return { row, target: "all complete", measured, isMet: isWhole };
+    return { row, target: "all complete", measured, floors, isMet: isWhole };
   }
   if (target.against === "memory") {
     const kib = ours.rssBytesPerTransfer / 1024;
@@ -120,6 +123,7 @@ function verdictOf(figures: RowFigures, target: Target): Verdict {
       row,
       target: `memory: ≤ ${target.bytesPerTransferMax / 1024} KiB per transfer`,
       measured: `${kib.toFixed(1)} KiB`,
+      floors,
       isMet: isWhole && ours.rssBytesPerTransfer <= target.bytesPerTransferMax,
     };
   }
@@ -130,13 +134,14 @@ function verdictOf(figures: RowFigures, target: Target): Verdict {
     const isMet = isWhole && (of === "speed" ? ratio >= factor : ratio <= factor);
     const sense = of === "speed" ? "≥" : "≤";
     const measured = `${ratio.toFixed(2)} ×`;
-    return { row, target: `${SUBJECT[of]}: ${sense} ${factor} × the floor`, measured, isMet };
+    const text = `${SUBJECT[of]}: ${sense} ${factor} × the floor`;
+    return { row, target: text, measured, floors, isMet };
   }
   return peerVerdict(figures, of, factor, target.peer, isWhole);
 }
 
 function peerVerdict(
-  { row, ours, peers }: RowFigures,
+  { row, ours, peers, floor }: RowFigures,
   of: Aspect,
   factor: number,
   name: string | undefined,
@@ -146,11 +151,14 @@ function peerVerdict(
   const rivals = name === undefined ? peers : peers.filter(({ server }) => server === name);
   const best = bestOf(row, rivals, of);
   if (best === undefined) {
-    return { row, target: text, measured: "no peer completed it", isMet: isWhole };
+    const measured = "no peer completed it";
+    return { row, target: text, measured, floors: undefined, isMet: isWhole };
   }
   const times = timesBetter(row, ours, best, of);
   const measured = `${times.toFixed(1)} × ${BETTER[of]} than ${best.server}`;
-  return { row, target: text, measured, isMet: isWhole && times >= factor };
+  const floors =
+    floor === undefined ? undefined : `${timesBetter(row, floor, best, of).toFixed(1)} ×`;
+  return { row, target: text, measured, floors, isMet: isWhole && times >= factor };
 }
 
 /** Every row, server and aspect in which a peer is ahead of ours. */

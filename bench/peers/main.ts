@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { parseArgs } from "node:util";
 
 import { machineLine, writeBetween } from "../page.ts";
+import { sections } from "../sections.ts";
 import { benchFolder } from "../server-run.ts";
 import { chartsOf } from "./charts.ts";
 import { envelopeTable, messagesOf } from "./envelope.ts";
@@ -238,4 +239,10 @@ async function publish(
     await Bun.write(`${import.meta.dir}/../../docs/img/${name}.svg`, svg);
   }
   await writeBetween("README.md", "peers", `${shortTable(all)}\n\n${line}`);
+  const others = sections
+    .slice(1)
+    .map(({ title, command: words }) => `${title} (${words.join(" ")})`);
+  console.error(
+    `Of docs/performance.md other commands write, and bun run bench:all all of it: ${others.join(", ")}.`,
+  );
 }

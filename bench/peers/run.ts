@@ -46,7 +46,7 @@ const WARM_CONCURRENT_MAX = 8;
 /** Looking at a thousand processes takes some 20 ms of the core that the load has. */
 const LOOK_INTERVAL_MS = 500;
 
-export interface LoadRun {
+interface LoadRun {
   readonly bytes: number;
   readonly seconds: number;
   readonly completed: number;

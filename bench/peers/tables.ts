@@ -16,17 +16,18 @@ import { rowName } from "./rows.ts";
 
 const MIB = 1024 * 1024;
 
-/** Target, what was measured, and whether it is met. */
+/** Target, what was measured of ours and, against peers, of the floor, and whether it is met. */
 export function targetTable(all: readonly RowFigures[]): string {
   const lines = all.flatMap((figures) =>
-    verdictsOf(figures).map(({ row, target, measured, isMet }, index) => [
+    verdictsOf(figures).map(({ row, target, measured, floors, isMet }, index) => [
       index === 0 ? rowName(row) : "",
       target,
       measured,
+      floors ?? "–",
       isMet ? "yes" : "**no**",
     ]),
   );
-  return markdownTable(["load", "target", "measured", "met"], lines, 4);
+  return markdownTable(["load", "target", "measured", "the floor", "met"], lines, 5);
 }
 
 /** All that was measured: a line for each server in each row, and for the floor. */

@@ -86,6 +86,8 @@ describe("a target", () => {
     const met = verdictsOf(rowOf(run(2.5), run(0.95), [cheaper, close]));
     expect(met.map(({ isMet }) => isMet)).toEqual([true, true]);
     expect(met.map(({ measured }) => measured)).toEqual(["2.5 × less than atftpd", "1.05 ×"]);
+    // What the floor would reach is told where a peer is the measure.
+    expect(met.map(({ floors }) => floors)).toEqual(["2.6 ×", undefined]);
     const missed = verdictsOf(rowOf(run(1.5), run(0.5), [cheaper, close]));
     expect(missed.map(({ isMet }) => isMet)).toEqual([false, false]);
   });

@@ -1,0 +1,194 @@
+// One run of a load under perf (bench): the server from its sources or the floor, warmed up and measured as the comparison does it, with samples, context
+// switches and CPU time of what is between the comparison's two looks at the CPU time, and of nothing else.
+
+import { writeFileSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { basename, resolve } from "node:path";
+
+import { monotonicUs } from "#io/clock.ts";
+
+import { countEvents, statusBytes, type Subject } from "../measure.ts";
+import { Group } from "../peers/group.ts";
+import type { Row } from "../peers/rows.ts";
+import { Grounds, loadOf, measureRun, type Run } from "../peers/run.ts";
+import { benchFolder, startFloor, startPeer, type Wrapping } from "../server-run.ts";
+import { jitSymbolsOf, livingOf, perfMapOf } from "./jit-symbols.ts";
+import { samplesIn } from "./kinds.ts";
+import { type Stack, stacksOf } from "./stacks.ts";
+import { type Switches, switchesOf, switchesSince } from "./switches.ts";
+
+export interface Profile {
+  readonly run: Run;
+  readonly stacks: readonly Stack[];
+  readonly switches: readonly Switches[];
+  /** In one more run; undefined where that was not asked for or perf may not count. */
+  readonly syscalls: number | undefined;
+}
+
+const root: string = resolve(import.meta.dir, "../..");
+/** Samples per second of CPU time: a prime number, so as not to keep step with anything. */
+const FREQUENCY = 1997;
+/** As long as perf takes to attach, several times over; it does not say when it has. */
+const ATTACH_MS = 500;
+/** Warm as in the comparison. Its limit is for the slowest of the peers; here nothing is to be broken off that is slow because of perf. */
+const PATIENCE = { limitMs: 300_000, warmMs: 3000 } as const;
+/** It writes down what is compiled, for as long as it is asked to. */
+const DUMP_THREAD = "JSC PerfLog";
+/** The default of batch_timeout_us. */
+const SPIN_US = 200;
+
+/** Profiles one run; what perf took is left in `out`, an empty folder. */
+export async function profiled(
+  who: "ours" | "floor",
+  row: Row,
+  out: string,
+  isCounting = false,
+): Promise<Profile> {
+  await mkdir(`${out}/jit`, { recursive: true });
+  const folder =
+    row.isOnDisk === true ? await mkdtemp("/var/tmp/snow-owl-bench-") : await benchFolder();
+  const group = new Group(basename(folder));
+  const how: Wrapping = {
+    wrapped: (command) => group.entering(command),
+    environment: { BUN_JSC_useJITDump: "1", BUN_JSC_jitDumpDirectory: `${out}/jit` },
+  };
+  try {
+    const grounds = await Grounds.create(folder);
+    const subject =
+      who === "ours" ? await startOurs(row, grounds.folder, out, how) : await startLeast(row, how);
+    try {
+      return await profileSubject(subject, group, row, grounds, out, who === "floor", isCounting);
+    } finally {
+      await subject.stop();
+    }
+  } finally {
+    await group.end();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function profileSubject(
+  subject: Subject,
+  group: Group,
+  row: Row,
+  grounds: Grounds,
+  out: string,
+  isEndless: boolean,
+  isCounting: boolean,
+): Promise<Profile> {
+  const { pid, port } = subject;
+  const looks: { readonly us: number; readonly switches: ReadonlyMap<string, Switches> }[] = [];
+  const perf = await startRecording(pid, `${out}/perf.data`);
+  const start = async (): ReturnType<Parameters<typeof measureRun>[0]> => ({
+    port,
+    cpuSeconds: () => {
+      looks.push({ us: monotonicUs(), switches: switchesOf(pid) });
+      return group.cpuSeconds();
+    },
+    rssBytes: () => statusBytes(pid, "VmRSS"),
+    rssBytesPeak: () => statusBytes(pid, "VmHWM"),
+    hasEnded: () => false,
+    // Not yet: what it has compiled must be named.
+    stop: async () => {},
+  });
+  const measured = async (load: Row): Promise<Run> =>
+    await measureRun(start, load, row.windowBlocks, grounds, PATIENCE, isEndless);
+  // Once for nothing: while the engine writes its dump it takes longer until all that is hot is compiled.
+  await measured(rehearsal(row));
+  looks.length = 0;
+  const run = await measured(row);
+  perf.kill("SIGINT");
+  await perf.exited;
+  if (!run.isFinished || run.completed < row.transfers)
+    throw new Error("the load did not complete");
+  const [first, last] = [looks[0], looks.at(-1)];
+  if (first === undefined || last === undefined) throw new Error("nobody looked at the CPU time");
+  let syscalls: number | undefined;
+  if (isCounting) {
+    const load = await loadOf(row, grounds, PATIENCE.limitMs, isEndless);
+    const once = async (): Promise<unknown> => await load(port, row.transfers, row.concurrent);
+    syscalls = await countEvents(subject, ["raw_syscalls:sys_enter"], once);
+  }
+  await nameCompiledCode(pid, `${out}/jit`);
+  const taken = await stacksIn(`${out}/perf.data`, first.us, last.us);
+  await rm(`/tmp/perf-${pid}.map`, { force: true });
+  // What the dump itself costs is left out of both, samples and time.
+  const stacks = taken.filter(({ places }) => places[0]?.name !== DUMP_THREAD);
+  const cpuSeconds = (run.cpuSeconds * samplesIn(stacks)) / samplesIn(taken);
+  const switches = switchesSince(first.switches, last.switches);
+  return { run: { ...run, cpuSeconds }, stacks, switches, syscalls };
+}
+
+/** Of many files only those with which the comparison warms up, for the others are to be new. */
+function rehearsal(row: Row): Row {
+  return row.isManyFiles ? { ...row, transfers: Math.ceil(row.transfers / 8) } : row;
+}
+
+/** The server from its sources, whose functions have names, and free to write the engine's dump: a sandbox would refuse that. */
+async function startOurs(row: Row, folder: string, out: string, how: Wrapping): Promise<Subject> {
+  return await startPeer((port) => {
+    const path = `${out}/server.toml`;
+    writeFileSync(path, configText(row, folder, port));
+    return how.wrapped([process.execPath, `${root}/src/main.ts`, "--config", path]);
+  }, how.environment);
+}
+
+function configText(row: Row, folder: string, port: number): string {
+  return `root_dir = "${folder}"
+bind_addr = "127.0.0.1:${port}"
+[logging]
+level = "error"
+[process]
+landlock = false
+seccomp = false
+[transfer]
+max_transfers = 4500
+[performance.platform.worker_pool]
+worker_count = 1
+[write_config]
+enabled = true
+allow_overwrite = true
+allowed_patterns = ["in/*"]
+${row.variant?.toml ?? ""}
+`;
+}
+
+async function startLeast(row: Row, how: Wrapping): Promise<Subject> {
+  const { concurrent: clients, fileBytes, blockBytes, windowBlocks } = row;
+  const rest = { mode: "echo", gso: true, spinUs: SPIN_US, framed: true } as const;
+  return await startFloor({ clients, fileBytes, blockBytes, windowBlocks, ...rest }, how);
+}
+
+/** Has perf take samples of every thread, with the stacks that frame pointers give, on the clock that we read as well. */
+async function startRecording(pid: number, path: string): Promise<Bun.Subprocess> {
+  await Bun.sleep(ATTACH_MS);
+  const flags = ["-q", "-g", "-e", "cpu-clock", "-F", String(FREQUENCY), "-k", "CLOCK_MONOTONIC"];
+  const perf = Bun.spawn(["perf", "record", ...flags, "-o", path, "-p", String(pid)], {
+    stdout: "ignore",
+    stderr: "inherit",
+  });
+  await Bun.sleep(ATTACH_MS);
+  return perf;
+}
+
+/** Writes the map in which perf looks up code that no file holds. */
+async function nameCompiledCode(pid: number, folder: string): Promise<void> {
+  const maps = await Promise.all(
+    (await readdir(folder)).map(async (file) =>
+      perfMapOf(livingOf(jitSymbolsOf(await Bun.file(`${folder}/${file}`).bytes()))),
+    ),
+  );
+  await Bun.write(`/tmp/perf-${pid}.map`, maps.join(""));
+}
+
+/** The samples between two times of the clock that does not jump. */
+async function stacksIn(path: string, fromUs: number, toUs: number): Promise<readonly Stack[]> {
+  const time = [fromUs, toUs].map((us) => (us / 1e6).toFixed(6)).join(",");
+  const perf = Bun.spawn(
+    ["perf", "script", "-i", path, "--time", time, "-F", "comm,tid,ip,sym,dso"],
+    { stdout: "pipe", stderr: "ignore" },
+  );
+  const stacks = stacksOf(await new Response(perf.stdout).text());
+  if ((await perf.exited) !== 0 || stacks.length === 0) throw new Error("perf took no samples");
+  return stacks;
+}
