@@ -35,6 +35,7 @@ import { Orders } from "./orders.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 import { TransferIds } from "./progress.ts";
 import { Pulse } from "./pulse.ts";
+import { readAdvice } from "./reads.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { Relay } from "./relay.ts";
@@ -141,11 +142,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#cache = new FileCache(
       settings.cacheBytesMax / settings.workers,
       settings.cacheChunkBytes,
-      {
-        isSequential: settings.adviseSequential,
-        isWillneed: settings.adviseWillneed,
-        isDontneedAfter: settings.adviseDontneedAfter,
-      },
+      readAdvice(settings),
       this.#disk,
       platform.readNow,
     );
