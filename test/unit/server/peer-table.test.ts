@@ -75,7 +75,10 @@ test("recent peers are remembered for as long as asked", () => {
 });
 
 test("no stray is answered twice within a second, also where two peers share an entry", () => {
-  const transfers = new Transfers(CAPACITY, new Sockets([{ serviceFd: 3, transferFds: [] }]));
+  const transfers = new Transfers(
+    CAPACITY,
+    new Sockets([{ serviceFd: 3, transferFds: [], isWildcard: true }]),
+  );
   const entries = new Map<number, number>();
   let pair: readonly number[] = [];
   for (let port = 1; pair.length === 0; port += 1) {
