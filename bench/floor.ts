@@ -99,7 +99,7 @@ class Floor {
     const name = socketName(this.#fd);
     console.log(typeof name === "number" ? name : name.port);
     for (;;) {
-      const ready = this.#waiter.wait(monotonicUs(), Infinity);
+      const ready = this.#waiter.wait(monotonicUs(), Infinity, true);
       if (ready > 0) this.#receive();
       if (this.#peers.length === this.#plan.clients) this.#sendOnly();
     }

@@ -116,6 +116,15 @@ export function formatPeer(address: SocketAddress): string {
   return ip.includes(":") ? `[${ip}]:${address.port}` : `${ip}:${address.port}`;
 }
 
+/** {@link formatPeer} of the sockaddr at `offset`; undefined if it is of neither internet family. */
+export function formatSockaddr(from: Uint8Array, offset: number): string | undefined {
+  if (u8(from, offset + SockaddrIn.family) === AF_INET) {
+    return `${formatIpv4(from, offset + SockaddrIn.address)}:${portAt(from, offset)}`;
+  }
+  const address = decodeSockaddr(from, offset);
+  return address && formatPeer(address);
+}
+
 /** The canonical text of an address (RFC 5952), with `%interface` if it has a scope. */
 export function formatIp(address: IpAddress): string {
   const bytes = address.bytes;
@@ -127,8 +136,12 @@ export function formatIp(address: IpAddress): string {
 
 /** Whether 16 bytes are `::ffff:a.b.c.d`, an IPv4 peer of a dual-stack socket (RFC 4291 §2.5.5.2). */
 function isV4Mapped(bytes: Uint8Array): boolean {
-  for (let index = 0; index < 10; index++) if (u8(bytes, index) !== 0) return false;
-  return u16(bytes, 10) === 0xffff;
+  return isMappedAt(bytes, 0);
+}
+
+function isMappedAt(bytes: Uint8Array, start: number): boolean {
+  for (let index = 0; index < 10; index++) if (u8(bytes, start + index) !== 0) return false;
+  return u16(bytes, start + 10) === 0xffff;
 }
 
 function formatIpv4(bytes: Uint8Array, offset: number): string {
@@ -210,6 +223,25 @@ export function isSameHost(a: Uint8Array, aStart: number, b: Uint8Array, bStart:
 }
 
 const IPV4_BYTES = 4;
+const IPV6_BYTES = 16;
+/** Of a v4-mapped address, the bytes before the IPv4 one (RFC 4291 §2.5.5.2). */
+const MAPPED_BYTES = 12;
+
+/**
+ * Copies the IP address of the sockaddr at `offset` into the 16 bytes of `into`. Returns its length: 4, of a v4-mapped one too, or 16;
+ * 0 of neither family.
+ */
+export function copyHost(from: Uint8Array, offset: number, into: Uint8Array): number {
+  const family = u8(from, offset + SockaddrIn.family);
+  if (family !== AF_INET && family !== AF_INET6) return 0;
+  const isV6 = family === AF_INET6;
+  const start = offset + (isV6 ? SockaddrIn6.address : SockaddrIn.address);
+  const isShort = !isV6 || isMappedAt(from, start);
+  const first = isV6 && isShort ? start + MAPPED_BYTES : start;
+  const length = isShort ? IPV4_BYTES : IPV6_BYTES;
+  for (let index = 0; index < length; index++) into[index] = u8(from, first + index);
+  return length;
+}
 
 /** The UDP port of the sockaddr at `offset`. */
 export function portAt(from: Uint8Array, offset: number): number {

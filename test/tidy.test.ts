@@ -164,6 +164,7 @@ function isAllowedOutside(path: string, layer: string, specifier: string): boole
   if (specifier === "citty") return layer === "cli";
   if (specifier === "smol-toml") return layer === "config";
   if (specifier === "bun:ffi") return layer === "ffi";
+  if (specifier === "bun:jsc") return layer === "io";
   if (specifier.endsWith("package.json")) return mayAwait.has(layer) || path === "build.ts";
   return specifier.startsWith("node:") && !pure.has(layer);
 }

@@ -129,7 +129,7 @@ export class Client {
     for (const { transfer } of this.#running.values()) {
       wakeUs = Math.min(wakeUs, transfer.deadlineUs);
     }
-    const ready = this.#waiter.wait(monotonicUs(), wakeUs);
+    const ready = this.#waiter.wait(monotonicUs(), wakeUs, true);
     const nowUs = monotonicUs();
     for (let index = 0; index < ready; index += 1) {
       const token = this.#waiter.token(index);

@@ -211,7 +211,7 @@ export class Load {
       this.#wire.nextUs,
       this.#nextStartUs(beganUs),
     );
-    const ready = this.#waiter.wait(beganUs, wakeUs);
+    const ready = this.#waiter.wait(beganUs, wakeUs, true);
     for (let index = 0; index < ready; index += 1) {
       const transfer = this.#transfers[this.#waiter.token(index)];
       if (transfer !== undefined) this.#receive(transfer);

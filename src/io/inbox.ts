@@ -1,7 +1,8 @@
 // What a shard has just received (io layer): the batch itself, so that nothing is copied on the way up, and
 // what a datagram's raw socket address says in text.
 
-import { decodeSockaddr, formatIp, formatPeer } from "#ffi/address.ts";
+import { u8 as byteAt } from "#base/bytes.ts";
+import { copyHost, decodeSockaddr, formatIp, formatSockaddr } from "#ffi/address.ts";
 import { localAddress } from "#ffi/control.ts";
 
 export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
@@ -10,8 +11,7 @@ export { RELAY_BYTES, RelaySender, unwrapRelayed } from "#ffi/relayed.ts";
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
 export function peerText(name: Uint8Array): string {
-  const address = decodeSockaddr(name, 0);
-  return address === undefined ? "?" : formatPeer(address);
+  return formatSockaddr(name, 0) ?? "?";
 }
 
 /** The sender's address without its port, in the same text. */
@@ -31,14 +31,18 @@ export function peerAddress(name: Uint8Array): Uint8Array {
   return decodeSockaddr(name, 0)?.bytes ?? NO_BYTES;
 }
 
-/** {@link peerAddress}, but 4 bytes of a client of IPv4 on a socket of IPv6 too: one client, one address. */
+/**
+ * {@link peerAddress}, but 4 bytes of a client of IPv4 on a socket of IPv6 too: one client, one address. The same arrays are filled
+ * by each call, which is made several times for each request.
+ */
 export function clientAddress(name: Uint8Array): Uint8Array {
-  const address = peerAddress(name);
-  const isMapped = address.length === 16 && MAPPED.every((byte, index) => address[index] === byte);
-  return isMapped ? address.subarray(MAPPED.length) : address;
+  const length = copyHost(name, 0, host16);
+  if (length === 16) return host16;
+  if (length === 0) return NO_BYTES;
+  for (let index = 0; index < 4; index += 1) host4[index] = byteAt(host16, index);
+  return host4;
 }
 
-/** What a v4-mapped address begins with (RFC 4291 §2.5.5.2). */
-const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
+const host4: Uint8Array = new Uint8Array(4);
+const host16: Uint8Array = new Uint8Array(16);
 const NO_BYTES: Uint8Array = new Uint8Array(0);

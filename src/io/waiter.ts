@@ -54,12 +54,15 @@ export class Waiter {
     this.#change(token, EPOLLIN, !isMute);
   }
 
-  /** Returns how many tokens are ready: at once if any is, else after at most until `untilUs` (Infinity: for ever). */
-  wait(nowUs: number, untilUs: number): number {
+  /**
+   * Returns how many tokens are ready: at once if any is, else after at most until `untilUs` (Infinity: for ever). `mayPay`: somebody
+   * waits for so little that spinning may pay.
+   */
+  wait(nowUs: number, untilUs: number, mayPay: boolean): number {
     const ready = this.#epoll.wait(0);
     this.wasReady = ready > 0;
     if (ready > 0 || untilUs <= nowUs) return ready;
-    const found = this.#spin(nowUs, untilUs);
+    const found = mayPay ? this.#spin(nowUs, untilUs) : 0;
     if (found > 0) return found;
     this.sleeps += 1;
     const sinceUs = this.#kernel.nowUs();

@@ -27,6 +27,8 @@ const tooLong: RefusedName = Object.freeze({ isClean: false, cause: "too-long" }
  * are refused, and with them the temporary files of uploads, whose names begin with a dot.
  */
 export function cleanName(name: string, rootDir: string): CleanName | RefusedName {
+  // One segment, as it stands: what most boot loaders ask for.
+  if (/^[\w-][\w.-]{0,254}$/.test(name)) return { isClean: true, path: name };
   const slashed = slashedName(name);
   const segments = withoutRoot(segmentsOf(slashed), segmentsOf(rootDir), slashed.startsWith("/"));
   if (segments.includes("..")) return traversal;

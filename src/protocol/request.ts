@@ -1,6 +1,7 @@
 // Reading a request, RRQ or WRQ (protocol layer, pure): from the bytes of one datagram to a record.
 // Never throws, whatever the bytes are; a fault is a frozen record that names the reply.
 
+import { u8 } from "#base/bytes.ts";
 import { mark } from "#base/mark.ts";
 
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
@@ -104,6 +105,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Firmware has sent 0xFF and garbage behind the name; those names stay readable, byte by byte. */
 function decodeName(nameBytes: Uint8Array): string {
+  const text = asciiText(nameBytes);
+  if (text !== undefined) return text;
   try {
     return utf8.decode(nameBytes);
   } catch {
@@ -111,8 +114,15 @@ function decodeName(nameBytes: Uint8Array): string {
   }
 }
 
+/** Most names are ASCII, and short: the decoder is slower to call than they are to read. */
+function asciiText(bytes: Uint8Array): string | undefined {
+  for (let index = 0; index < bytes.length; index++) if (u8(bytes, index) >= 0x80) return undefined;
+  return latin1(bytes, 0, bytes.length);
+}
+
 /** RFC 1350 §5 and RFC 2347: modes and option names are case-insensitive. ASCII only, so no letter changes length. */
 function lowerCase(text: string): string {
+  if (!/[A-Z]/.test(text)) return text;
   return text.replace(/[A-Z]+/g, (letters) => {
     mark("case-folded");
     return letters.toLowerCase();

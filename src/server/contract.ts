@@ -349,7 +349,8 @@ export type ShardMessage =
   | {
       readonly kind: "records";
       readonly shardIndex: number;
-      readonly records: readonly ShardRecord[];
+      /** A list of {@link ShardRecord}, as JSON: objects cost the engine twice as much to copy from thread to thread. */
+      readonly records: string;
     }
   /** From now on requests are decided by the terms of this generation, and descriptors of earlier ones are not used any more. */
   | { readonly kind: "switched"; readonly shardIndex: number; readonly generation: number }

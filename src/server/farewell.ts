@@ -62,7 +62,7 @@ export class CleanUp {
       this.#untilUs = undefined;
       return false;
     }
-    this.#waiter.wait(nowUs, nowUs + LOOK_US);
+    this.#waiter.wait(nowUs, nowUs + LOOK_US, false);
     this.#kernel.silenceDoorbell(this.#doorbellFd);
     writes.reap();
     return true;

@@ -1,7 +1,7 @@
 // What a shard stands on (server layer): the kernel's network and clock, the disks, the engine's collector. A shard asks for
 // these through nothing else, so that a simulation can stand in for all of it and drive the real turn.
 
-import { collectGarbage } from "#io/garbage.ts";
+import { collectGarbage, type Collector } from "#io/garbage.ts";
 import { type Kernel, thisKernel } from "#io/kernel.ts";
 import { type DiskQueue, ThreadQueue } from "#storage/disk-queue.ts";
 import type { DiskThreadInit } from "#storage/disk-ring.ts";
@@ -14,7 +14,7 @@ export interface Platform {
   /** What of a file is in memory. */
   readonly readNow: ReadNow;
   /** Collects this thread's garbage. */
-  readonly collectGarbage: () => void;
+  readonly collectGarbage: Collector;
 }
 
 /** The one that this process runs on. */

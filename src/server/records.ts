@@ -30,8 +30,10 @@ import {
 } from "./transfer.ts";
 import type { AdmittedWrite } from "./writes.ts";
 
-// A batch goes out when it is this long, or when the shard is about to sleep.
+// A batch goes out when it is this long, or when its first record has waited so long: each wakes the main thread, which may have to
+// share a core with the shard.
 const RECORDS_MAX = 64;
+const WAIT_US = 5000;
 
 /** Reports that the main thread may have before it: some 8 MiB. What is beyond that is dropped, counted and said in the log. */
 const UNREAD_MAX = 16_384;
@@ -44,6 +46,8 @@ export class Records {
   /** How many were delivered, as the reader counts in the control memory. */
   #delivered: number;
   #waiting: ShardRecord[] = [];
+  /** When they go out at the latest; Infinity while that is not known yet. */
+  #untilUs = Infinity;
 
   constructor(
     deliver: (records: readonly ShardRecord[]) => void,
@@ -61,7 +65,20 @@ export class Records {
     if (this.#waiting.length >= RECORDS_MAX) this.flush();
   }
 
+  /** When {@link settle} has something to do; Infinity if nothing waits. */
+  get nextUs(): number {
+    return this.#untilUs;
+  }
+
+  /** Lets what waits go out if it is time: called before each sleep, and every now and then. */
+  settle(nowUs: number): void {
+    if (this.#waiting.length === 0) return;
+    if (this.#untilUs === Infinity) this.#untilUs = nowUs + WAIT_US;
+    else if (nowUs >= this.#untilUs) this.flush();
+  }
+
   flush(): void {
+    this.#untilUs = Infinity;
     const count = this.#waiting.length;
     if (count === 0) return;
     const records = this.#waiting;

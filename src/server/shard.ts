@@ -49,6 +49,11 @@ import type { WritesListener } from "./writes.ts";
 
 /** How long a transfer waits before it asks again for bytes that the disk has not brought yet. */
 const DISK_RETRY_US = 500;
+/**
+ * A client that waits for each block has its next one sooner if the shard spins. With more of them there is mostly something to read; if
+ * not, it is better read with what comes meanwhile, and with none at all nobody's block is awaited.
+ */
+const SPUN_TRANSFERS_MAX = 8;
 /** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
 const REQUEST_BYTES = 2048;
 /** Where uploads are allowed: the longest DATA (RFC 2348), and room to see that one is longer. Memory is taken as it is touched. */
@@ -279,7 +284,8 @@ export class Shard implements TransmitListener, WritesListener {
     if (!this.#hasSettled && this.#disk.isSettled) this.#settle();
     const untilUs = this.#waitUntilUs();
     this.#pulse.rest();
-    const ready = this.#waiter.wait(this.#nowUs, untilUs);
+    const { count } = this.#transfers;
+    const ready = this.#waiter.wait(this.#nowUs, untilUs, count > 0 && count <= SPUN_TRANSFERS_MAX);
     this.#pulse.work();
     this.#nowUs = this.#platform.kernel.nowUs();
     if (!this.#waiter.wasReady) this.#askedSinceUs = this.#nowUs;
@@ -309,7 +315,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#timers.expire(this.#nowUs, this.#wake);
     this.#transmitter.turn(this.#nowUs);
     this.#door.follow();
-    this.#garbage.collect(this.#transfers.count === 0, this.#nowUs);
+    this.#garbage.collect(this.#transfers.count, this.#nowUs);
     if (this.#gauges.countTurn()) this.#report();
   }
 
@@ -350,7 +356,7 @@ export class Shard implements TransmitListener, WritesListener {
     const untilUs = Math.min(this.#timers.nextUs(), this.#transmitter.nextUs);
     if (this.#transmitter.awaitsDisk) return Math.min(untilUs, this.#nowUs + DISK_RETRY_US);
     this.#report();
-    return untilUs;
+    return Math.min(untilUs, this.#records.nextUs);
   }
 
   /** Returns whether more may be waiting. */
@@ -430,12 +436,13 @@ export class Shard implements TransmitListener, WritesListener {
     if (this.#cleanUp.goesOn(this.#reception.writes)) return true;
     this.#ends.abandon();
     this.#report();
+    this.#records.flush();
     return false;
   }
 
   #report(): void {
     for (const fault of this.#transmitter.sendFaults.untold(this.#nowUs)) this.#records.add(fault);
-    this.#records.flush();
+    this.#records.settle(this.#nowUs);
     this.#gauges.publish(this.#nowUs);
   }
 }

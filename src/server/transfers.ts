@@ -138,6 +138,8 @@ export class Transfers {
     offset: number,
     local: Uint8Array,
   ): Transfer | undefined {
+    // Nobody on this socket, of any address: nearly always, and then there is nothing to compare.
+    if (this.#peers.find(socket, bytes, offset) < 0) return undefined;
     const slot = this.#peers.findWanted(socket, bytes, offset, (each) => {
       const transfer = this.bySlot[each];
       return transfer !== undefined && isSameLocal(transfer.local, local);

@@ -27,7 +27,7 @@ function serve({ init, terms, orders, life, fastPaths: known }: WorkerStart): vo
   if (settings.workerAffinity) pinThread(shardIndex);
   const paths = known ?? fastPaths(settings);
   const shard = new Shard(init, paths, {
-    deliver: (records) => say({ kind: "records", shardIndex, records }),
+    deliver: (records) => say({ kind: "records", shardIndex, records: JSON.stringify(records) }),
     newestTerms: () => (received(terms) as readonly ShardTerms[]).at(-1),
     newOrders: () => received(orders) as readonly ShardOrder[],
     progressed: (progress) => say({ kind: "progress", shardIndex, progress }),

@@ -33,8 +33,12 @@ export interface ClientLookup {
 /** Clients that are remembered; the one that was heard of longest ago goes. A guess: a large site in one night. */
 const CLIENTS_MAX = 10_000;
 
+/** How often the kernel is asked about a client that it does not know: it may be learning its address while we reply. */
+const ASK_MS = 500;
+
 interface Known extends Boot {
   mac: string | undefined;
+  askedMs: number;
   lastMs: number;
 }
 
@@ -61,7 +65,10 @@ export class Boots {
     const isEnd = record.kind === "transfer" || record.kind === "upload";
     if (known !== undefined && (isEnd || timeMs - known.lastMs <= terms.windowMs)) {
       this.#touch(client, known, timeMs);
-      known.mac ??= this.#macOf(client, record);
+      if (known.mac === undefined && timeMs - known.askedMs >= ASK_MS) {
+        known.askedMs = timeMs;
+        known.mac = this.#macOf(client, record);
+      }
       return { boot: known, isFirst: false };
     }
     if (record.kind === "refusal" && record.cause === "malformed") {
@@ -72,6 +79,7 @@ export class Boots {
       mac: this.#macOf(client, record),
       interfaceName: this.#lookup.interfaceName(record.interfaceIndex),
       isSampled: Math.random() < terms.samplingRate,
+      askedMs: timeMs,
       lastMs: timeMs,
     };
     this.#touch(client, boot, timeMs);

@@ -25,6 +25,8 @@ export interface LogSinks {
 
 /** Who is told of everything, whether it is written or not. */
 export interface LogWitness {
+  /** Whether {@link record} would do anything now: its events are made for nobody else, often enough. */
+  readonly isWatching: () => boolean;
   /** An event of the process. */
   event(event: AuditEvent): void;
   /** What a shard reports, the boot that it belongs to, and the events that it comes to. */
@@ -89,10 +91,18 @@ export class Log {
   record(record: ShardRecord): Boot | undefined {
     const { auditEnabled: isOn, bootWindowMs: windowMs, samplingRate } = this.#settings;
     const { boot, isFirst } = this.#boots.note(record, { windowMs, samplingRate });
+    const isWatched = this.#witness?.isWatching() === true;
+    if (!isWatched && !(isOn && this.#mayWrite(record))) return boot;
     const events = auditEvents(record, boot, isFirst, this.#listeners);
-    this.#witness?.record(record, boot, events);
+    if (isWatched) this.#witness?.record(record, boot, events);
     if (isOn) this.#writeRecord(record, boot, events);
     return boot;
+  }
+
+  /** Whether any line can come of it: as JSON each event has a severity of its own. */
+  #mayWrite(record: ShardRecord): boolean {
+    if (this.#sinks.audit !== undefined || this.#settings.format === "json") return true;
+    return this.#isWanted(textSeverity(record));
   }
 
   #writeRecord(record: ShardRecord, boot: Boot | undefined, events: readonly AuditEvent[]): void {

@@ -102,13 +102,13 @@ export class Monitor {
   /** To be told of everything. It forgets what nobody could ask for. */
   get witness(): LogWitness {
     return {
+      isWatching: () => this.#isWatching,
       event: (event) => {
         if (!this.#isAsked) return;
         this.#noteEvent(event);
         this.#observer.troubles.note(event);
       },
       record: (record, boot, events) => {
-        if (!this.#isWatching) return;
         for (const event of events) this.#noteEvent(event);
         this.#observer.record(record, boot, events, this.#settings.clientsMax);
       },

@@ -205,8 +205,9 @@ export class Shards {
   #hear(message: ShardMessage): void {
     const { kind, shardIndex } = message;
     if (kind === "records") {
-      for (const record of message.records) this.#events.record(record);
-      this.#noteRead(shardIndex, message.records.length);
+      const records = JSON.parse(message.records) as readonly ShardRecord[];
+      for (const record of records) this.#events.record(record);
+      this.#noteRead(shardIndex, records.length);
     } else if (kind === "progress") {
       this.#events.progress(shardIndex, message.progress);
     } else if (kind === "switched") {

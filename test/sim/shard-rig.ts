@@ -122,7 +122,10 @@ export class ShardRig {
 
   /** One turn of the shard; false: it was the last. */
   turn(): boolean {
-    return this.#shard.turn();
+    const goesOn = this.#shard.turn();
+    // Records may wait for others; here each is looked at in its turn.
+    this.#shard.reportLast();
+    return goesOn;
   }
 
   /** What was sent since this was last asked. */

@@ -6,9 +6,12 @@ import * as fc from "fast-check";
 
 import {
   type AddressFault,
+  copyHost,
+  decodeSockaddr,
   encodeSockaddr,
   formatIp,
   formatPeer,
+  formatSockaddr,
   type IpAddress,
   isSameHost,
   parseIp,
@@ -146,5 +149,45 @@ describe("peers", () => {
       expect(portAt(bytes, offset)).toBe(address.port);
     }
     expect(isSameHost(bytes, 0, bytes, 32)).toBe(isSame);
+  });
+});
+
+describe("straight from the kernel's record", () => {
+  const texts = [
+    "192.0.2.1:69",
+    "[::ffff:192.0.2.1]:70",
+    "[2001:db8::1]:1024",
+    "[fe80::1%lo]:65535",
+  ];
+
+  test.each(texts)("%s has the text of the address that it holds", (text) => {
+    const name = new Uint8Array(40);
+    const address = parseSocketAddress(text);
+    if ("fault" in address) throw new Error(address.fault);
+    encodeSockaddr(name, 8, address);
+    expect(formatSockaddr(name, 8)).toBe(formatPeer(address));
+    expect(decodeSockaddr(name, 8)).toEqual(address);
+  });
+
+  test("an IPv4 client has the same 4 bytes on a socket of either family, others have their 16", () => {
+    const hosts = texts.map((text) => {
+      const name = new Uint8Array(40);
+      const address = parseSocketAddress(text);
+      if ("fault" in address) throw new Error(address.fault);
+      encodeSockaddr(name, 8, address);
+      const into = new Uint8Array(16);
+      return into.subarray(0, copyHost(name, 8, into)).toHex();
+    });
+    expect(hosts).toEqual([
+      "c0000201",
+      "c0000201",
+      "20010db8000000000000000000000001",
+      "fe800000000000000000000000000001",
+    ]);
+  });
+
+  test("what is of neither family is none", () => {
+    expect(formatSockaddr(new Uint8Array(28), 0)).toBeUndefined();
+    expect(copyHost(new Uint8Array(28), 0, new Uint8Array(16))).toBe(0);
   });
 });

@@ -16,6 +16,33 @@ test("a batch goes out when it is full, and the rest when the shard rests", () =
   expect(batches).toEqual([64, 36]);
 });
 
+test("what is no full batch waits for five milliseconds, and wakes the shard for it", () => {
+  const { records, batches } = setUp();
+  expect(records.nextUs).toBe(Infinity);
+  records.add(refusal);
+  records.settle(1000);
+  records.add(refusal);
+  records.settle(5999);
+  expect(records.nextUs).toBe(6000);
+  expect(batches).toEqual([]);
+  records.settle(6000);
+  expect(batches).toEqual([2]);
+  expect(records.nextUs).toBe(Infinity);
+  records.settle(90_000);
+  expect(batches).toEqual([2]);
+});
+
+test("a batch that was full leaves no wait behind", () => {
+  const { records, batches } = setUp();
+  records.add(refusal);
+  records.settle(1000);
+  for (let count = 0; count < 63; count += 1) records.add(refusal);
+  expect(records.nextUs).toBe(Infinity);
+  records.add(refusal);
+  records.settle(50_000);
+  expect([records.nextUs, batches]).toEqual([55_000, [64]]);
+});
+
 test("a reader that does not read has a bounded number before it, and the rest is counted", () => {
   const { records, batches, control, lost } = setUp();
   for (let count = 0; count < 20_000; count += 1) records.add(refusal);

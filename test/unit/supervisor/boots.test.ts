@@ -49,7 +49,7 @@ test("only so many clients are remembered, and the one that was silent longest g
   expect(boots.note(ends("10.8.8.8:1", 1), terms).boot?.id).not.toBe(gone);
 });
 
-test("a hardware address is asked for until it is known", () => {
+test("a hardware address is asked for until it is known, twice a second", () => {
   const asked: string[] = [];
   const known = new Map<string, string>();
   const boots = new Boots({
@@ -68,7 +68,9 @@ test("a hardware address is asked for until it is known", () => {
   const { boot } = boots.note(record, terms);
   expect([boot?.mac, boot?.interfaceName]).toEqual([undefined, "eth3"]);
   known.set("fe80::1", "52:54:00:12:34:56");
-  for (let again = 0; again < 3; again += 1) boots.note(record, terms);
+  for (let timeMs = 0; timeMs < 500; timeMs += 100) boots.note({ ...record, timeMs }, terms);
+  expect(boot?.mac).toBeUndefined();
+  for (let timeMs = 500; timeMs < 3000; timeMs += 500) boots.note({ ...record, timeMs }, terms);
   expect(boot?.mac).toBe("52:54:00:12:34:56");
   expect(asked).toEqual(["fe80::1 on 3", "fe80::1 on 3"]);
 });

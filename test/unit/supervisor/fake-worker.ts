@@ -43,7 +43,7 @@ function live({ init, terms }: WorkerStart): void {
   if (behaviour === "hangs") for (;;);
   if (behaviour === "uploads" && shardIndex === 0) {
     const { rootDir } = init.terms.settings.uploads;
-    say({ kind: "records", shardIndex, records: [uploaded(rootDir)] });
+    say({ kind: "records", shardIndex, records: JSON.stringify([uploaded(rootDir)]) });
   }
   // A shard rests while it waits, and this one does nothing else.
   Atomics.store(control, ControlWord.pulse, 0);
