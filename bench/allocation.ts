@@ -13,6 +13,7 @@ import { resolveSettings } from "#config/settings.ts";
 import { openShardSockets } from "#io/sockets.ts";
 import { createDoorbell, openRootFolder } from "#io/start.ts";
 import { createHoldings } from "#io/thread.ts";
+import { createAnswers } from "#server/answers.ts";
 import { CONTROL_BYTES, ControlWord, ShardCommand, type ShardInit } from "#server/contract.ts";
 import { fastPaths } from "#server/fast-paths.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
@@ -157,6 +158,7 @@ function initOf(root: string): ShardInit {
     // Nobody serves these: the file is in memory, and nothing is read from a disk.
     disks: diskInits(doorbellFd, 2, holdings),
     limits: createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1),
+    answers: createAnswers(settings.transfersMax),
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

@@ -64,10 +64,7 @@ function figureCells({ row, ours }: RowFigures, each: Figures): string[] {
   // Elsewhere it was warmed up by as many clients, and holds already what they take.
   const memory =
     row.measure === "memory"
-      ? [
-          (each.rssBytesOverIdle / MIB).toFixed(1),
-          (each.rssBytesPerTransfer / 1024).toFixed(1),
-        ]
+      ? [(each.rssBytesOverIdle / MIB).toFixed(1), (each.rssBytesPerTransfer / 1024).toFixed(1)]
       : ["–", "–"];
   const ends = [String(each.failed), String(each.retransmits)];
   if (!each.isFinished) {

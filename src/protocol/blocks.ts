@@ -41,6 +41,18 @@ export function blocksBeyond(
   return distance <= inFlight ? distance : -1;
 }
 
+/** The absolute block, of as many as a window has up to `accepted`, that `wire` names; 0 if none. */
+export function repeatedBlock(
+  accepted: number,
+  wire: number,
+  rolloverTo: RolloverTo,
+  windowBlocks: number,
+): number {
+  const before = Math.max(0, accepted - windowBlocks);
+  const blocks = blocksBeyond(before, wire, rolloverTo, accepted - before);
+  return blocks <= 0 ? 0 : before + blocks;
+}
+
 /** How many blocks pass before a wire number returns, and so the largest window plus one. */
 export function cycleBlocks(rolloverTo: RolloverTo): number {
   return rolloverTo === 0 ? wireBlockMax + 1 : wireBlockMax;

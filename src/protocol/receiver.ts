@@ -8,7 +8,7 @@
 import { assert } from "#base/assert.ts";
 import { mark } from "#base/mark.ts";
 
-import { blocksBeyond, cycleBlocks, type RolloverTo } from "./blocks.ts";
+import { blocksBeyond, cycleBlocks, repeatedBlock, type RolloverTo } from "./blocks.ts";
 import { errorReplies, type ErrorReply } from "./error-reply.ts";
 import { LostAck } from "./lost-ack.ts";
 import { type Outcome, type ReceiverAbort, receiverFarewells } from "./outcome.ts";
@@ -164,12 +164,17 @@ export class Receiver {
   handleData(wire: number, payloadBytes: number, nowUs: number): Fate {
     if (this.#outcome !== "running" || this.#isUnopened()) return Fate.ignored;
     const inWindow = this.#ackedBlock + this.#windowBlocks - this.#acceptedBlock;
-    const blocks = blocksBeyond(this.#acceptedBlock, wire, this.#rolloverTo, inWindow);
-    if (blocks > 0 && !this.#hasLastBlock) {
-      return blocks === 1 ? this.#accept(payloadBytes, nowUs) : this.#handleGap();
+    const ahead = blocksBeyond(this.#acceptedBlock, wire, this.#rolloverTo, this.#windowBlocks);
+    if (ahead > 0 && ahead <= inWindow && !this.#hasLastBlock) {
+      return ahead === 1 ? this.#accept(payloadBytes, nowUs) : this.#handleGap();
     }
-    const block = this.#repeatedBlockOf(wire);
+    const block = repeatedBlock(this.#acceptedBlock, wire, this.#rolloverTo, this.#windowBlocks);
     if (block > 0) return this.#handleRepeated(block, nowUs);
+    // Nothing follows a short block, so what was held for the last was none: its sender has blocks of another size in mind.
+    if (ahead > 0 && this.isHeld) {
+      mark("block-behind-the-last-refused");
+      return this.#refuseAsIllegal();
+    }
     // From before the last window, or beyond this one: RFC 1350 gives it no meaning.
     mark("data-outside-window-ignored");
     return Fate.ignored;
@@ -314,9 +319,7 @@ export class Receiver {
   #accept(payloadBytes: number, nowUs: number): Fate {
     if (payloadBytes > this.#blockBytes) {
       mark("block-too-long-refused");
-      this.#sayGoodbye(errorReplies.illegalOperation);
-      this.#end("protocol-error");
-      return Fate.ignored;
+      return this.#refuseAsIllegal();
     }
     if (this.#acceptedBlock === this.#ackedBlock) {
       this.#lostAck.noteAnswer(nowUs);
@@ -376,13 +379,6 @@ export class Receiver {
     return Fate.duplicate;
   }
 
-  /** The absolute block, of as many as a window has that were accepted last, that `wire` names; 0 if none. */
-  #repeatedBlockOf(wire: number): number {
-    const before = Math.max(0, this.#acceptedBlock - this.#windowBlocks);
-    const blocks = blocksBeyond(before, wire, this.#rolloverTo, this.#acceptedBlock - before);
-    return blocks <= 0 ? 0 : before + blocks;
-  }
-
   #noteHeard(): void {
     if (!this.#hasHeard) this.#wasInvitedAgain = this.#statistics.repliesSent > 1;
     this.#hasHeard = true;
@@ -430,6 +426,12 @@ export class Receiver {
     mark("dally-ends-complete");
     this.#end("complete");
     return true;
+  }
+
+  #refuseAsIllegal(): Fate {
+    this.#sayGoodbye(errorReplies.illegalOperation);
+    this.#end("protocol-error");
+    return Fate.ignored;
   }
 
   #sayGoodbye(reply: ErrorReply | undefined): void {

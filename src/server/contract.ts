@@ -39,6 +39,8 @@ export interface ShardInit {
   readonly holdings: SharedArrayBuffer;
   /** What all shards count together. */
   readonly limits: LimitMemory;
+  /** What this shard has answered: answers.ts. */
+  readonly answers: SharedArrayBuffer;
   /** Float64 words, laid out by the table in measures.ts; the shard writes, the supervisor reads. */
   readonly counters: SharedArrayBuffer;
 }

@@ -139,6 +139,10 @@ const table = {
     name: "requests_repeated",
     help: "Requests that came again while their transfer began, and got its first reply again.",
   },
+  requestsLeft: {
+    name: "requests_left",
+    help: "Requests that a worker which died had answered otherwise, and that its successor has left to be repeated.",
+  },
   requestsRefused: {
     name: "requests_refused",
     help: "Requests that were refused, by cause.",

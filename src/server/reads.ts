@@ -5,6 +5,7 @@ import type { Random } from "#base/random.ts";
 import type { Settings } from "#config/settings.ts";
 import { dataHeaderBytes } from "#protocol/packet.ts";
 import { Sender } from "#protocol/sender.ts";
+import type { ReadAdvice } from "#storage/file-cache.ts";
 
 import type { Admitted, AdmittedRead } from "./admission.ts";
 import type { Exchange, ReadTransfer } from "./transfer.ts";
@@ -63,6 +64,16 @@ export function readTransfer(
     blocksPerMessage,
     wasRefused: false,
     isEndKnown: payload.lastBlock !== Infinity,
+  };
+}
+
+/** What the kernel is told of how files are read. */
+export function readAdvice(settings: Settings): ReadAdvice {
+  const { adviseSequential, adviseWillneed, adviseDontneedAfter } = settings;
+  return {
+    isSequential: adviseSequential,
+    isWillneed: adviseWillneed,
+    isDontneedAfter: adviseDontneedAfter,
   };
 }
 

@@ -176,7 +176,7 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
   const { upload } = intake;
   const { plan, isNew } = upload.file;
   const { blocksAccepted, blocksRepeated, timeouts, rttUs } = receiver.statistics;
-  const isSuccess = upload.refusal === 0;
+  const isSuccess = upload.refusal === 0 && receiver.outcome !== "protocol-error";
   return {
     kind: "upload",
     ...clientOf(transfer),
@@ -204,10 +204,14 @@ export function uploadRecord(transfer: WriteTransfer, nowUs: number): UploadReco
   };
 }
 
-/** A client that left, or was cut off, says so; otherwise storage does. What is in its place is complete, whoever has left. */
+/**
+ * A client that left, or was cut off, says so; otherwise storage does. What is in its place is complete, whoever has left; unless it was
+ * already there when a block behind its last one came.
+ */
 function uploadOutcome({ receiver, intake }: WriteTransfer): string {
   const { refusal } = intake.upload;
-  if (refusal === UploadRefusal.otherSize) return "protocol-error";
+  const isIllegal = receiver.outcome === "protocol-error";
+  if (isIllegal || refusal === UploadRefusal.otherSize) return "protocol-error";
   if (refusal === 0) return receiver.outcome === "running" ? "complete" : "complete-unacknowledged";
   return receiver.outcome === "running" ? uploadFate(refusal).cause : receiver.outcome;
 }

@@ -7,6 +7,7 @@ import type { Garbage } from "#io/garbage.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 
 import type { Admitted, AdmittedRead } from "./admission.ts";
+import type { Answers } from "./answers.ts";
 import type { Bandwidth } from "./bandwidth.ts";
 import type { LimitName } from "./contract.ts";
 import type { Counters } from "./counters.ts";
@@ -29,6 +30,7 @@ import type { AdmittedWrite } from "./writes.ts";
 export interface RequestScope {
   readonly reception: Reception;
   readonly transfers: Transfers;
+  readonly answers: Answers;
   readonly transmitter: Transmitter;
   readonly records: Records;
   readonly counters: Counters;
@@ -54,7 +56,8 @@ export class Requests {
    * `arrival` are used again after the call. A shard that is draining takes no new ones.
    */
   handle(bytes: Uint8Array, length: number, arrival: Arrival, isDraining: boolean): void {
-    const { transfers, transmitter, listener, garbage, reception, counters, limits } = this.#scope;
+    const { transfers, answers, transmitter, listener, garbage, reception, counters, limits } =
+      this.#scope;
     const { name, local, listener: service, nowUs } = arrival;
     garbage.noteRequest();
     if (!limits.mayAsk(arrival, reception.settings)) {
@@ -82,6 +85,10 @@ export class Requests {
       return;
     }
     const decision = reception.decide(bytes, length, arrival);
+    if (decision.kind !== "refused" && answers.isOther(decision, bytes, arrival)) {
+      this.#leave(decision);
+      return;
+    }
     countRequest(counters, decision);
     if (decision.kind === "refused") this.#refuse(decision, arrival);
     else this.#begin(decision, bytes.slice(), arrival);
@@ -92,6 +99,16 @@ export class Requests {
     if (!limits.turnAway(limit, arrival, reception.settings)) return;
     const { name, local, listener: service } = arrival;
     transmitter.reply(service, name, local, errorReplies.busy.datagram);
+  }
+
+  /**
+   * Leaves a request unanswered whose client may have been told something else: it comes again if that is not so. Who is in the middle of
+   * a transfer would take what follows for a part of that.
+   */
+  #leave(admitted: Admitted): void {
+    this.#scope.counters.add(Counter.requestsLeft, 1);
+    if (admitted.kind === "read") admitted.payload.close();
+    else admitted.upload.abort();
   }
 
   #refuse(refused: Refused, arrival: Arrival): void {

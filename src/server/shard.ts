@@ -15,6 +15,7 @@ import { Disk } from "#storage/disk-queue.ts";
 import { FileCache } from "#storage/file-cache.ts";
 import { FileHashes } from "#storage/file-hashes.ts";
 
+import { Answers } from "./answers.ts";
 import { Bandwidth } from "./bandwidth.ts";
 import {
   ControlWord,
@@ -34,6 +35,7 @@ import { Orders } from "./orders.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
 import { TransferIds } from "./progress.ts";
 import { Pulse } from "./pulse.ts";
+import { readAdvice } from "./reads.ts";
 import { Reception } from "./reception.ts";
 import { Records } from "./records.ts";
 import { Relay } from "./relay.ts";
@@ -140,11 +142,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#cache = new FileCache(
       settings.cacheBytesMax / settings.workers,
       settings.cacheChunkBytes,
-      {
-        isSequential: settings.adviseSequential,
-        isWillneed: settings.adviseWillneed,
-        isDontneedAfter: settings.adviseDontneedAfter,
-      },
+      readAdvice(settings),
       this.#disk,
       platform.readNow,
     );
@@ -160,7 +158,8 @@ export class Shard implements TransmitListener, WritesListener {
       },
       init.terms,
     );
-    this.#transfers = new Transfers(settings.transfersMax, this.#sockets);
+    const answers = new Answers(init.answers, this.#nowUs);
+    this.#transfers = new Transfers(settings.transfersMax, this.#sockets, answers);
     this.#timers = new Timers(this.#transfers.bySlot, this.#nowUs);
     const { counts, shaper } = openLimitMemory(init.limits, init.shardIndex);
     const counters = this.#counters;
@@ -206,6 +205,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#requests = new Requests({
       reception: this.#reception,
       transfers,
+      answers,
       transmitter: this.#transmitter,
       records,
       counters,

@@ -6,7 +6,8 @@ import { Slab } from "#base/slab.ts";
 import { isSameLocal } from "#io/inbox.ts";
 import type { Outcome } from "#protocol/outcome.ts";
 
-import { FNV_PRIME, hashOf, PeerTable } from "./peer-table.ts";
+import { type Answers, requestHash } from "./answers.ts";
+import { hashOf, PeerTable } from "./peer-table.ts";
 import type { Arrival } from "./question.ts";
 import { RecentPeers } from "./recent-peers.ts";
 import type { Sockets } from "./sockets.ts";
@@ -29,16 +30,18 @@ export class Transfers {
   readonly #served: RecentPeers = new RecentPeers();
   readonly #strays: RecentPeers = new RecentPeers();
   readonly #sockets: Sockets;
+  readonly #answers: Answers;
   /** By listener, which of its transfer sockets was given to a transfer last. */
   readonly #turns: Int32Array;
   /** Transfers that share socket and peer with an earlier one, and differ by the address that was asked. */
   #twins = 0;
 
-  constructor(capacity: number, sockets: Sockets) {
+  constructor(capacity: number, sockets: Sockets, answers: Answers) {
     this.bySlot = Array.from({ length: capacity }, () => undefined);
     this.#slots = new Slab(capacity);
     this.#peers = new PeerTable(capacity);
     this.#sockets = sockets;
+    this.#answers = answers;
     this.#turns = new Int32Array(sockets.listeners);
   }
 
@@ -67,6 +70,7 @@ export class Transfers {
     this.bySlot[transfer.slot] = transfer;
     if (this.#peers.find(transfer.socket, transfer.name, 0) >= 0) this.#twins += 1;
     this.#peers.insert(transfer.slot, transfer.socket, transfer.name, 0);
+    this.#answers.note(transfer);
   }
 
   remove(transfer: Transfer, nowUs: number): void {
@@ -75,6 +79,7 @@ export class Transfers {
       this.#served.note(requestHash(transfer.name, transfer.requestBytes), 0, nowUs);
     }
     this.#peers.remove(transfer.slot);
+    this.#answers.forget(transfer);
     if (this.#twins > 0 && this.#peers.find(transfer.socket, transfer.name, 0) >= 0) {
       this.#twins -= 1;
     }
@@ -146,13 +151,6 @@ export class Transfers {
     });
     return slot < 0 ? undefined : this.bySlot[slot];
   }
-}
-
-/** A request and the peer that it is from. FNV-1a goes on where the peer's hash ended. */
-function requestHash(name: Uint8Array, requestBytes: Uint8Array): number {
-  let hash = hashOf(0, name, 0);
-  for (const byte of requestBytes) hash = Math.imul(hash ^ byte, FNV_PRIME);
-  return (hash ^ (hash >>> 15)) & 0x7fff_ffff;
 }
 
 function isServed(outcome: Outcome): boolean {

@@ -11,6 +11,7 @@ import { ServiceManager } from "#io/service-manager.ts";
 import { closeShardSockets, openShardSockets, type SocketSet } from "#io/sockets.ts";
 import { createDoorbell, type StartFault } from "#io/start.ts";
 import { createHoldings, descriptorsMax } from "#io/thread.ts";
+import { createAnswers } from "#server/answers.ts";
 import { CONTROL_BYTES, ControlWord, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { Counter, COUNTERS } from "#server/measures.ts";
@@ -145,6 +146,7 @@ function openEverything(settings: Settings, heritage: Heritage | undefined): Ope
       relay: relayOf(heritage, shardIndex),
       disks: diskInits(doorbellFd, settings.uploads.diskThreads, holdings),
       limits,
+      answers: createAnswers(settings.transfersMax),
       control: createControl(heritage?.predecessor !== undefined),
       holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

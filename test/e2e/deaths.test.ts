@@ -2,11 +2,23 @@
 // kill. The others notice nothing, and whoever asks again is served.
 
 import { expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync } from "node:fs";
 
 import { bytesOf, compare } from "./bytes.ts";
 import { deathsOf, startMortal } from "./mortal.ts";
+import { allow, configuration, reload, temporaryFolder } from "./reloading.ts";
 import type { Server, ServerOptions } from "./server.ts";
-import { ack, openPeer, payload, type Peer, readRequest, takeRest } from "./wire.ts";
+import {
+  ack,
+  dataPacket,
+  openPeer,
+  payload,
+  type Peer,
+  readRequest,
+  settled,
+  takeRest,
+  writeRequest,
+} from "./wire.ts";
 
 // Longer than any wait in here, so that the wait says what did not come.
 setDefaultTimeout(300_000);
@@ -51,6 +63,40 @@ test.each([
   expect(death["stack"]).toMatch(/at decide \(.*; at handle \(.*; at run \(/);
   expect(death["transfers"]).toBe(ends.filter((end) => end !== "identical").length);
   for (let round = 0; round < 10; round += 1) expect(await fetchSmall(server)).toBe("identical");
+});
+
+test("an upload that a death has cut off is told so, and its request of before begins none by other terms", async () => {
+  using uploads = temporaryFolder();
+  const tables = allow("config*", uploads.path);
+  await using server = await startServing(1, { tables });
+  using peer = await openPeer();
+  const request = writeRequest("config", [["blksize", 1448]]);
+  const asked = async (): Promise<string> => {
+    // An answer may have come twice.
+    while (peer.waiting().length > 0) await peer.next();
+    peer.send(request, server.port);
+    await settled(server.port);
+    return peer.waiting().length > 0 ? (await peer.next()).text : "nothing";
+  };
+  peer.send(request, server.port);
+  const { port, text } = await peer.next();
+  expect(text).toBe("OACK blksize=1448");
+  const logged = ["[logging]", 'format = "json"', ...tables];
+  const limited = configuration(server, {
+    tables: ["[transfer]", "max_block_size = 1024", ...logged],
+  });
+  await reload(server, limited);
+  await kill(server, 1);
+  // As if it had been on its way while the client got the OACK. One that has not got it asks again.
+  expect(await asked()).toBe("nothing");
+  peer.send(dataPacket(1, large.subarray(0, 1448)), port);
+  expect((await peer.next()).text).toBe("ERROR 5 Unknown transfer ID");
+  expect(readdirSync(uploads.path)).toEqual([]);
+  await soon(async () => (await asked()) === "OACK blksize=1024");
+  // Where the terms are what they were, it is answered at once.
+  await reload(server, limited);
+  await kill(server, 2);
+  expect(await asked()).toBe("OACK blksize=1024");
 });
 
 test("a worker that never comes back is ended and replaced, while another one serves", async () => {
@@ -127,8 +173,8 @@ async function kill(server: Server, count: number): Promise<void> {
 }
 
 /** As `until`, but quicker: it is waited for hundreds of times, and at the longest until the test's own limit. */
-async function soon(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await Bun.sleep(3);
+async function soon(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await isSo())) await Bun.sleep(3);
 }
 
 /** Fetches a file of one block; a client repeats a request that is not answered. */

@@ -1,8 +1,6 @@
 // A kernel that is not there: virtual time, sockets that are queues of datagrams, and waiting that never waits. It reads and writes
 // the same structures as the real one, so that what a shard gathers, cuts into segments and addresses is what is tested.
 
-import { read } from "bun:ffi";
-
 import {
   aligned,
   Cmsghdr,
@@ -25,7 +23,7 @@ import { Errno } from "#ffi/errno.ts";
 import type { DatagramCalls } from "#ffi/message.ts";
 import type { Kernel } from "#io/kernel.ts";
 
-import { bytesAt } from "./world/memory.ts";
+import { bytesAt, copyAt, wordAt } from "./world/memory.ts";
 
 /** A datagram under way, on either side of the kernel. */
 export interface Datagram {
@@ -124,7 +122,10 @@ export class SimulatedKernel implements Kernel {
     if (datagram === undefined) return -Errno.EAGAIN;
     const iovec = u64(header + Msghdr.iov);
     const length = Math.min(datagram.bytes.length, u64(iovec + Iovec.length));
-    bytesAt(u64(iovec + Iovec.base), length).set(datagram.bytes.subarray(0, length));
+    const isWhole = length === datagram.bytes.length;
+    bytesAt(u64(iovec + Iovec.base), length).set(
+      isWhole ? datagram.bytes : datagram.bytes.subarray(0, length),
+    );
     bytesAt(u64(header + Msghdr.name), datagram.name.length).set(datagram.name);
     const words = bytesAt(header, Mmsghdr.size);
     setWord(words, Msghdr.nameLength, datagram.name.length);
@@ -141,21 +142,19 @@ export class SimulatedKernel implements Kernel {
   /** Takes one message as sendmsg(2) would, and cuts it. Returns its bytes, or −errno. */
   #transmit(fd: number, header: number): number {
     const iovecs = u64(header + Msghdr.iov);
-    const pieces: Uint8Array[] = [];
+    const end = iovecs + u64(header + Msghdr.iovLength) * Iovec.size;
     let length = 0;
-    for (let index = 0; index < u64(header + Msghdr.iovLength); index += 1) {
-      const iovec = iovecs + index * Iovec.size;
-      pieces.push(bytesAt(u64(iovec + Iovec.base), u64(iovec + Iovec.length)));
-      length += u64(iovec + Iovec.length);
-    }
+    for (let iovec = iovecs; iovec < end; iovec += Iovec.size) length += u64(iovec + Iovec.length);
     // A copy: the memory is another's as soon as the call has returned.
     const bytes = new Uint8Array(length);
     let filled = 0;
-    for (const piece of pieces) {
-      bytes.set(piece, filled);
-      filled += piece.length;
+    for (let iovec = iovecs; iovec < end; iovec += Iovec.size) {
+      const pieceBytes = u64(iovec + Iovec.length);
+      copyAt(u64(iovec + Iovec.base), pieceBytes, bytes, filled);
+      filled += pieceBytes;
     }
-    const name = bytesAt(u64(header + Msghdr.name), read.u32(header + Msghdr.nameLength)).slice();
+    const name = new Uint8Array(wordAt(header + Msghdr.nameLength));
+    copyAt(u64(header + Msghdr.name), name.length, name, 0);
     const control = u64(header + Msghdr.control);
     const segmentBytes = segmentOf(control, u64(header + Msghdr.controlLength)) || bytes.length;
     const segments = Math.max(1, Math.ceil(bytes.length / segmentBytes));
@@ -246,8 +245,8 @@ function segmentOf(address: number, length: number): number {
   let entry = address;
   while (entry + Cmsghdr.size <= address + length) {
     const isSegment =
-      read.u32(entry + Cmsghdr.level) === SOL_UDP && read.u32(entry + Cmsghdr.type) === UDP_SEGMENT;
-    if (isSegment) return read.u16(entry + Cmsghdr.data);
+      wordAt(entry + Cmsghdr.level) === SOL_UDP && wordAt(entry + Cmsghdr.type) === UDP_SEGMENT;
+    if (isSegment) return wordAt(entry + Cmsghdr.data) & 0xffff;
     entry += aligned(u64(entry + Cmsghdr.length), 8);
   }
   return 0;
@@ -262,7 +261,7 @@ function localOf(address: number, length: number, own: readonly Uint8Array[]): U
   while (entry + Cmsghdr.size <= address + length) {
     const from = bytesAt(entry + Cmsghdr.data + place, isInet6 ? LOCAL6.length : LOCAL.length);
     const local = own.find((each) => Buffer.compare(from, each) === 0);
-    if (read.u32(entry + Cmsghdr.type) === type && local !== undefined) return local;
+    if (wordAt(entry + Cmsghdr.type) === type && local !== undefined) return local;
     entry += aligned(u64(entry + Cmsghdr.length), 8);
   }
   throw new Error("the answer leaves from an address that nobody asked");
@@ -274,5 +273,5 @@ function setWord(bytes: Uint8Array, offset: number, value: number): void {
 
 /** A pointer or a size: below 2^53. */
 function u64(address: number): number {
-  return read.u32(address) + read.u32(address + 4) * 2 ** 32;
+  return wordAt(address) + wordAt(address + 4) * 2 ** 32;
 }

@@ -67,10 +67,12 @@ export function fileOf(random: Random, length: number, mode: "octet" | "netascii
   const file = new Uint8Array(length);
   for (let index = 0; index < length; index++) {
     file[index] =
-      mode === "netascii" && random.chance(0.2) ? pick(random, [10, 13]) : random.uint32();
+      mode === "netascii" && random.chance(0.2) ? pick(random, lineEnds) : random.uint32();
   }
   return file;
 }
+
+const lineEnds = [10, 13] as const;
 
 export function netasciiOf(file: Uint8Array): Uint8Array {
   const text = Buffer.from(file).toString("latin1");

@@ -59,23 +59,23 @@ export class ShardExchange {
       const bytes = typeof content === "number" ? new Uint8Array(content) : content;
       writeFileSync(join(this.served, name), bytes);
     }
-    const { config = "", transferSockets = 3, asks = {}, isSegmenting = true, readNow } = options;
+    const { config, transferSockets = 3, asks = {}, isSegmenting = true, readNow } = options;
     this.rig = new ShardRig(opened(this.served), {
       isBatching: true,
       isSegmenting,
       transferSockets,
       ...(readNow && { readNow }),
       uploadFd: opened(this.#uploads),
-      config: `
-[write_config]
-enabled = true
-allowed_patterns = ["*"]
-[uploads]
-root_dir = "${this.#uploads}"
-${config}`,
+      config: this.#configOf(config),
     });
     this.rig.kernel.addresses = Object.values(asks).map(localOf);
     this.#startUs = this.rig.kernel.clockUs;
+  }
+
+  /** The shard's thread dies; its successor goes by another configuration, `config` as in the options. */
+  replace(config?: string): this {
+    this.rig.replace(this.#configOf(config));
+    return this;
   }
 
   /** A read request comes to the service port. */
@@ -166,6 +166,16 @@ ${config}`,
     const isShown = this.#options.showsBytes === true && bytes[1] === 3;
     const shown = isShown ? ` ${JSON.stringify(Buffer.from(bytes).toString("latin1", 4))}` : "";
     this.#lines.push(`${seconds.toFixed(3)} ${way}: ${printPacket(bytes)}${shown}`);
+  }
+
+  #configOf(config: string = ""): string {
+    return `
+[write_config]
+enabled = true
+allowed_patterns = ["*"]
+[uploads]
+root_dir = "${this.#uploads}"
+${config}`;
   }
 
   #localFor(client: Client): Uint8Array | undefined {

@@ -1,9 +1,10 @@
 // A real shard on a simulated kernel and disk, with one client: what the tests of single turns need.
 
 import { loadConfig } from "#config/load.ts";
-import { resolveSettings } from "#config/settings.ts";
+import { resolveSettings, type Settings } from "#config/settings.ts";
 import { Errno } from "#ffi/errno.ts";
 import { createHoldings } from "#io/thread.ts";
+import { createAnswers } from "#server/answers.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
@@ -55,7 +56,9 @@ export class ShardRig {
   /** What the kernel would not send, as it was reported: its answer, and how many messages. */
   readonly faults: string[] = [];
   readonly #queue: HeldQueue = new HeldQueue();
-  readonly #shard: Shard;
+  readonly #options: ShardRigOptions;
+  #init: ShardInit;
+  #shard: Shard;
   readonly #control: Int32Array;
   #sent: Datagram[] = [];
 
@@ -67,41 +70,10 @@ export class ShardRig {
       this.messages += 1;
       return 0;
     };
-    const init = initOf(rootFd, options);
-    this.#control = new Int32Array(init.control);
-    this.#shard = new Shard(
-      init,
-      {
-        recvmmsg: path(options.isBatching),
-        sendmmsg: path(options.isBatching),
-        gso: path(options.isSegmenting),
-        openat2: path(true),
-        spin: path(false),
-      },
-      {
-        deliver: (records) => {
-          for (const record of records) {
-            if (record.kind === "transfer" || record.kind === "upload")
-              this.outcomes.push(record.outcome);
-            if (record.kind === "send-fault")
-              this.faults.push(`${record.errno} ${record.messages}`);
-          }
-        },
-        newestTerms: () => undefined,
-        newOrders: () => [],
-        progressed() {},
-        switched() {},
-        settled() {},
-        drained() {},
-        closed() {},
-      },
-      {
-        kernel: this.kernel,
-        createDiskQueue: () => this.#queue,
-        readNow: options.readNow ?? readNow,
-        collectGarbage() {},
-      },
-    );
+    this.#options = options;
+    this.#init = initOf(rootFd, options);
+    this.#control = new Int32Array(this.#init.control);
+    this.#shard = this.#launch();
   }
 
   /** System calls that the disk has made. */
@@ -146,9 +118,54 @@ export class ShardRig {
     return sentUs;
   }
 
+  /** The shard's thread dies, and another takes its place on all that it had, by another configuration. */
+  replace(config: string): void {
+    const { terms } = this.#init;
+    const settings = settingsOf(config);
+    this.#init = { ...this.#init, terms: { ...terms, settings } };
+    this.#shard = this.#launch();
+  }
+
   stop(): void {
     Atomics.store(this.#control, ControlWord.command, ShardCommand.stop);
     this.kernel.ring(DOORBELL_FD);
+  }
+
+  #launch(): Shard {
+    const { isBatching, isSegmenting, readNow: reading = readNow } = this.#options;
+    return new Shard(
+      this.#init,
+      {
+        recvmmsg: path(isBatching),
+        sendmmsg: path(isBatching),
+        gso: path(isSegmenting),
+        openat2: path(true),
+        spin: path(false),
+      },
+      {
+        deliver: (records) => {
+          for (const record of records) {
+            if (record.kind === "transfer" || record.kind === "upload")
+              this.outcomes.push(record.outcome);
+            if (record.kind === "send-fault")
+              this.faults.push(`${record.errno} ${record.messages}`);
+          }
+        },
+        newestTerms: () => undefined,
+        newOrders: () => [],
+        progressed() {},
+        switched() {},
+        settled() {},
+        drained() {},
+        closed() {},
+      },
+      {
+        kernel: this.kernel,
+        createDiskQueue: () => this.#queue,
+        readNow: reading,
+        collectGarbage() {},
+      },
+    );
   }
 }
 
@@ -157,11 +174,8 @@ function path(isOn: boolean): FastPath {
 }
 
 function initOf(rootFd: number, options: ShardRigOptions): ShardInit {
-  const { config: extra = "", transferSockets = 1, uploadFd } = options;
-  const { config } = loadConfig(`root_dir = "/"\n${extra}`, "sim.toml");
-  if (config === undefined) throw new Error("the configuration is wrong");
-  // The clock stands still during a turn: a spin would not end.
-  const settings = { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
+  const { config = "", transferSockets = 1, uploadFd } = options;
+  const settings = settingsOf(config);
   const limits = createLimitMemory({ shards: 1, transfersPerShard: settings.transfersMax }, 1);
   const ring = new SharedArrayBuffer(8);
   const holdings = createHoldings();
@@ -176,8 +190,16 @@ function initOf(rootFd: number, options: ShardRigOptions): ShardInit {
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
     limits,
+    answers: createAnswers(settings.transfersMax),
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings,
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
   };
+}
+
+function settingsOf(extra: string): Settings {
+  const { config } = loadConfig(`root_dir = "/"\n${extra}`, "sim.toml");
+  if (config === undefined) throw new Error("the configuration is wrong");
+  // The clock stands still during a turn: a spin would not end.
+  return { ...resolveSettings(config, { cores: 1, memoryBytes: 2 ** 30 }), spinUs: 0 };
 }

@@ -1,13 +1,20 @@
 // The memory that arenas have mapped, by region: so that a simulated kernel reads it without making a view for each datagram, and so
 // that what a dead shard has left mapped is known, and can be given back. Descriptors that are closed twice are noticed as well.
 
+import { read } from "bun:ffi";
+
+import { u8, u32At } from "#base/bytes.ts";
 import { createHoldings, holdAs, NO_HOLDER } from "#ffi/holdings.ts";
 import { libc, memoryAt } from "#ffi/libc.ts";
+
+/** A view costs more than a copy of so many bytes. A guess. */
+const FEW_BYTES = 64;
 
 interface Region {
   readonly address: number;
   readonly bytes: number;
   readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
 }
 
 type Bound = Pick<typeof libc, "mmap" | "munmap" | "close">;
@@ -39,7 +46,13 @@ function watchCalls(): void {
 }
 
 function note(address: number, bytes: number): void {
-  regions.set(address, { address, bytes, u8: new Uint8Array(memoryAt(address, bytes)) });
+  const memory = memoryAt(address, bytes);
+  regions.set(address, {
+    address,
+    bytes,
+    u8: new Uint8Array(memory),
+    u32: new Uint32Array(memory),
+  });
 }
 
 watchCalls();
@@ -48,11 +61,31 @@ holdAs(createHoldings(), NO_HOLDER);
 
 /** The bytes at `address`, of an arena or of any other memory. */
 export function bytesAt(address: number, length: number): Uint8Array {
-  const region = last !== undefined && holds(last, address) ? last : regionOf(address);
+  const region = regionOf(address);
   if (region === undefined) return new Uint8Array(memoryAt(address, length));
-  last = region;
   const start = address - region.address;
   return region.u8.subarray(start, start + length);
+}
+
+/** Copies `length` bytes from `address` to `offset` of `target`. */
+export function copyAt(address: number, length: number, target: Uint8Array, offset: number): void {
+  const region = length > FEW_BYTES ? undefined : regionOf(address);
+  if (region === undefined) {
+    target.set(bytesAt(address, length), offset);
+    return;
+  }
+  const start = address - region.address;
+  for (let index = 0; index < length; index += 1) {
+    target[offset + index] = u8(region.u8, start + index);
+  }
+}
+
+/** The unsigned 32-bit number at `address`, a multiple of four. */
+export function wordAt(address: number): number {
+  const region = regionOf(address);
+  return region === undefined
+    ? read.u32(address)
+    : u32At(region.u32, (address - region.address) >>> 2);
 }
 
 /** The regions that are mapped now. */
@@ -73,7 +106,12 @@ export function unmapSince(before: ReadonlySet<number>): void {
 }
 
 function regionOf(address: number): Region | undefined {
-  for (const region of regions.values()) if (holds(region, address)) return region;
+  if (last !== undefined && holds(last, address)) return last;
+  for (const region of regions.values()) {
+    if (!holds(region, address)) continue;
+    last = region;
+    return region;
+  }
   return undefined;
 }
 

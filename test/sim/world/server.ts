@@ -4,6 +4,7 @@
 import type { Settings } from "#config/settings.ts";
 import { Errno } from "#ffi/errno.ts";
 import { createHoldings, giveBackLeft, holdAs, holderOf } from "#io/thread.ts";
+import { createAnswers } from "#server/answers.ts";
 import {
   CONTROL_BYTES,
   ControlWord,
@@ -153,6 +154,7 @@ export class Server {
   }
 
   #launch(): void {
+    this.kernel.clockUs = this.#agenda.nowUs;
     holdAs(this.#shardInit.holdings, holderOf(0, this.deaths));
     const { isBatching, isSegmenting, disk, record } = this.#init;
     const paths = {
@@ -269,6 +271,7 @@ function shardInitOf({ terms, transferSockets }: ServerInit): ShardInit {
     doorbellFd: DOORBELL_FD,
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
     limits: createLimitMemory({ shards: 1, transfersPerShard: transfersMax }, 1),
+    answers: createAnswers(transfersMax),
     holdings,
     control: new SharedArrayBuffer(CONTROL_BYTES),
     counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),

@@ -20,7 +20,7 @@ import { Premises } from "./premises.ts";
 import { Put } from "./put.ts";
 import { ServedFiles } from "./served-files.ts";
 import { Server, SERVICE_FD } from "./server.ts";
-import { Station, v4Name, v6Name } from "./station.ts";
+import { keyOf, Station, v4Name, v6Name } from "./station.ts";
 import { type KernelFaults, type Weather, weatherOf } from "./weather.ts";
 
 /** What a world came to. */
@@ -53,7 +53,7 @@ export class World {
   readonly #disk: SimulatedDisk;
   readonly #server: Server;
   readonly #stations: Station[] = [];
-  readonly #byName: Map<string, number> = new Map();
+  readonly #byName: Map<number, number> = new Map();
   readonly #hecklers: Heckler[] = [];
   /** What was sent under each name. */
   readonly #sent: Map<string, Uint8Array[]> = new Map();
@@ -215,14 +215,14 @@ export class World {
       this.#agenda.after(this.#random.below(2) * 1000, () => this.#next(number));
     });
     this.#stations.push(station);
-    this.#byName.set(name.toString(), number);
+    this.#byName.set(keyOf(name), number);
     return number;
   }
 
   #movePort(station: Station, number: number): void {
-    this.#byName.delete(station.name.toString());
+    this.#byName.delete(keyOf(station.name));
     station.name[3] = ((station.name[3] ?? 0) + 1) % 256;
-    this.#byName.set(station.name.toString(), number);
+    this.#byName.set(keyOf(station.name), number);
   }
 
   #next(number: number, isPlain: boolean = false): void {
@@ -266,7 +266,7 @@ export class World {
   /** A datagram leaves the server. */
   #handleSent({ fd, name, bytes }: Datagram): void {
     const { nowUs } = this.#agenda;
-    const number = this.#byName.get(name.toString());
+    const number = this.#byName.get(keyOf(name));
     if (number === undefined) {
       this.#hecklers.find((heckler) => heckler.isNamed(name))?.handleReply(nowUs);
       return;

@@ -29,6 +29,30 @@ describe("while the final ACK is held", () => {
     });
   });
 
+  test("a block behind the last one shows that it was none: ERROR 4, and the end", () => {
+    expectMark("block-behind-the-last-refused", () => {
+      const exchange = new UploadExchange({ options: { blksize: "1024", windowsize: "3" } });
+      exchange.wait(10).data(1, 512).data(2, 512).data(3, 512).complete();
+      expect(exchange.published).toBeUndefined();
+      expect(exchange.transcript(2)).toMatchInlineSnapshot(`
+        "0.010 ← DATA 1 512 bytes
+        0.010 ← DATA 2 512 bytes
+        0.010 → ERROR 4 "Illegal TFTP operation"
+        0.010 ← DATA 3 512 bytes
+        protocol-error"
+      `);
+    });
+    // Of a window from behind the wrap, too; but neither a repeated block nor one that is too far away shows anything.
+    const wrapped = new UploadExchange({ options: { blksize: "8", windowsize: "2" } });
+    for (let block = 1; block < 65_535; block += 1) wrapped.data(block, 8);
+    wrapped.data(65_535, 7).data(65_534, 8).data(65_535, 7).data(2, 8).data(65_533, 8);
+    expect(wrapped.receiver.isHeld).toBe(true);
+    expect(wrapped.data(0, 8).receiver.outcome).toBe("protocol-error");
+    const widest = new UploadExchange({ options: { blksize: "8", windowsize: "65535" } });
+    widest.data(1, 8).data(2, 8).data(3, 1).data(2, 8).data(1, 8);
+    expect(widest.receiver.isHeld).toBe(true);
+  });
+
   test("the sender's ERROR ends it, and completion then does nothing", () => {
     const exchange = held().error(0, "gave up").complete();
     exchange.command((receiver, nowUs) => receiver.complete(nowUs));
@@ -79,6 +103,11 @@ describe("RFC 1350 §6, dallying", () => {
       expect(exchange.transcript(5)).toMatchInlineSnapshot(`"running"`);
       expect(exchange.complete().receiver.isDallying).toBe(true);
     });
+  });
+
+  test("what was acknowledged is complete, whatever comes behind it", () => {
+    const exchange = held().complete().data(3).data(2, 100);
+    expect(exchange.receiver).toMatchObject({ outcome: "running", isDallying: true });
   });
 
   test("lasts twice the sender's timeout, if that is known", () => {

@@ -61,7 +61,7 @@ describe("fates", () => {
     const receiver = begun();
     expect(receiver.handleData(1, 511, 0)).toBe(accepted);
     expect(receiver).toMatchObject({ acceptedBlock: 1, hasLastBlock: true, isHeld: true });
-    expect(take(receiver, 0, 2, 3, 1)).toEqual([ignored, ignored, duplicate]);
+    expect(take(receiver, 0, 300, 65_000, 1)).toEqual([ignored, ignored, duplicate]);
     receiver.complete(0);
     expect(take(receiver, 0, 2, 1)).toEqual([ignored, duplicate]);
     receiver.handleTimeout(receiver.deadlineUs);

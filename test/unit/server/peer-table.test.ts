@@ -5,6 +5,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
+import { Answers, createAnswers } from "#server/answers.ts";
 import { hashOf, PeerTable } from "#server/peer-table.ts";
 import { RecentPeers } from "#server/recent-peers.ts";
 import { Sockets } from "#server/sockets.ts";
@@ -75,10 +76,8 @@ test("recent peers are remembered for as long as asked", () => {
 });
 
 test("no stray is answered twice within a second, also where two peers share an entry", () => {
-  const transfers = new Transfers(
-    CAPACITY,
-    new Sockets([{ serviceFd: 3, transferFds: [], isWildcard: true }]),
-  );
+  const sockets = new Sockets([{ serviceFd: 3, transferFds: [], isWildcard: true }]);
+  const transfers = new Transfers(CAPACITY, sockets, new Answers(createAnswers(CAPACITY), 0));
   const entries = new Map<number, number>();
   let pair: readonly number[] = [];
   for (let port = 1; pair.length === 0; port += 1) {

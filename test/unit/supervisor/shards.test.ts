@@ -5,6 +5,7 @@ import { expect, test } from "bun:test";
 import { defaults } from "#config/config.ts";
 import { resolveSettings } from "#config/settings.ts";
 import { createDoorbell } from "#io/start.ts";
+import { createAnswers } from "#server/answers.ts";
 import { CONTROL_BYTES, ShardCommand, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { COUNTERS } from "#server/measures.ts";
@@ -161,6 +162,7 @@ function watch(rootDir: string, count: number): Watched {
     doorbellFd: doorbell(),
     disks: [],
     limits,
+    answers: createAnswers(1),
     control: new SharedArrayBuffer(CONTROL_BYTES),
     holdings: new SharedArrayBuffer(0),
     counters: new SharedArrayBuffer(COUNTERS * 8),

@@ -10,6 +10,7 @@ import { resolveSettings, type Settings } from "#config/settings.ts";
 import { closeShardSockets, openShardSockets } from "#io/sockets.ts";
 import { createDoorbell } from "#io/start.ts";
 import { createHoldings } from "#io/thread.ts";
+import { createAnswers } from "#server/answers.ts";
 import { CONTROL_BYTES, type ShardInit, type ShardTerms } from "#server/contract.ts";
 import { createLimitMemory } from "#server/limit-memory.ts";
 import { COUNTERS } from "#server/measures.ts";
@@ -160,6 +161,7 @@ function initsOf(
       doorbellFd,
       disks: diskInits(doorbellFd, 1, holdings),
       limits,
+      answers: createAnswers(terms.settings.transfersMax),
       control: new SharedArrayBuffer(CONTROL_BYTES),
       holdings,
       counters: new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT),
