@@ -35,8 +35,9 @@ IN_TFTPD, ATFTPD, DNSMASQ and SNOW_OWL_TFTP name other executables.`;
 /** Set in the process that runs in the namespaces: the folder for what is served. */
 const INSIDE = "SNOW_OWL_BENCH_INSIDE";
 const FLOOR = "floor";
-/** The default of batch_timeout_us. */
+/** The default of batch_timeout_us, and up to how many clients it spins for. */
 const SPIN_US = 200;
+const SPUN_CLIENTS_MAX = 8;
 
 interface Options {
   readonly isQuick: boolean;
@@ -202,7 +203,7 @@ function floorEntry(row: Row, grounds: Grounds, patience: Patience): Entry {
       blockBytes,
       windowBlocks,
       gso: true,
-      spinUs: SPIN_US,
+      spinUs: concurrent <= SPUN_CLIENTS_MAX ? SPIN_US : 0,
       framed: true,
     });
   return {

@@ -41,7 +41,7 @@ export interface Patience {
 /** What takes less than a tenth of a second is mostly the start of the load. */
 const WARM_RUNS_MAX = 12;
 const WARM_SHARE = 8;
-/** While it warms up, so many clients at a time: what a thousand take in memory is to be seen in the run. */
+/** Where memory is what is measured it is warmed up by so many clients at a time: what thousands take is to be seen in the run. */
 const WARM_CONCURRENT_MAX = 8;
 /** Looking at a thousand processes takes some 20 ms of the core that the load has. */
 const LOOK_INTERVAL_MS = 500;
@@ -111,7 +111,8 @@ export async function measureRun(
     const since = performance.now();
     for (let warmed = 0; warmed < WARM_RUNS_MAX; warmed += 1) {
       const transfers = warmTransfers(row, warmed);
-      await load(server.port, transfers, Math.min(row.concurrent, transfers, WARM_CONCURRENT_MAX));
+      const concurrentMax = row.measure === "memory" ? WARM_CONCURRENT_MAX : row.concurrent;
+      await load(server.port, transfers, Math.min(transfers, concurrentMax));
       if (performance.now() - since > patience.warmMs) break;
     }
     const idleBytes = server.rssBytes();

@@ -61,10 +61,11 @@ export function figureTable(all: readonly RowFigures[]): string {
 
 function figureCells({ row, ours }: RowFigures, each: Figures): string[] {
   const window = row.kind === "miss" || each.windowBlocks === 1 ? "–" : String(each.windowBlocks);
-  const memory = [
-    (each.rssBytesOverIdle / MIB).toFixed(1),
-    (each.rssBytesPerTransfer / 1024).toFixed(1),
-  ];
+  // Elsewhere it was warmed up by as many clients, and holds already what they take.
+  const memory =
+    row.measure === "memory"
+      ? [(each.rssBytesOverIdle / MIB).toFixed(1), (each.rssBytesPerTransfer / 1024).toFixed(1)]
+      : ["–", "–"];
   const ends = [String(each.failed), String(each.retransmits)];
   if (!each.isFinished) {
     return [

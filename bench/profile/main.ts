@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { machineLine, markdownTable, writeBetween } from "../page.ts";
+import { hasGroups } from "../peers/group.ts";
 import { type Row, rowName, rows, shrunk } from "../peers/rows.ts";
 import { flameGraph } from "./flame.ts";
 import { type Account, isPerTransfer, missedIn, missedTables, type Spent } from "./missed.ts";
@@ -47,6 +48,11 @@ if (values.help) {
   process.exitCode = values.list ? 0 : 1;
 } else if (Bun.which("perf") === null) {
   console.error("perf is missing: apt-get install linux-perf");
+  process.exitCode = 1;
+} else if (!hasGroups()) {
+  console.error(
+    "CPU time is counted as the comparison counts it, by control groups: run it as root",
+  );
   process.exitCode = 1;
 } else if (values.missed) {
   await explainMissed(Number(values.repeats));

@@ -112,10 +112,12 @@ async function profileSubject(
   await nameCompiledCode(pid, `${out}/jit`);
   const taken = await stacksIn(`${out}/perf.data`, first.us, last.us);
   await rm(`/tmp/perf-${pid}.map`, { force: true });
-  // What the dump itself costs is left out of both, samples and time.
+  // What the dump itself costs is left out of samples, time and switches.
   const stacks = taken.filter(({ places }) => places[0]?.name !== DUMP_THREAD);
   const cpuSeconds = (run.cpuSeconds * samplesIn(stacks)) / samplesIn(taken);
-  const switches = switchesSince(first.switches, last.switches);
+  const switches = switchesSince(first.switches, last.switches).filter(
+    ({ thread }) => !thread.startsWith(DUMP_THREAD),
+  );
   return { run: { ...run, cpuSeconds }, stacks, switches, syscalls };
 }
 

@@ -6,7 +6,7 @@ import { f64At, i32At, u8 } from "#base/bytes.ts";
 import { GSO_SEGMENTS_MAX, UDP_PAYLOAD_BYTES_MAX } from "#ffi/abi.ts";
 import { Arena } from "#ffi/arena.ts";
 import { Errno, errnoName } from "#ffi/errno.ts";
-import { SendBatch } from "#ffi/message.ts";
+import { LOCAL_BYTES, SendBatch } from "#ffi/message.ts";
 
 import { type Kernel, thisKernel } from "./kernel.ts";
 
@@ -31,6 +31,7 @@ export interface RefusalListener {
 const MESSAGES_MAX = 64;
 // A message of octet blocks is one or two pieces; one of netascii is a piece per block, and 32 such fill a batch.
 const IOVECS_MAX = 2048;
+const ANY_LOCAL: Uint8Array = new Uint8Array(LOCAL_BYTES);
 // The longest reply: an OACK with every option we know is under 200 bytes.
 const REPLY_BYTES_MAX = 512;
 
@@ -48,14 +49,25 @@ export class Outbox {
   isFull = false;
   /** Whether the last message that was tried found no room, although the kernel had said that there was some. */
   #isStarved = false;
+  readonly #namesLocal: boolean;
   readonly #batch: SendBatch;
   readonly #replies: Arena = new Arena(MESSAGES_MAX * REPLY_BYTES_MAX);
   readonly #owners: Int32Array = new Int32Array(MESSAGES_MAX);
   readonly #firstBlocks: Float64Array = new Float64Array(MESSAGES_MAX);
   readonly #segmented: Uint8Array = new Uint8Array(MESSAGES_MAX);
 
-  constructor(fd: number, isBatching: boolean, kernel: Kernel = thisKernel) {
+  /**
+   * `namesLocal`: each message names the address that it leaves from, which a socket of one address need not. Beside UDP_SEGMENT
+   * the kernel then has to find memory for what it is told, of every message.
+   */
+  constructor(
+    fd: number,
+    isBatching: boolean,
+    kernel: Kernel = thisKernel,
+    namesLocal: boolean = true,
+  ) {
     this.fd = fd;
+    this.#namesLocal = namesLocal;
     this.#batch = new SendBatch(MESSAGES_MAX, IOVECS_MAX, isBatching, kernel.datagrams);
   }
 
@@ -86,7 +98,7 @@ export class Outbox {
     this.#owners[index] = owner;
     this.#firstBlocks[index] = firstBlock;
     this.#segmented[index] = segmentBytes > 0 ? 1 : 0;
-    this.#batch.begin(name, local, segmentBytes);
+    this.#batch.begin(name, this.#namesLocal ? local : ANY_LOCAL, segmentBytes);
   }
 
   /** Takes back the message that was opened last; nothing was pushed into it yet. */

@@ -47,6 +47,8 @@ export interface ListenerSockets {
   readonly serviceFd: number;
   /** Empty in single-port mode. */
   readonly transferFds: readonly number[];
+  /** As in {@link BoundListener}. */
+  readonly isWildcard: boolean;
 }
 
 /** The sockets of all shards, and where they listen. */
@@ -203,7 +205,7 @@ function openAll(
     const transferFds = openTransferSockets(plan, listener, shardCount, opened);
     if ("fault" in transferFds) return transferFds;
     for (const [shard, serviceFd] of serviceFds.entries()) {
-      shards[shard]?.push({ serviceFd, transferFds: transferFds[shard] ?? [] });
+      shards[shard]?.push({ serviceFd, transferFds: transferFds[shard] ?? [], isWildcard });
     }
     const [first] = serviceFds;
     const name = first === undefined ? service : socketName(first);

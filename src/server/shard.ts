@@ -8,7 +8,7 @@ import { Garbage } from "#io/garbage.ts";
 import { Inbox, LOCAL_BYTES, NAME_BYTES, RELAY_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
 import { Neighbours } from "#io/neighbours.ts";
-import { Outbox } from "#io/outbox.ts";
+import type { Outbox } from "#io/outbox.ts";
 import { Waiter } from "#io/waiter.ts";
 import { blockNumber, errorCode, Opcode, packetKind } from "#protocol/packet.ts";
 import { Disk } from "#storage/disk-queue.ts";
@@ -133,7 +133,7 @@ export class Shard implements TransmitListener, WritesListener {
     this.#sockets = new Sockets(init.listeners);
     const { fds } = this.#sockets;
     this.#asked = new Int32Array(this.#sockets.listeners);
-    this.#outboxes = fds.map((fd) => new Outbox(fd, fastPaths.sendmmsg.isOn, kernel));
+    this.#outboxes = this.#sockets.outboxes(fastPaths.sendmmsg.isOn, kernel);
     this.#waiter = new Waiter(settings.spinUs, kernel);
     [...fds, init.doorbellFd].forEach((fd, token) => this.#waiter.watch(fd, token));
     this.#relay = new Relay(init.relay);

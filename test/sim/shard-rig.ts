@@ -185,7 +185,7 @@ function initOf(rootFd: number, options: ShardRigOptions): ShardInit {
   return {
     shardIndex: 0,
     terms: { generation: 0, settings, folderFds: [rootFd], linkTargetFds: [], writes },
-    listeners: [{ serviceFd: SERVICE_FD, transferFds }],
+    listeners: [{ serviceFd: SERVICE_FD, transferFds, isWildcard: true }],
     doorbellFd: DOORBELL_FD,
     // The queue that stands in for a thread uses no ring.
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],

@@ -267,7 +267,7 @@ function shardInitOf({ terms, transferSockets }: ServerInit): ShardInit {
   return {
     shardIndex: 0,
     terms,
-    listeners: [{ serviceFd: SERVICE_FD, transferFds }],
+    listeners: [{ serviceFd: SERVICE_FD, transferFds, isWildcard: true }],
     doorbellFd: DOORBELL_FD,
     disks: [{ ring, doorbellFd: DOORBELL_FD, holdings }],
     limits: createLimitMemory({ shards: 1, transfersPerShard: transfersMax }, 1),

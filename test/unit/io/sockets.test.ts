@@ -200,7 +200,9 @@ function planOf(listen: ListenerPlan["listen"], changes: Partial<ListenerSetting
 
 /** What each shard has for listener `index`. */
 function of(set: SocketSet, index = 0): readonly ListenerSockets[] {
-  return set.shards.map((listeners) => listeners[index] ?? { serviceFd: -1, transferFds: [] });
+  return set.shards.map(
+    (listeners) => listeners[index] ?? { serviceFd: -1, transferFds: [], isWildcard: false },
+  );
 }
 
 function nameOf(fd: number): string {

@@ -76,7 +76,7 @@ test("recent peers are remembered for as long as asked", () => {
 });
 
 test("no stray is answered twice within a second, also where two peers share an entry", () => {
-  const sockets = new Sockets([{ serviceFd: 3, transferFds: [] }]);
+  const sockets = new Sockets([{ serviceFd: 3, transferFds: [], isWildcard: true }]);
   const transfers = new Transfers(CAPACITY, sockets, new Answers(createAnswers(CAPACITY), 0));
   const entries = new Map<number, number>();
   let pair: readonly number[] = [];
