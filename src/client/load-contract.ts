@@ -52,6 +52,34 @@ export interface LoadPlan {
   readonly seed: number;
 }
 
+/** What one transfer is to do. */
+export interface LoadJob {
+  readonly slot: number;
+  readonly direction: "get" | "put";
+  readonly file: LoadFile;
+  readonly name: Uint8Array;
+  readonly asks: readonly Option[];
+  /** Bytes of the file: of one to write, or as it was seen before; undefined where that is not known. */
+  readonly fileBytes: number | undefined;
+  /** Where its client vanishes, as a share of the file from 0 to 1; undefined: nowhere. */
+  readonly vanishesAt: number | undefined;
+  /** When it should have begun. */
+  readonly dueUs: number;
+  readonly patience: Patience;
+  readonly canSegment: boolean;
+  /** Whether the last ACK may be lost though nothing was before. */
+  readonly isLossy: boolean;
+  /** How long what is sent is held back: the last ACK as well. */
+  readonly delayUs: number;
+}
+
+/**
+ * How a transfer receives. `whole`: everything that comes, to be looked at. `pieces`: what came in one piece (UDP_GRO), of which the
+ * kernel copies the first header alone. `heads`: one datagram for each call, and likewise.
+ */
+export const Intake = { whole: 0, pieces: 1, heads: 2 } as const;
+export type Intake = (typeof Intake)[keyof typeof Intake];
+
 /** How a transfer ended. `vanished`: its client did, as it was told to. */
 export type LoadEnding = "complete" | "vanished" | Failure;
 
