@@ -61,8 +61,8 @@ async function runScenario(files: Files, scenario: Scenario, options: Options): 
     framed: true,
   } as const;
   const { spinUs } = variant;
-  const plan = { clients, file, fileBytes, blockBytes, windowBlocks, gro: true, sha256: "" };
-  const answered = { ...plan, endless: false, sink: false };
+  const plan = { clients, file, fileBytes, blockBytes, windowBlocks, sha256: "" };
+  const answered = { ...plan, endless: false };
   const served: Measurement[] = [];
   const echoed: Measurement[] = [];
   const sent: Measurement[] = [];
@@ -91,7 +91,7 @@ async function runScenario(files: Files, scenario: Scenario, options: Options): 
     } finally {
       await server.stop();
     }
-    const endless = { ...plan, endless: true, sink: false };
+    const endless = { ...plan, endless: true };
     echoed.push(await runFloor({ ...floor, mode: "echo", spinUs }, endless));
     const sink = { ...endless, sink: true };
     sent.push(await runFloor({ ...floor, mode: "send", spinUs }, sink));

@@ -3,8 +3,8 @@
 
 import { mkdir, rm } from "node:fs/promises";
 
-import { contentStart, putArgs, type PutPlan, type PutResult } from "./load-put.ts";
-import { countEvents, type Subject } from "./measure.ts";
+import type { LoadPlan, LoadResult } from "./load.ts";
+import { countEvents, runLoad, type Subject } from "./measure.ts";
 import { markdownTable } from "./page.ts";
 import { Files, startPeer, startUploadServer } from "./server-run.ts";
 
@@ -84,19 +84,19 @@ async function benchWindow(
 ): Promise<readonly UploadRow[]> {
   const fileMib = options.isQuick ? 1 : 8;
   const fileBytes = fileMib * MIB;
-  const content = `${files.folder}/root/${await files.named(contentStart(CLIENTS) + fileBytes)}`;
   const runs = new Map<string, Measured[]>();
   for (let repeat = 0; repeat < options.repeats; repeat += 1) {
     for (const contender of contenders(options)) {
       if (windowBlocks > 1 && !contender.hasWindows) continue;
       const plan = {
         clients: CLIENTS,
-        content,
+        file: "in/",
         fileBytes,
         blockBytes: BLOCK_BYTES,
         windowBlocks,
-        dieEvery: 0,
-        prefix: "in/",
+        sha256: "",
+        endless: false,
+        puts: true,
       };
       const measured = await runContender(contender, `${files.folder}/uploads`, plan);
       runs.set(contender.name, [...(runs.get(contender.name) ?? []), measured]);
@@ -113,7 +113,7 @@ async function benchWindow(
   }));
 }
 
-interface Measured extends PutResult {
+interface Measured extends LoadResult {
   readonly cpuSeconds: number;
   readonly syncs: number | undefined;
 }
@@ -122,18 +122,18 @@ interface Measured extends PutResult {
 async function runContender(
   { start }: Contender,
   folder: string,
-  plan: Omit<PutPlan, "port">,
+  plan: Omit<LoadPlan, "port">,
 ): Promise<Measured> {
   await mkdir(folder);
   const server = await start(folder);
-  const run = async (): Promise<PutResult> => {
+  const run = async (): Promise<LoadResult> => {
     await rm(`${folder}/in`, { recursive: true, force: true });
     await mkdir(`${folder}/in`);
-    return await runUploads({ ...plan, port: server.port });
+    return await runLoad({ ...plan, port: server.port });
   };
   try {
     await run();
-    let result: PutResult | undefined;
+    let result: LoadResult | undefined;
     // Not from /proc: a server that takes a process for each client may not account for those that have ended.
     const cpuMs = await countEvents(server, ["task-clock"], async () => (result = await run()));
     if (cpuMs === undefined || result === undefined) throw new Error("perf may not count here");
@@ -143,15 +143,6 @@ async function runContender(
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** Runs the load of uploads on core 1. */
-export async function runUploads(plan: PutPlan): Promise<PutResult> {
-  const load = [process.execPath, `${import.meta.dir}/load-put.ts`, ...putArgs(plan)];
-  const child = Bun.spawn(["taskset", "-c", "1", ...load], { stdout: "pipe", stderr: "inherit" });
-  const text = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) throw new Error("the load ended with an error");
-  return JSON.parse(text) as PutResult;
 }
 
 /** The rows in Markdown. */

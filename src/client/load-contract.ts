@@ -21,6 +21,8 @@ export interface LoadFile {
   readonly weight: number;
   /** The SHA-256 that it must have in lower-case hexadecimal digits; undefined: only its length is looked at. */
   readonly sha256: string | undefined;
+  /** The length that it must have; undefined: as the server says, or as it came the first time. */
+  readonly bytes: number | undefined;
 }
 
 /** What one run is to do. */
@@ -45,6 +47,8 @@ export interface LoadPlan {
   readonly patience: Patience;
   /** The share of transfers, 0–1, whose client vanishes on the way. */
   readonly churn: number;
+  /** Where in the file they vanish, as a share of its blocks from 0 to 1; undefined: anywhere. */
+  readonly churnAt: number | undefined;
   /** The share of packets, 0–1, that are dropped on their way out and in. */
   readonly loss: number;
   /** How long each packet is held back before it goes out: the round trip is longer by this. */
@@ -114,6 +118,8 @@ export interface LoadFigures {
   readonly firstBlock: Histogram;
   /** The same until a request was refused by an ERROR. */
   readonly refusal: Histogram;
+  /** The same until a client vanished. */
+  readonly vanishing: Histogram;
   /** Failures by cause and text, at most {@link FAILURE_KINDS_MAX} of them. */
   readonly failures: readonly FailureCount[];
   /** By {@link TimelineChannel}. */

@@ -15,7 +15,7 @@ export function failureByError(packet: Uint8Array): Failure {
   return { cause, text: `it says: ${message} (ERROR ${code})`, errorCode: code };
 }
 
-/** What is wrong with a file of which `bytes` came; undefined if nothing is. It was `known` from before, where it was. */
+/** What is wrong with a file of which `bytes` came; undefined if nothing is. `known`: that it had before, or must have. */
 export function lengthFault(
   bytes: number,
   announced: number | undefined,
@@ -23,7 +23,7 @@ export function lengthFault(
 ): string | undefined {
   const wanted = announced ?? known;
   if (wanted === undefined || wanted === bytes || wanted === bytes % SIZE_WRAP) return undefined;
-  const said = announced === undefined ? "came before" : "were announced";
+  const said = announced === undefined ? "came before, or are expected" : "were announced";
   return `another length came than ${wanted} bytes, which ${said}`;
 }
 

@@ -173,7 +173,7 @@ export class Load {
   }
 
   #start(dueUs: number, nowUs: number): void {
-    const { direction, patience, churn, loss, delayUs, putBytes, sources } = this.#plan;
+    const { direction, patience, churn, churnAt, loss, delayUs, putBytes, sources } = this.#plan;
     const index = this.#mix.draw(this.#random);
     const file = at(this.#plan.files, index);
     const { started } = this.#tally;
@@ -185,7 +185,8 @@ export class Load {
       return;
     }
     const known = this.#knownBytes[index];
-    const fileBytes = direction === "put" ? putBytes : Number.isNaN(known) ? undefined : known;
+    const seen = Number.isNaN(known) ? undefined : known;
+    const fileBytes = direction === "put" ? putBytes : (file.bytes ?? seen);
     const asked = at(this.#plan.asks, this.#asks.draw(this.#random));
     const job = {
       slot: this.#takeSlot(),
@@ -194,7 +195,7 @@ export class Load {
       name: numbered(file, started),
       asks: direction === "put" ? withSize(asked, putBytes) : asked,
       fileBytes,
-      vanishesAt: vanishingShare(churn, this.#random),
+      vanishesAt: vanishingShare(churn, churnAt, this.#random),
       dueUs,
       patience,
       canSegment: this.#canSegment,
@@ -317,7 +318,7 @@ export class Load {
       tally.noteComplete(bytes, nowUs - job.dueUs, nowUs);
       if (job.file.numberAt < 0) this.#knownBytes[this.#plan.files.indexOf(job.file)] = bytes;
     } else if (ending === "vanished") {
-      tally.noteVanished(nowUs);
+      tally.noteVanished(nowUs - job.dueUs, nowUs);
     } else if (ending !== undefined && ending.cause === "cancelled") {
       tally.noteCancelled(nowUs);
     } else if (ending !== undefined) {

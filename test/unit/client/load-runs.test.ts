@@ -83,6 +83,7 @@ function figuresOf(wrongAt: number): LoadFigures {
         numberAt: -1,
         weight: 1,
         sha256: undefined,
+        bytes: undefined,
       },
     ],
     asks: [
@@ -100,6 +101,7 @@ function figuresOf(wrongAt: number): LoadFigures {
     ratePerS: 1,
     patience: { firstTimeoutUs: 1_000_000, timeoutUsMax: 5_000_000, repetitionsMax: 5 },
     churn: 0,
+    churnAt: undefined,
     loss: 0,
     delayUs: 0,
     seed: 1,
