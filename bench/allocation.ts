@@ -62,7 +62,6 @@ try {
       "--file=file.bin",
       `--file-bytes=${FILE_BYTES}`,
       `--window-blocks=${WINDOW_BLOCKS}`,
-      "--gro",
     ],
   };
   // Warm first, twice: what the compiler keeps is not the packets'.

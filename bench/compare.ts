@@ -123,9 +123,7 @@ async function costOf(binary: string, files: Files, load: (typeof loads)[number]
       fileBytes,
       blockBytes,
       windowBlocks,
-      gro: true,
       endless: false,
-      sink: false,
       sha256: "",
     };
     for (let warm = 0; warm < load.warmRuns; warm += 1) await measure(server, plan);

@@ -82,7 +82,8 @@ class Floor {
     this.#file = new Arena(blocks * this.#framing.strideBytes);
     this.#file.u8.fill(0x5a);
     if (plan.framed) this.#framing.frame(this.#file.u8, 0, blocks * blockBytes - 1, 0);
-    const options = `\0\u0006blksize\0${blockBytes}\0windowsize\0${windowBlocks}\0`;
+    const window = windowBlocks > 1 ? `windowsize\0${windowBlocks}\0` : "";
+    const options = `\0\u0006blksize\0${blockBytes}\0${window}`;
     const oack = new TextEncoder().encode(options);
     this.#oack.u8.set(oack);
     this.#oackBytes = oack.length;

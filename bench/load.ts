@@ -1,16 +1,12 @@
-// The load (bench): many TFTP clients in one thread, over the project's own system calls. Run as a process of its own.
-// Checks the order of every block and the size of every file; hashes what came only when asked. Prints one line of JSON.
+// The load (bench): the one that the executable has, as a process of its own, for what is measured here. Checks the order and length of
+// blocks as that one does, and the size of every file; hashes what came only when asked. Prints one line of JSON.
 
 import { parseArgs } from "node:util";
 
-import { at, u8 as byteAt } from "#base/bytes.ts";
-import { EPOLLIN } from "#ffi/abi.ts";
-import { encodeSockaddr, parseSocketAddress } from "#ffi/address.ts";
-import { Arena } from "#ffi/arena.ts";
-import { Epoll } from "#ffi/epoll.ts";
-import { LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
-import { closeSocket, openSocket, setOption } from "#ffi/socket.ts";
+import type { LoadFigures, LoadPlan as ClientPlan } from "#client/load-contract.ts";
+import { Load } from "#client/load.ts";
 import { monotonicUs } from "#io/clock.ts";
+import type { Option } from "#protocol/packet.ts";
 
 /** What one run is to do. */
 export interface LoadPlan {
@@ -20,20 +16,20 @@ export interface LoadPlan {
   readonly fileBytes: number;
   readonly blockBytes: number;
   readonly windowBlocks: number;
-  /** Take what the kernel did not cut up in one piece (UDP_GRO), as a network card's receiver would. */
-  readonly gro: boolean;
   /** The file's SHA-256 in hexadecimal; empty hashes nothing. */
   readonly sha256: string;
   /** The server knows no end: stop at the file's size. */
   readonly endless: boolean;
-  /** Take datagrams without answering them, until none came for 300 ms. */
-  readonly sink: boolean;
+  /** Take what comes without answering; see sink.ts. */
+  readonly sink?: boolean;
   /** So many at a time, each of the others when one has ended; all at once if there is none. */
   readonly concurrent?: number;
-  /** So many files, `file` with a number from 0 on behind it: client `i` asks for the one of `i` modulo this. One, as it is called, if there is none. */
-  readonly files?: number;
-  /** Ask for names that are not there, `file` with the client's number behind it: a client has what it wants with ERROR 1. */
+  /** Each client asks for a file of its own: `file` with the client's number, from 0 on, behind it. */
+  readonly isNumbered?: boolean;
+  /** Ask for names that are not there, numbered likewise: a client has what it wants with ERROR 1. */
   readonly misses?: boolean;
+  /** Write the names, numbered likewise, instead of reading them. */
+  readonly puts?: boolean;
   /** Give up after so long. */
   readonly limitMs?: number;
 }
@@ -45,7 +41,6 @@ export interface LoadResult {
   readonly seconds: number;
   readonly completed: number;
   readonly failed: number;
-  readonly duplicates: number;
   readonly retransmits: number;
   /** From request to end, of those that completed: the middle, and that which one in a hundred exceeds. */
   readonly p50Ms: number;
@@ -54,298 +49,138 @@ export interface LoadResult {
   readonly isFinished: boolean;
 }
 
-const HEADER_BYTES = 4;
-/** The longest UDP payload, and so the longest piece that UDP_GRO hands over. */
-const DATAGRAM_BYTES = 65_536;
-/** Datagrams per receive call: a window of 64 blocks, which without GRO comes one by one. */
-const RECEIVE_MAX = 64;
-/** Sockets buffers large enough for a window of any size that is measured: the most that needs no privilege here. */
-const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** RFC 1123 §4.2.3.2 asks for adaptive timeouts; nothing is lost on loopback unless a buffer overflows. */
-const SILENCE_US = 1_000_000;
-const GIVE_UP_US = 15_000_000;
-const SINK_SILENCE_US = 300_000;
-const ANY_LOCAL = new Uint8Array(LOCAL_BYTES);
+/** Signals have nobody to hear them here; the limit is looked at as often. */
+const SLICE_US = 50_000;
+/** Nothing is lost on loopback unless a buffer overflows. */
+const TIMEOUT_US = 1_000_000;
+/** A server that waits for its disk is not to be hurried. */
+const REPETITIONS = { get: 14, put: 59 } as const;
 
-/** One client, which fetches one file. */
-class Client {
-  readonly fd: number;
-  readonly request: Uint8Array;
-  readonly hash: Bun.CryptoHasher | undefined;
-  readonly peer: Uint8Array;
-  /** Blocks that came in order; −1 while the server has not answered. */
-  block = -1;
-  /** What was granted. */
-  blockBytes = 0;
-  windowBlocks = 0;
-  bytes = 0;
-  sinceAck = 0;
-  startedUs = 0;
-  heardUs = 0;
-  aliveUs = 0;
-  isDone = false;
-  hasGapAnswered = false;
-
-  constructor(server: Uint8Array, request: Uint8Array, isGro: boolean, isHashing: boolean) {
-    this.request = request;
-    this.fd = openSocket(4);
-    if (this.fd < 0) throw new Error(`no socket: ${this.fd}; raise ulimit -n`);
-    if (setOption(this.fd, "SO_RCVBUFFORCE", SOCKET_BUFFER_BYTES) < 0) {
-      setOption(this.fd, "SO_RCVBUF", SOCKET_BUFFER_BYTES);
-    }
-    if (isGro) setOption(this.fd, "UDP_GRO", 1);
-    this.peer = server.slice();
-    this.hash = isHashing ? new Bun.CryptoHasher("sha256") : undefined;
+function run(plan: LoadPlan): LoadResult {
+  const load = new Load(clientPlan(plan));
+  const { figures } = load;
+  const startUs = monotonicUs();
+  const endUs = startUs + (plan.limitMs ?? Infinity) * 1000;
+  let isFinished = false;
+  let nowUs = startUs;
+  while (!isFinished && nowUs < endUs) {
+    isFinished = load.run(Math.min(endUs, nowUs + SLICE_US));
+    // What lingers only waits whether a last ACK was lost.
+    isFinished ||= load.isLingering && figures.started === plan.clients;
+    nowUs = monotonicUs();
   }
+  const result = resultOf(
+    plan,
+    figures,
+    isFinished ? figures.elapsedUs : nowUs - startUs,
+    isFinished,
+  );
+  for (const { text, count } of plan.misses === true ? [] : figures.failures)
+    process.stderr.write(`${count} of ${plan.clients}: ${text}\n`);
+  load.close();
+  return result;
 }
 
-/** All clients of a run. */
-class Load {
-  readonly #plan: LoadPlan;
-  /** Those that are under way, or were the last in their place. */
-  readonly #clients: Client[] = [];
-  readonly #epoll: Epoll = new Epoll();
-  readonly #inbox: ReceiveBatch = new ReceiveBatch(RECEIVE_MAX, DATAGRAM_BYTES, true);
-  readonly #outbox: SendBatch = new SendBatch(1, 1, false);
-  readonly #packet: Arena = new Arena(4096);
-  readonly #durationsMs: number[] = [];
-  readonly #server: Uint8Array = new Uint8Array(NAME_BYTES);
-  #begun = 0;
-  #running = 0;
-  #completed = 0;
-  /** Of clients that have given their place to another. */
-  #pastBytes = 0;
-  #duplicates = 0;
-  #retransmits = 0;
-  #heardUs = 0;
-
-  constructor(plan: LoadPlan) {
-    this.#plan = plan;
-    const address = parseSocketAddress(`127.0.0.1:${plan.port}`);
-    if ("fault" in address) throw new Error(address.fault);
-    encodeSockaddr(this.#server, 0, address);
-    const places = Math.min(plan.clients, plan.concurrent ?? plan.clients);
-    for (let place = 0; place < places; place += 1) this.#clients.push(this.#newClient(place));
-  }
-
-  #newClient(place: number): Client {
-    const { gro, sha256 } = this.#plan;
-    const client = new Client(this.#server, requestOf(this.#plan, this.#begun), gro, sha256 !== "");
-    this.#begun += 1;
-    this.#epoll.add(client.fd, EPOLLIN, place);
-    return client;
-  }
-
-  run(): LoadResult {
-    const startUs = monotonicUs();
-    this.#running = this.#clients.length;
-    for (const client of this.#clients) this.#start(client, startUs);
-    let checkUs = startUs;
-    this.#heardUs = startUs;
-    while (this.#running > 0) {
-      const nowUs = monotonicUs();
-      this.#receiveAll(nowUs);
-      if (nowUs - checkUs < 50_000) continue;
-      checkUs = nowUs;
-      if (nowUs - startUs > (this.#plan.limitMs ?? Infinity) * 1000) break;
-      if (this.#plan.sink) {
-        if (this.#bytes() > 0 && nowUs - this.#heardUs > SINK_SILENCE_US) break;
-      } else {
-        this.#repeat(nowUs);
-      }
-    }
-    const endUs = this.#plan.sink ? this.#heardUs : monotonicUs();
-    for (const client of this.#clients) closeSocket(client.fd);
-    const { clients, sink } = this.#plan;
-    const completed = sink ? clients : this.#completed;
-    return {
-      bytes: this.#bytes(),
-      seconds: (endUs - startUs) / 1e6,
-      completed,
-      failed: clients - completed,
-      duplicates: this.#duplicates,
-      retransmits: this.#retransmits,
-      p50Ms: percentile(this.#durationsMs, 50),
-      p99Ms: percentile(this.#durationsMs, 99),
-      isFinished: sink || this.#running === 0,
-    };
-  }
-
-  #start(client: Client, nowUs: number): void {
-    client.startedUs = nowUs;
-    client.aliveUs = nowUs;
-    this.#send(client, client.request, nowUs);
-  }
-
-  #bytes(): number {
-    return this.#clients.reduce((sum, client) => sum + client.bytes, this.#pastBytes);
-  }
-
-  /** Never sleeps: the load has a core to itself, and must not be what the server waits for. */
-  #receiveAll(nowUs: number): void {
-    const [only] = this.#clients;
-    if (this.#clients.length === 1 && only !== undefined) {
-      this.#receive(only, 0, nowUs);
-      return;
-    }
-    const ready = this.#epoll.wait(0);
-    for (let index = 0; index < ready; index += 1) {
-      const place = this.#epoll.token(index);
-      this.#receive(at(this.#clients, place), place, nowUs);
-    }
-  }
-
-  #receive(client: Client, place: number, nowUs: number): void {
-    const inbox = this.#inbox;
-    const count = inbox.receive(client.fd);
-    if (count <= 0) return;
-    client.heardUs = nowUs;
-    this.#heardUs = nowUs;
-    for (let index = 0; index < count; index += 1) this.#take(client, index, nowUs);
-    inbox.recycle(count);
-    if (client.isDone && this.#begun < this.#plan.clients) this.#replace(client, place);
-  }
-
-  /** The next client comes by a port of its own, as the next machine would. */
-  #replace(client: Client, place: number): void {
-    this.#pastBytes += client.bytes;
-    closeSocket(client.fd);
-    const next = this.#newClient(place);
-    this.#clients[place] = next;
-    this.#running += 1;
-    this.#start(next, monotonicUs());
-  }
-
-  /** One datagram, or several of a window that came in one piece. */
-  #take(client: Client, index: number, nowUs: number): void {
-    const { u8 } = this.#inbox;
-    const start = this.#inbox.start(index);
-    const end = start + this.#inbox.byteLength(index);
-    const segment = (client.blockBytes || this.#plan.blockBytes) + HEADER_BYTES;
-    if (this.#plan.sink) {
-      client.bytes += end - start - Math.ceil((end - start) / segment) * HEADER_BYTES;
-      return;
-    }
-    if (client.isDone) return;
-    const opcode = byteAt(u8, start + 1);
-    if (this.#plan.misses === true) {
-      // The floor answers everything with an OACK.
-      const isMiss = opcode === 5 && byteAt(u8, start + 3) === 1;
-      this.#end(client, isMiss || this.#plan.endless);
-    } else if (opcode === 6 && client.block < 0) {
-      const name = this.#inbox.name(index);
-      client.peer.set(u8.subarray(name, name + NAME_BYTES));
-      client.block = 0;
-      this.#agree(client, start, end);
-      client.aliveUs = nowUs;
-      this.#acknowledge(client, nowUs);
-    } else if (opcode === 5) {
-      const text = new TextDecoder().decode(u8.slice(start + 4, end));
-      process.stderr.write(`ERROR ${byteAt(u8, start + 3)}: ${text}\n`);
-      this.#end(client, false);
-    } else if (opcode === 3 && client.block >= 0) {
-      for (let from = start; from < end && !client.isDone; from += segment) {
-        this.#takeBlock(client, from, Math.min(end, from + segment), nowUs);
-      }
-    }
-  }
-
-  /** A server may grant less than it was asked for, or ignore an option: RFC 2347. */
-  #agree(client: Client, start: number, end: number): void {
-    const words = new TextDecoder().decode(this.#inbox.u8.slice(start + 2, end)).split("\0");
-    const granted = (option: string): string | undefined => words[words.indexOf(option) + 1];
-    client.blockBytes = words.includes("blksize") ? Number(granted("blksize")) : 512;
-    client.windowBlocks = words.includes("windowsize") ? Number(granted("windowsize")) : 1;
-  }
-
-  #takeBlock(client: Client, from: number, to: number, nowUs: number): void {
-    const { u8 } = this.#inbox;
-    const { fileBytes } = this.#plan;
-    const { blockBytes, windowBlocks } = client;
-    const wire = (byteAt(u8, from + 2) << 8) | byteAt(u8, from + 3);
-    if (wire !== ((client.block + 1) & 0xffff)) {
-      this.#duplicates += 1;
-      // RFC 7440 §4: a gap is answered once, with the last block in order.
-      if (!client.hasGapAnswered) this.#acknowledge(client, nowUs);
-      client.hasGapAnswered = true;
-      return;
-    }
-    client.hasGapAnswered = false;
-    client.block += 1;
-    client.sinceAck += 1;
-    client.aliveUs = nowUs;
-    const length = to - from - HEADER_BYTES;
-    client.bytes += length;
-    client.hash?.update(u8.subarray(from + HEADER_BYTES, to));
-    const { endless } = this.#plan;
-    const isLast = length < blockBytes || client.bytes > fileBytes - (endless ? 1 : 0);
-    const isAckDue = isLast ? !endless : client.sinceAck === windowBlocks;
-    if (isAckDue) this.#acknowledge(client, nowUs);
-    if (isLast) this.#end(client, endless || (client.bytes === fileBytes && this.#isSame(client)));
-  }
-
-  #isSame(client: Client): boolean {
-    return client.hash === undefined || client.hash.digest("hex") === this.#plan.sha256;
-  }
-
-  #acknowledge(client: Client, nowUs: number): void {
-    client.sinceAck = 0;
-    this.#send(client, undefined, nowUs);
-  }
-
-  /** Sends `bytes`, or the ACK of the last block in order. */
-  #send(client: Client, bytes: Uint8Array | undefined, nowUs: number): void {
-    const { u8, address } = this.#packet;
-    if (bytes === undefined) {
-      u8[0] = 0;
-      u8[1] = 4;
-      u8[2] = (client.block >>> 8) & 0xff;
-      u8[3] = client.block & 0xff;
-    } else {
-      u8.set(bytes);
-    }
-    client.heardUs = nowUs;
-    this.#outbox.begin(client.peer, ANY_LOCAL, 0);
-    this.#outbox.push(address, bytes === undefined ? HEADER_BYTES : bytes.length);
-    this.#outbox.send(client.fd, 0);
-    this.#outbox.clear();
-  }
-
-  #repeat(nowUs: number): void {
-    for (const [place, client] of this.#clients.entries()) {
-      if (client.isDone || nowUs - client.heardUs < SILENCE_US) continue;
-      if (nowUs - client.aliveUs > GIVE_UP_US) {
-        this.#end(client, false);
-        if (this.#begun < this.#plan.clients) this.#replace(client, place);
-        continue;
-      }
-      this.#retransmits += 1;
-      this.#send(client, client.block < 0 ? client.request : undefined, nowUs);
-    }
-  }
-
-  #end(client: Client, isGood: boolean): void {
-    client.isDone = true;
-    this.#running -= 1;
-    if (!isGood) return;
-    this.#completed += 1;
-    this.#durationsMs.push((monotonicUs() - client.startedUs) / 1000);
-  }
+function resultOf(
+  plan: LoadPlan,
+  figures: LoadFigures,
+  elapsedUs: number,
+  isFinished: boolean,
+): LoadResult {
+  const { failures, requestsRepeated, timeouts } = figures;
+  // Servers may name the file in their ERROR, so that each is another text.
+  const missed = failures
+    .filter(({ cause }) => cause === "not-found")
+    .reduce((sum, { count }) => sum + count, 0);
+  const [completed, durations] = plan.endless
+    ? [figures.vanished, figures.vanishing]
+    : plan.misses === true
+      ? [missed, figures.refusal]
+      : [figures.completed, figures.duration];
+  return {
+    bytes: plan.puts === true ? figures.bytesCompleted : figures.bytesMoved,
+    seconds: elapsedUs / 1e6,
+    completed,
+    failed: plan.clients - completed,
+    retransmits: requestsRepeated + timeouts,
+    p50Ms: durations.percentile(50) / 1000,
+    p99Ms: durations.percentile(99) / 1000,
+    isFinished,
+  };
 }
 
-/** The request of client `index`. In lockstep it asks for no windows, as clients do that know none. */
-function requestOf(plan: LoadPlan, index: number): Uint8Array {
-  const { file, files, blockBytes, windowBlocks } = plan;
-  const isNumbered = plan.misses === true || files !== undefined;
-  const name = isNumbered ? `${file}${index % (files ?? Infinity)}` : file;
-  const window = windowBlocks > 1 ? `windowsize\0${windowBlocks}\0` : "";
-  return new TextEncoder().encode(`\0\u0001${name}\0octet\0blksize\0${blockBytes}\0${window}`);
+function clientPlan(plan: LoadPlan): ClientPlan {
+  const { port, clients, file, fileBytes, sha256, endless } = plan;
+  const name = new TextEncoder().encode(file);
+  const isPut = plan.puts === true;
+  const isMiss = plan.misses === true;
+  const isNumbered = isPut || isMiss || plan.isNumbered === true;
+  return {
+    direction: isPut ? "put" : "get",
+    files: [
+      {
+        server: { address: "127.0.0.1", port },
+        name,
+        numberAt: isNumbered ? name.length : -1,
+        weight: 1,
+        sha256: sha256 === "" ? undefined : sha256,
+        bytes: fileBytes,
+      },
+    ],
+    asks: [asksOf(plan)],
+    putBytes: isPut ? fileBytes : 0,
+    clients: Math.min(clients, plan.concurrent ?? clients),
+    sources: [],
+    transfersMax: clients,
+    durationUs: Infinity,
+    arrivals: "storm",
+    ratePerS: 1,
+    patience: {
+      firstTimeoutUs: TIMEOUT_US,
+      timeoutUsMax: TIMEOUT_US,
+      repetitionsMax: REPETITIONS[isPut ? "put" : "get"],
+    },
+    churn: endless ? 1 : 0,
+    // Who asks for what is not there has its answer with the first packet of a server that knows no names, either.
+    churnAt: isMiss ? 0 : endShare(plan),
+    loss: 0,
+    delayUs: 0,
+    seed: 1,
+  };
 }
 
-/** The value that `percent` of `values` do not exceed; NaN of none. */
-export function percentile(values: readonly number[], percent: number): number {
-  const sorted = values.toSorted((left, right) => left - right);
-  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)] ?? Number.NaN;
+/** As clients ask that know no more than blksize, and windows where they are to have some. */
+function asksOf({ blockBytes, windowBlocks }: LoadPlan): readonly Option[] {
+  const blksize = { name: "blksize", value: String(blockBytes) } as const;
+  if (windowBlocks === 1) return [blksize];
+  return [blksize, { name: "windowsize", value: String(windowBlocks) }];
+}
+
+/** The share of the file's blocks, the last and shorter one included, behind which all of its bytes have come. */
+function endShare({ fileBytes, blockBytes }: LoadPlan): number {
+  const blocks = Math.floor(fileBytes / blockBytes) + 1;
+  // In the middle between two blocks, where no rounding leads to another one.
+  return (Math.ceil(fileBytes / blockBytes) + 0.5) / blocks;
+}
+
+/** The command line of a run, after the program. */
+export function loadArgs(plan: LoadPlan): string[] {
+  const args = [
+    `--port=${plan.port}`,
+    `--clients=${plan.clients}`,
+    `--file=${plan.file}`,
+    `--file-bytes=${plan.fileBytes}`,
+    `--block-bytes=${plan.blockBytes}`,
+    `--window-blocks=${plan.windowBlocks}`,
+    `--sha256=${plan.sha256}`,
+  ];
+  if (plan.endless) args.push("--endless");
+  if (plan.isNumbered === true) args.push("--numbered");
+  if (plan.misses === true) args.push("--misses");
+  if (plan.puts === true) args.push("--puts");
+  if (plan.concurrent !== undefined) args.push(`--concurrent=${plan.concurrent}`);
+  if (plan.limitMs !== undefined) args.push(`--limit-ms=${plan.limitMs}`);
+  return args;
 }
 
 function planOf(args: string[]): LoadPlan {
@@ -358,13 +193,12 @@ function planOf(args: string[]): LoadPlan {
       "file-bytes": { type: "string", default: "0" },
       "block-bytes": { type: "string", default: "1428" },
       "window-blocks": { type: "string", default: "1" },
-      gro: { type: "boolean", default: false },
       sha256: { type: "string", default: "" },
       endless: { type: "boolean", default: false },
-      sink: { type: "boolean", default: false },
       concurrent: { type: "string" },
-      files: { type: "string" },
+      numbered: { type: "boolean", default: false },
       misses: { type: "boolean", default: false },
+      puts: { type: "boolean", default: false },
       "limit-ms": { type: "string" },
     },
   });
@@ -375,15 +209,14 @@ function planOf(args: string[]): LoadPlan {
     fileBytes: Number(values["file-bytes"]),
     blockBytes: Number(values["block-bytes"]),
     windowBlocks: Number(values["window-blocks"]),
-    gro: values.gro,
     sha256: values.sha256,
     endless: values.endless,
-    sink: values.sink,
+    isNumbered: values.numbered,
     misses: values.misses,
+    puts: values.puts,
     ...(values.concurrent === undefined ? {} : { concurrent: Number(values.concurrent) }),
-    ...(values.files === undefined ? {} : { files: Number(values.files) }),
     ...(values["limit-ms"] === undefined ? {} : { limitMs: Number(values["limit-ms"]) }),
   };
 }
 
-if (import.meta.main) console.log(JSON.stringify(new Load(planOf(process.argv.slice(2))).run()));
+if (import.meta.main) console.log(JSON.stringify(run(planOf(process.argv.slice(2)))));

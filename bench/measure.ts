@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
-import type { LoadPlan, LoadResult } from "./load.ts";
+import { loadArgs, type LoadPlan, type LoadResult } from "./load.ts";
 
 /** A process that serves, pinned to core 0. */
 export interface Subject {
@@ -61,33 +61,14 @@ export async function countEvents(
 
 /** Runs the load on core 1. */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
+  const script = plan.sink === true ? "sink.ts" : "load.ts";
   const child = Bun.spawn(
-    ["taskset", "-c", "1", process.execPath, `${import.meta.dir}/load.ts`, ...loadArgs(plan)],
+    ["taskset", "-c", "1", process.execPath, `${import.meta.dir}/${script}`, ...loadArgs(plan)],
     { stdout: "pipe", stderr: "inherit" },
   );
   const text = await new Response(child.stdout).text();
   if ((await child.exited) !== 0) throw new Error("the load ended with an error");
   return JSON.parse(text) as LoadResult;
-}
-
-function loadArgs(plan: LoadPlan): string[] {
-  const args = [
-    `--port=${plan.port}`,
-    `--clients=${plan.clients}`,
-    `--file=${plan.file}`,
-    `--file-bytes=${plan.fileBytes}`,
-    `--block-bytes=${plan.blockBytes}`,
-    `--window-blocks=${plan.windowBlocks}`,
-    `--sha256=${plan.sha256}`,
-  ];
-  if (plan.gro) args.push("--gro");
-  if (plan.endless) args.push("--endless");
-  if (plan.sink) args.push("--sink");
-  if (plan.misses === true) args.push("--misses");
-  if (plan.concurrent !== undefined) args.push(`--concurrent=${plan.concurrent}`);
-  if (plan.files !== undefined) args.push(`--files=${plan.files}`);
-  if (plan.limitMs !== undefined) args.push(`--limit-ms=${plan.limitMs}`);
-  return args;
 }
 
 /**

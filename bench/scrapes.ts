@@ -70,7 +70,7 @@ async function runLoad(
   let cpuMsPerScrape = 0;
   try {
     const { port } = server;
-    const rest = { gro: true, endless: false, sink: false, sha256: "" };
+    const rest = { endless: false, sha256: "" };
     const plan = { port, clients, file, fileBytes, blockBytes, windowBlocks, ...rest };
     const runOnce = async (): Promise<Run> => {
       const run = await measure(server, plan);

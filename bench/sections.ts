@@ -35,7 +35,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: "Before and after",
-    command: ["bun", "run", "bench", `--before=${BEFORE}`, "--repeats=6", "--write"],
+    command: ["bun", "run", "bench", `--before=${BEFORE}`, "--repeats=4", "--write"],
     marks: ["bench-before"],
   },
   {
@@ -57,12 +57,12 @@ export const sections: readonly Section[] = [
   },
   {
     title: "Scrapes",
-    command: ["bun", "run", "bench", "--scrapes", "--repeats=5", "--write"],
+    command: ["bun", "run", "bench", "--scrapes", "--repeats=3", "--write"],
     marks: ["bench-scrapes"],
   },
   {
     title: "What was tried",
-    command: ["bun", "bench/trials.ts", "--repeats=3", "--write"],
+    command: ["bun", "bench/trials.ts", "--repeats=2", "--write"],
     marks: ["bench-trials"],
   },
 ];

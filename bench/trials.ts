@@ -135,9 +135,7 @@ async function runTrial(files: Files, load: Group["load"], trial: Trial): Promis
     fileBytes,
     blockBytes,
     windowBlocks,
-    gro: true,
     endless: trial.lines === undefined,
-    sink: false,
     sha256: "",
   };
   try {

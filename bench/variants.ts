@@ -129,7 +129,6 @@ async function runVariant(
     fileBytes,
     blockBytes,
     windowBlocks,
-    gro: true,
     endless: !isServer,
     sink: !isServer,
     sha256: "",

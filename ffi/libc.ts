@@ -16,6 +16,8 @@ const symbols = {
   setsockopt: { args: ["i32", "i32", "i32", "u64", "u32"], returns: "i32" },
   getsockopt: { args: ["i32", "i32", "i32", "u64", "u64"], returns: "i32" },
   ioctl: { args: ["i32", "u64", "u64"], returns: "i32" },
+  recv: { args: ["i32", "u64", "u64", "i32"], returns: "i64_fast" },
+  send: { args: ["i32", "u64", "u64", "i32"], returns: "i64_fast" },
   recvmsg: { args: ["i32", "u64", "i32"], returns: "i64_fast" },
   sendmsg: { args: ["i32", "u64", "i32"], returns: "i64_fast" },
   recvmmsg: { args: ["i32", "u64", "u32", "i32", "u64"], returns: "i32" },
@@ -56,6 +58,7 @@ const symbols = {
   fcntl: { args: ["i32", "i32", "i64"], returns: "i32" },
   execve: { args: ["u64", "u64", "u64"], returns: "i32" },
   getpagesize: { args: [], returns: "i32" },
+  clock_nanosleep: { args: ["i32", "i32", "u64", "u64"], returns: "i32" },
   clock_gettime: { args: ["i32", "u64"], returns: "i32" },
 } as const;
 

@@ -50,6 +50,17 @@ export const datagramCalls: DatagramCalls = {
   sendmsg: (fd, headers) => checked(libc.sendmsg(fd, headers, MSG_DONTWAIT)),
 };
 
+/**
+ * The same, but a datagram that is longer than its buffer says how long it was: for whoever looks at its beginning alone, and leaves
+ * the rest uncopied. Source: MSG_TRUNC in recv(2).
+ */
+export const headCalls: DatagramCalls = {
+  ...datagramCalls,
+  recvmmsg: (fd, headers, count) =>
+    checked(libc.recvmmsg(fd, headers, count, MSG_DONTWAIT | MSG_TRUNC, 0)),
+  recvmsg: (fd, headers) => checked(libc.recvmsg(fd, headers, MSG_DONTWAIT | MSG_TRUNC)),
+};
+
 /** Receives up to `datagrams` datagrams of up to `datagramBytes` each in one call. */
 export class ReceiveBatch {
   readonly datagrams: number;

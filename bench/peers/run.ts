@@ -2,10 +2,8 @@
 
 import { chmod, mkdir, rm } from "node:fs/promises";
 
-import { contentStart } from "../load-put.ts";
 import { runLoad } from "../measure.ts";
 import { Files } from "../server-run.ts";
-import { runUploads } from "../uploads.ts";
 import type { Row } from "./rows.ts";
 import type { Served } from "./servers.ts";
 
@@ -77,8 +75,8 @@ export class Grounds {
   /** Lays out what `row` asks for; returns its name, or that of its files without their number. */
   async lay(row: Row): Promise<string> {
     if (row.kind === "miss") return "missing-";
-    const extra = row.kind === "put" ? contentStart(row.transfers) : 0;
-    const name = await this.#files.named(row.fileBytes + extra);
+    if (row.kind === "put") return "in/";
+    const name = await this.#files.named(row.fileBytes);
     if (!row.isManyFiles) return name;
     const content = await Bun.file(`${this.folder}/${name}`).bytes();
     const prefix = `${row.fileBytes}-`;
@@ -155,27 +153,20 @@ export async function loadOf(
 ): Promise<Load> {
   const { fileBytes, blockBytes, windowBlocks } = row;
   const file = await grounds.lay(row);
-  if (row.kind === "put") {
-    const content = `${grounds.folder}/${file}`;
-    const plan = { content, fileBytes, blockBytes, windowBlocks, prefix: "in/", dieEvery: 0 };
-    return async (port, transfers) => {
-      await grounds.emptyInbox();
-      return await runUploads({ ...plan, port, clients: transfers, limitMs });
-    };
-  }
   const plan = {
     file,
     fileBytes,
     blockBytes,
     windowBlocks,
-    gro: true,
     sha256: "",
     endless: isEndless,
-    sink: false,
+    isNumbered: row.isManyFiles,
     misses: row.kind === "miss",
+    puts: row.kind === "put",
     limitMs,
-    ...(row.isManyFiles ? { files: row.transfers } : {}),
   };
-  return async (port, transfers, concurrent) =>
-    await runLoad({ ...plan, port, clients: transfers, concurrent });
+  return async (port, transfers, concurrent) => {
+    if (plan.puts) await grounds.emptyInbox();
+    return await runLoad({ ...plan, port, clients: transfers, concurrent });
+  };
 }

@@ -100,7 +100,7 @@ async function loadFiles(
       return { fault: `${target.host} is not known: ${cause}`, remedy: "write its address" };
     }
     const server = { address, port: target.port ?? 0 };
-    found.push({ server, name: target.name, numberAt, weight, sha256 });
+    found.push({ server, name: target.name, numberAt, weight, sha256, bytes: undefined });
   }
   return found;
 }
@@ -126,6 +126,7 @@ function planOf(invocation: BenchInvocation, files: readonly LoadFile[]): LoadPl
       repetitionsMax: retries,
     },
     churn,
+    churnAt: undefined,
     loss,
     delayUs,
     seed,

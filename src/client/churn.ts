@@ -22,9 +22,13 @@ export function vanishBlockOf(
   return Math.floor(share * blocks);
 }
 
-/** Where in a file somebody vanishes: anywhere. */
-export function vanishingShare(churn: number, random: Random): number | undefined {
+/** Where in a file somebody vanishes: `at` that share of it, or anywhere. */
+export function vanishingShare(
+  churn: number,
+  at: number | undefined,
+  random: Random,
+): number | undefined {
   const isDoomed = random.chance(churn);
   const share = random.fraction();
-  return isDoomed ? share : undefined;
+  return isDoomed ? (at ?? share) : undefined;
 }

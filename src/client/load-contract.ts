@@ -21,6 +21,8 @@ export interface LoadFile {
   readonly weight: number;
   /** The SHA-256 that it must have in lower-case hexadecimal digits; undefined: only its length is looked at. */
   readonly sha256: string | undefined;
+  /** The length that it must have; undefined: as the server says, or as it came the first time. */
+  readonly bytes: number | undefined;
 }
 
 /** What one run is to do. */
@@ -45,12 +47,42 @@ export interface LoadPlan {
   readonly patience: Patience;
   /** The share of transfers, 0–1, whose client vanishes on the way. */
   readonly churn: number;
+  /** Where in the file they vanish, as a share of its blocks from 0 to 1; undefined: anywhere. */
+  readonly churnAt: number | undefined;
   /** The share of packets, 0–1, that are dropped on their way out and in. */
   readonly loss: number;
   /** How long each packet is held back before it goes out: the round trip is longer by this. */
   readonly delayUs: number;
   readonly seed: number;
 }
+
+/** What one transfer is to do. */
+export interface LoadJob {
+  readonly slot: number;
+  readonly direction: "get" | "put";
+  readonly file: LoadFile;
+  readonly name: Uint8Array;
+  readonly asks: readonly Option[];
+  /** Bytes of the file: of one to write, or as it was seen before; undefined where that is not known. */
+  readonly fileBytes: number | undefined;
+  /** Where its client vanishes, as a share of the file from 0 to 1; undefined: nowhere. */
+  readonly vanishesAt: number | undefined;
+  /** When it should have begun. */
+  readonly dueUs: number;
+  readonly patience: Patience;
+  readonly canSegment: boolean;
+  /** Whether the last ACK may be lost though nothing was before. */
+  readonly isLossy: boolean;
+  /** How long what is sent is held back: the last ACK as well. */
+  readonly delayUs: number;
+}
+
+/**
+ * How a transfer receives. `whole`: everything that comes, to be looked at. `pieces`: what came in one piece (UDP_GRO), of which the
+ * kernel copies the first header alone. `heads`: one datagram for each call, and likewise.
+ */
+export const Intake = { whole: 0, pieces: 1, heads: 2 } as const;
+export type Intake = (typeof Intake)[keyof typeof Intake];
 
 /** How a transfer ended. `vanished`: its client did, as it was told to. */
 export type LoadEnding = "complete" | "vanished" | Failure;
@@ -86,6 +118,8 @@ export interface LoadFigures {
   readonly firstBlock: Histogram;
   /** The same until a request was refused by an ERROR. */
   readonly refusal: Histogram;
+  /** The same until a client vanished. */
+  readonly vanishing: Histogram;
   /** Failures by cause and text, at most {@link FAILURE_KINDS_MAX} of them. */
   readonly failures: readonly FailureCount[];
   /** By {@link TimelineChannel}. */

@@ -43,6 +43,7 @@ export class LoadTally implements LoadFigures {
   readonly duration: Histogram = new Histogram();
   readonly firstBlock: Histogram = new Histogram();
   readonly refusal: Histogram = new Histogram();
+  readonly vanishing: Histogram = new Histogram();
   readonly timeline: Timeline = new Timeline(Object.keys(TimelineChannel).length, SPANS, SPAN_US);
   readonly #startUs: number;
   readonly #failures: Map<string, { failure: Failure; count: number }> = new Map();
@@ -71,8 +72,9 @@ export class LoadTally implements LoadFigures {
     this.elapsedUs = nowUs - this.#startUs;
   }
 
-  noteVanished(nowUs: number): void {
+  noteVanished(durationUs: number, nowUs: number): void {
     this.vanished += 1;
+    this.vanishing.record(durationUs);
     this.elapsedUs = nowUs - this.#startUs;
   }
 

@@ -4,11 +4,13 @@
 import { assert } from "#base/assert.ts";
 import { printable } from "#base/printable.ts";
 import {
+  acceptRuns,
   type ClientSocket,
   closeClientSocket,
   isFromHost,
   isFromPeer,
   takeReachFault,
+  tieToPeer,
 } from "#io/client-socket.ts";
 import { type Inbox, NAME_BYTES } from "#io/inbox.ts";
 import { segmentsPerMessage } from "#io/outbox.ts";
@@ -20,48 +22,26 @@ import {
   dataHeaderBytes,
   encodeRequest,
   errorCode,
-  errorMessage,
   Opcode,
   type Option,
   packetKind,
 } from "#protocol/packet.ts";
 import { Fate, Receiver, Reply } from "#protocol/receiver.ts";
-import { type Patience, patienceUs, Requester } from "#protocol/requester.ts";
+import { patienceUs, Requester } from "#protocol/requester.ts";
 import { Sender, Transmit } from "#protocol/sender.ts";
 
 import { blocksOf, vanishBlockOf } from "./churn.ts";
 import type { FailureCause } from "./contract.ts";
-import type { LoadEnding, LoadFile } from "./load-contract.ts";
+import { Intake, type LoadEnding, type LoadJob } from "./load-contract.ts";
+import { failureByError, lengthFault } from "./load-faults.ts";
 import type { TransferSums } from "./load-tally.ts";
-import type { Correspondent, LoadWire } from "./load-wire.ts";
-
-/** What a transfer is to do. */
-export interface LoadJob {
-  readonly slot: number;
-  readonly direction: "get" | "put";
-  readonly file: LoadFile;
-  readonly name: Uint8Array;
-  readonly asks: readonly Option[];
-  /** Bytes of the file: of one to write, or as it was seen before; undefined where that is not known. */
-  readonly fileBytes: number | undefined;
-  /** Where its client vanishes, as a share of the file from 0 to 1; undefined: nowhere. */
-  readonly vanishesAt: number | undefined;
-  /** When it should have begun. */
-  readonly dueUs: number;
-  readonly patience: Patience;
-  readonly canSegment: boolean;
-  /** Whether the last ACK may be lost though nothing was before. */
-  readonly isLossy: boolean;
-  /** How long what is sent is held back: the last ACK as well. */
-  readonly delayUs: number;
-}
+import { type Correspondent, HEAD_BYTES, type LoadWire } from "./load-wire.ts";
 
 /** As get has it: how long a repeated last block is acknowledged again. */
 const DALLY_US = 1_500_000;
 /** Most messages of one client before the others have their turn. */
 const MESSAGES_PER_TURN = 64;
-/** dnsmasq and others print 32 bits of a size. */
-const SIZE_WRAP = 2 ** 32;
+const WIRE_BLOCK_MAX = 0xffff;
 
 export class LoadTransfer implements Correspondent {
   readonly slot: number;
@@ -74,6 +54,8 @@ export class LoadTransfer implements Correspondent {
   /** Payload bytes that came, or that the server has acknowledged. */
   bytes = 0;
   isClosed = false;
+  isTied = false;
+  intake: Intake = Intake.whole;
   readonly #socket: ClientSocket;
   readonly #wire: LoadWire;
   readonly #requester: Requester;
@@ -126,11 +108,6 @@ export class LoadTransfer implements Correspondent {
     return this.ending === "complete" && this.#receiver?.isDallying === true && this.#wasLossy;
   }
 
-  /** What the server has said of the file's size, where it did. */
-  get announcedBytes(): number | undefined {
-    return this.#agreement?.fileBytes;
-  }
-
   get sums(): TransferSums {
     const received = this.#receiver?.statistics;
     const sent = this.#sender?.statistics;
@@ -142,17 +119,34 @@ export class LoadTransfer implements Correspondent {
     };
   }
 
-  /** Datagram `index` came in, which may be a run of several. Returns how many bytes of the file were new. */
-  handleDatagram(inbox: Inbox, index: number, nowUs: number): number {
-    if (!this.#isFromServer(inbox, index)) return 0;
+  /**
+   * Datagram `index` came in, which may be a run of several; of the others the headers are there if all of it `isWhole`, and follow from
+   * the first one if not. Returns how many bytes of the file were new.
+   */
+  handleDatagram(inbox: Inbox, index: number, isWhole: boolean, nowUs: number): number {
+    if (!this.isTied && !this.#isFromServer(inbox, index)) return 0;
     const before = this.bytes;
     const segment = inbox.segmentBytes(index);
     const start = inbox.start(index);
-    const end = start + inbox.byteLength(index);
-    for (let from = start; from < end; from += segment) {
-      if (this.#wire.losesIncoming()) continue;
-      this.#handlePacket(inbox, index, from, Math.min(segment, end - from), nowUs);
+    const total = inbox.byteLength(index);
+    const isRun = !isWhole && segment < total;
+    if (isRun) {
+      this.#handleRun(inbox.u8, start, total, segment, nowUs);
+      return this.bytes - before;
     }
+    for (let done = 0; done < total; done += segment) {
+      if (this.#wire.losesIncoming()) continue;
+      const length = Math.min(segment, total - done);
+      this.#handlePacket(inbox, index, start + done, length, nowUs);
+    }
+    return this.bytes - before;
+  }
+
+  /** A datagram of `length` bytes came by the tied socket, whose head is in `u8`. Returns likewise. */
+  handleHead(u8: Uint8Array, length: number, nowUs: number): number {
+    if (this.#wire.losesIncoming()) return 0;
+    const before = this.bytes;
+    this.#handleSettled(u8, 0, length, nowUs);
     return this.bytes - before;
   }
 
@@ -225,15 +219,46 @@ export class LoadTransfer implements Correspondent {
   }
 
   #handlePacket(inbox: Inbox, index: number, from: number, length: number, nowUs: number): void {
-    if (this.ending === "vanished") return;
+    if (this.#agreement !== undefined) {
+      this.#handleSettled(inbox.u8, from, length, nowUs);
+      return;
+    }
     const kind = packetKind(inbox.u8, length, from);
     if (kind === Opcode.error) this.#handleError(inbox.u8.subarray(from, from + length));
-    else if (this.#agreement === undefined)
-      this.#handleAnswer(kind, inbox, index, from, length, nowUs);
-    else if (this.#receiver !== undefined)
-      this.#handleData(this.#receiver, kind, inbox.u8, from, length, nowUs);
-    else if (kind === Opcode.ack) this.#handleAck(blockNumber(inbox.u8, from), nowUs);
+    else this.#handleAnswer(kind, inbox, index, from, length, nowUs);
+  }
+
+  /** A packet of a server that has answered. */
+  #handleSettled(u8: Uint8Array, from: number, length: number, nowUs: number): void {
+    if (this.ending === "vanished") return;
+    const kind = packetKind(u8, length, from);
+    if (kind === Opcode.error) {
+      const kept = this.intake === Intake.whole ? length : Math.min(length, HEAD_BYTES);
+      this.#handleError(u8.subarray(from, from + kept));
+    } else if (this.#receiver !== undefined) {
+      if (kind === Opcode.oack) this.#receiver.repeatFirstReply(nowUs);
+      if (kind !== Opcode.data) return;
+      const bytes = length - dataHeaderBytes;
+      if (!this.#takeBlock(this.#receiver, blockNumber(u8, from), bytes, nowUs)) return;
+      this.#hash?.update(u8.subarray(from + dataHeaderBytes, from + length));
+      this.#handleProgress(this.#receiver, nowUs);
+    } else if (kind === Opcode.ack) this.#handleAck(blockNumber(u8, from), nowUs);
     else if (kind === Opcode.oack) this.#handleAck(0, nowUs);
+  }
+
+  /** Blocks that came in one piece, which begins with `start`: each has the next number. */
+  #handleRun(u8: Uint8Array, start: number, total: number, segment: number, nowUs: number): void {
+    const receiver = this.#receiver;
+    if (receiver === undefined || packetKind(u8, segment, start) !== Opcode.data) return;
+    const { rolloverTo } = this.#agreement ?? agreementWithoutOptions;
+    let wire = blockNumber(u8, start);
+    for (let done = 0; done < total; done += segment) {
+      if (this.ending === "vanished") return;
+      const bytes = Math.min(segment, total - done) - dataHeaderBytes;
+      if (!this.#wire.losesIncoming() && this.#takeBlock(receiver, wire, bytes, nowUs))
+        this.#handleProgress(receiver, nowUs);
+      wire = wire === WIRE_BLOCK_MAX ? rolloverTo : wire + 1;
+    }
   }
 
   /** RFC 1350 §4 and RFC 2347: whatever answers first, and means something, says which port goes on. */
@@ -253,6 +278,8 @@ export class LoadTransfer implements Correspondent {
     const name = inbox.name(index);
     this.peer.set(inbox.u8.subarray(name, name + NAME_BYTES));
     this.#isSettled = true;
+    // Who has asked again may have two answers in its socket, of two ports, and goes on looking at senders.
+    this.isTied = this.#requestsSent === 1 && tieToPeer(this.#socket, this.peer);
     if (kind !== Opcode.oack) {
       this.#begin(agreementWithoutOptions, nowUs);
       this.#handlePacket(inbox, index, from, length, nowUs);
@@ -291,10 +318,14 @@ export class LoadTransfer implements Correspondent {
         dallyUs: DALLY_US + job.delayUs,
       } as const;
       this.#receiver = new Receiver(options);
+      if (windowBlocks > 1) acceptRuns(this.#socket);
+      if (this.#hash === undefined)
+        this.intake = this.isTied && windowBlocks === 1 ? Intake.heads : Intake.pieces;
       this.#receiver.start(nowUs);
       return;
     }
     assert(job.fileBytes !== undefined, "what is written has a size");
+    if (this.isTied) this.intake = Intake.heads;
     this.#sender = new Sender({
       ...common,
       patienceUs: patience,
@@ -306,21 +337,15 @@ export class LoadTransfer implements Correspondent {
     this.#sender.start(nowUs);
   }
 
-  #handleData(
-    receiver: Receiver,
-    kind: Opcode,
-    u8: Uint8Array,
-    from: number,
-    length: number,
-    nowUs: number,
-  ): void {
-    if (kind === Opcode.oack) receiver.repeatFirstReply(nowUs);
-    if (kind !== Opcode.data) return;
-    const bytes = length - dataHeaderBytes;
-    if (receiver.handleData(blockNumber(u8, from), bytes, nowUs) !== Fate.accepted) return;
+  /** Whether a block is the next one, and counted. */
+  #takeBlock(receiver: Receiver, wire: number, bytes: number, nowUs: number): boolean {
+    if (receiver.handleData(wire, bytes, nowUs) !== Fate.accepted) return false;
     this.#noteFirst(nowUs);
     this.bytes += bytes;
-    this.#hash?.update(u8.subarray(from + dataHeaderBytes, from + length));
+    return true;
+  }
+
+  #handleProgress(receiver: Receiver, nowUs: number): void {
     // Who is to vanish does so with its last block, at the latest.
     const isDoomed = this.#vanishBlock < Infinity && receiver.hasLastBlock;
     if (isDoomed || receiver.acceptedBlock >= this.#vanishBlock) this.ending = "vanished";
@@ -339,13 +364,10 @@ export class LoadTransfer implements Correspondent {
 
   /** The last block is there: the whole is looked at, and the server is told in either case. */
   #finish(receiver: Receiver, nowUs: number): void {
-    const announced = this.announcedBytes;
-    const wanted = announced ?? this.job.fileBytes;
-    const isRight = wanted === undefined || wanted === this.bytes;
+    const fault = lengthFault(this.bytes, this.#agreement?.fileBytes, this.job.fileBytes);
     receiver.complete(nowUs);
-    if (!isRight && wanted !== this.bytes % SIZE_WRAP) {
-      const said = announced === undefined ? "came before" : "were announced";
-      this.#fail("corrupt", `another length came than ${wanted} bytes, which ${said}`);
+    if (fault !== undefined) {
+      this.#fail("corrupt", fault);
     } else if (this.#hash !== undefined && this.#hash.digest("hex") !== this.job.file.sha256) {
       this.#fail("corrupt", "its SHA-256 is another than was expected");
     } else {
@@ -364,9 +386,7 @@ export class LoadTransfer implements Correspondent {
       this.#requester.start();
       return;
     }
-    const message = printable(errorMessage(packet, packet.length));
-    const cause = code === errorReplies.notFound.code ? "not-found" : "refused";
-    this.ending = { cause, text: `it says: ${message} (ERROR ${code})`, errorCode: code };
+    this.ending = failureByError(packet);
   }
 
   #transmitReplies(receiver: Receiver, nowUs: number): void {

@@ -3,7 +3,7 @@
 
 import { at, f64At, i32At } from "#base/bytes.ts";
 import type { Random } from "#base/random.ts";
-import { anyLocal } from "#io/client-socket.ts";
+import { anyLocal, ConnectedPair } from "#io/client-socket.ts";
 import { MappedMemory } from "#io/memory.ts";
 import { Outbox, Refusal, type RefusalListener } from "#io/outbox.ts";
 import { ackBytes, dataHeaderBytes, writeAck, writeDataHeader } from "#protocol/packet.ts";
@@ -19,6 +19,8 @@ export interface Correspondent {
   /** Payload bytes of a block that it sends. */
   readonly blockBytes: number;
   readonly isClosed: boolean;
+  /** Whether its socket sends to its peer and to nobody else. */
+  readonly isTied: boolean;
   /** The kernel does not cut its messages: it is to send block by block, from this one on. */
   handleUnsegmentable(firstBlock: number): void;
 }
@@ -31,6 +33,8 @@ export interface Weather {
 
 /** Packets held back at a time: with 4,000 clients, 16 each. */
 const HELD_MAX = 65_536;
+/** As much of a datagram as is looked at: any header, and the words of an ERROR, which servers keep short. A guess. */
+export const HEAD_BYTES = 128;
 /** Every block number of 16 bits. */
 const WIRE_BLOCKS = 65_536;
 
@@ -42,7 +46,8 @@ export class LoadWire implements RefusalListener {
   readonly #tally: LoadTally;
   readonly #content: Content;
   readonly #owners: (Correspondent | undefined)[] = [];
-  readonly #ack: Uint8Array = new Uint8Array(ackBytes);
+  /** What goes by a socket that is tied to its peer, and the head of what comes by it. */
+  readonly pair: ConnectedPair = new ConnectedPair(HEAD_BYTES);
 
   readonly #held: (Correspondent | undefined)[] = [];
   readonly #heldDatagrams: (Uint8Array | undefined)[] = [];
@@ -144,6 +149,7 @@ export class LoadWire implements RefusalListener {
   unmap(): void {
     this.#outbox.unmap();
     this.#content.unmap();
+    this.pair.unmap();
   }
 
   #losesOutgoing(): boolean {
@@ -183,9 +189,11 @@ export class LoadWire implements RefusalListener {
     this.#outbox.reply(from.peer, anyLocal, datagram, from.slot);
   }
 
+  /** Most packets of a load are ACKs, or come for one: a socket that knows its peer is spared what a batch of one costs. */
   #putAck(from: Correspondent, wire: number): void {
-    writeAck(this.#ack, 0, wire);
-    this.#put(from, this.#ack);
+    writeAck(this.pair.outgoing, 0, wire);
+    if (!from.isTied) this.#put(from, this.pair.outgoing.subarray(0, ackBytes));
+    else if (this.pair.send(from.fd, ackBytes) < 0) this.#tally.unsent += 1;
   }
 
   #putRun(from: Correspondent, first: number, blocks: number): void {

@@ -7,19 +7,19 @@ import { IntLists, NONE } from "#base/int-lists.ts";
 import { Random } from "#base/random.ts";
 import { Slab } from "#base/slab.ts";
 import { TimerWheel } from "#base/timer-wheel.ts";
-import { acceptRuns, openClientSocket } from "#io/client-socket.ts";
+import { openClientSocket } from "#io/client-socket.ts";
 import { monotonicUs } from "#io/clock.ts";
-import { Inbox } from "#io/inbox.ts";
+import { headInbox, Inbox } from "#io/inbox.ts";
 import { tryKernel } from "#io/kernel-report.ts";
-import { Waiter } from "#io/waiter.ts";
 import type { Option } from "#protocol/packet.ts";
 
 import { Arrivals } from "./arrivals.ts";
 import { vanishingShare } from "./churn.ts";
-import type { LoadFigures, LoadFile, LoadPlan } from "./load-contract.ts";
+import { Intake, type LoadFigures, type LoadFile, type LoadPlan } from "./load-contract.ts";
 import { LoadTally } from "./load-tally.ts";
 import { LoadTransfer } from "./load-transfer.ts";
-import { Content, LoadWire } from "./load-wire.ts";
+import { LoadWait } from "./load-wait.ts";
+import { Content, HEAD_BYTES, LoadWire } from "./load-wire.ts";
 import { Mix } from "./mix.ts";
 
 /** Datagrams of one receive call: a window of 64, which comes one by one where the kernel makes no runs of it. */
@@ -28,11 +28,11 @@ const BATCH_DATAGRAMS = 64;
 const DATAGRAM_BYTES = 65_536;
 /** For any window that is worth measuring; without privilege the kernel gives less (net.core.rmem_max). */
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
-/** As get and put have it. */
-const SPIN_US = 200;
 /** Transfers that begin in one turn: in a storm, those that have begun are answered meanwhile. */
 const STARTS_PER_TURN = 64;
 const TIMERS_PER_TURN = 256;
+/** Of so many batches one is looked at as a whole: every header of it. */
+const WHOLE_EVERY = 16;
 /** For each client that transfers, one that has vanished or lingers may keep its port. */
 const SLOTS_PER_CLIENT = 2;
 /** How long somebody who has vanished stays deaf before the port is given up: what most servers go on sending for. */
@@ -46,8 +46,10 @@ export class Load {
   readonly #plan: LoadPlan;
   readonly #tally: LoadTally;
   readonly #wire: LoadWire;
+  /** For what is looked at as a whole, and for all else. */
   readonly #inbox: Inbox;
-  readonly #waiter: Waiter = new Waiter(SPIN_US);
+  readonly #heads: Inbox;
+  readonly #waiter: LoadWait = new LoadWait();
   readonly #canSegment: boolean;
   readonly #timers: TimerWheel;
   readonly #due: Int32Array = new Int32Array(TIMERS_PER_TURN);
@@ -63,6 +65,9 @@ export class Load {
   readonly #knownBytes: Float64Array;
   readonly #endUs: number;
   #pausedUntilUs = -Infinity;
+  #batches = 0;
+  /** No timer is due before. */
+  #timersUs = -Infinity;
   #active = 0;
   #lingering = 0;
   #isStopped = false;
@@ -79,7 +84,9 @@ export class Load {
     const content = new Content(plan.putBytes, new Random(plan.seed + 1));
     const chance = new Random(plan.seed + 2);
     this.#wire = new LoadWire(!missing.has("sendmmsg"), content, plan, chance, this.#tally);
-    this.#inbox = new Inbox(BATCH_DATAGRAMS, DATAGRAM_BYTES, !missing.has("recvmmsg"));
+    const isBatching = !missing.has("recvmmsg");
+    this.#inbox = new Inbox(BATCH_DATAGRAMS, DATAGRAM_BYTES, isBatching);
+    this.#heads = headInbox(BATCH_DATAGRAMS, HEAD_BYTES, isBatching);
     this.#canSegment = !missing.has("UDP_SEGMENT");
     this.#timers = new TimerWheel(slots, nowUs);
     this.#slots = new Slab(slots);
@@ -140,6 +147,7 @@ export class Load {
     this.#letGoOfAll();
     this.#waiter.close();
     this.#inbox.unmap();
+    this.#heads.unmap();
     this.#wire.unmap();
   }
 
@@ -165,7 +173,7 @@ export class Load {
   }
 
   #start(dueUs: number, nowUs: number): void {
-    const { direction, patience, churn, loss, delayUs, putBytes, sources } = this.#plan;
+    const { direction, patience, churn, churnAt, loss, delayUs, putBytes, sources } = this.#plan;
     const index = this.#mix.draw(this.#random);
     const file = at(this.#plan.files, index);
     const { started } = this.#tally;
@@ -176,9 +184,9 @@ export class Load {
       this.#isStopped = true;
       return;
     }
-    if (direction === "get") acceptRuns(socket);
     const known = this.#knownBytes[index];
-    const fileBytes = direction === "put" ? putBytes : Number.isNaN(known) ? undefined : known;
+    const seen = Number.isNaN(known) ? undefined : known;
+    const fileBytes = direction === "put" ? putBytes : (file.bytes ?? seen);
     const asked = at(this.#plan.asks, this.#asks.draw(this.#random));
     const job = {
       slot: this.#takeSlot(),
@@ -187,7 +195,7 @@ export class Load {
       name: numbered(file, started),
       asks: direction === "put" ? withSize(asked, putBytes) : asked,
       fileBytes,
-      vanishesAt: vanishingShare(churn, this.#random),
+      vanishesAt: vanishingShare(churn, churnAt, this.#random),
       dueUs,
       patience,
       canSegment: this.#canSegment,
@@ -205,37 +213,59 @@ export class Load {
   }
 
   #turn(beganUs: number, untilUs: number): void {
-    const wakeUs = Math.min(
-      untilUs,
-      this.#timers.nextUs(),
-      this.#wire.nextUs,
-      this.#nextStartUs(beganUs),
-    );
-    const ready = this.#waiter.wait(beganUs, wakeUs, true);
+    const wakeUs = Math.min(untilUs, this.#timersUs, this.#wire.nextUs, this.#nextStartUs(beganUs));
+    const ready = this.#waiter.wait(this.#active, beganUs, wakeUs);
     for (let index = 0; index < ready; index += 1) {
       const transfer = this.#transfers[this.#waiter.token(index)];
       if (transfer !== undefined) this.#receive(transfer);
     }
     const nowUs = monotonicUs();
-    const due = this.#timers.expire(nowUs, this.#due, TIMERS_PER_TURN);
-    for (let index = 0; index < due; index += 1) this.#expire(i32At(this.#due, index), nowUs);
+    if (nowUs >= this.#timersUs) this.#expireDue(nowUs);
     this.#wire.release(nowUs);
   }
 
   #receive(transfer: LoadTransfer): void {
     const nowUs = monotonicUs();
-    const count = this.#inbox.receive(transfer.fd);
-    if (count <= 0) {
-      transfer.handleSilence();
-    } else {
-      let bytes = 0;
-      for (let index = 0; index < count; index += 1) {
-        bytes += transfer.handleDatagram(this.#inbox, index, nowUs);
-      }
-      this.#inbox.recycle(count);
-      if (bytes > 0) this.#tally.noteBytes(bytes, nowUs);
-    }
+    const bytes =
+      transfer.intake === Intake.heads
+        ? this.#receiveHead(transfer, nowUs)
+        : this.#receiveBatch(transfer, nowUs);
+    if (bytes > 0) this.#tally.noteBytes(bytes, nowUs);
     this.#go(transfer, nowUs);
+  }
+
+  #receiveHead(transfer: LoadTransfer, nowUs: number): number {
+    const { pair } = this.#wire;
+    const length = pair.receive(transfer.fd);
+    if (length >= 0) return transfer.handleHead(pair.incoming, length, nowUs);
+    transfer.handleSilence();
+    return 0;
+  }
+
+  #receiveBatch(transfer: LoadTransfer, nowUs: number): number {
+    this.#batches += 1;
+    const isWhole = transfer.intake === Intake.whole || this.#batches % WHOLE_EVERY === 0;
+    const inbox = isWhole ? this.#inbox : this.#heads;
+    const count = inbox.receive(transfer.fd);
+    let bytes = 0;
+    for (let index = 0; index < count; index += 1)
+      bytes += transfer.handleDatagram(inbox, index, isWhole, nowUs);
+    if (count > 0) inbox.recycle(count);
+    else transfer.handleSilence();
+    return bytes;
+  }
+
+  #expireDue(nowUs: number): void {
+    const due = this.#timers.expire(nowUs, this.#due, TIMERS_PER_TURN);
+    for (let index = 0; index < due; index += 1) this.#expire(i32At(this.#due, index), nowUs);
+    this.#timersUs = this.#timers.nextUs();
+  }
+
+  /** A deadline moves with each packet; its timer does only where it comes nearer, and looks again when it fires. */
+  #arm(slot: number, deadlineUs: number): void {
+    if (this.#timers.dueUs(slot) <= deadlineUs) return;
+    this.#timers.arm(slot, deadlineUs);
+    this.#timersUs = Math.min(this.#timersUs, this.#timers.dueUs(slot));
   }
 
   #expire(slot: number, nowUs: number): void {
@@ -245,7 +275,7 @@ export class Load {
       this.#letGo(transfer);
       return;
     }
-    transfer.handleTimeout(nowUs);
+    if (nowUs >= transfer.deadlineUs) transfer.handleTimeout(nowUs);
     this.#go(transfer, nowUs);
   }
 
@@ -255,7 +285,7 @@ export class Load {
     transfer.transmit(nowUs);
     this.#settle(transfer, nowUs);
     if (this.#transfers[slot] !== transfer || transfer.ending === "vanished") return;
-    this.#timers.arm(slot, transfer.deadlineUs);
+    this.#arm(slot, transfer.deadlineUs);
   }
 
   /** Counts what is over, and lets go of it, unless it lingers or is deaf. */
@@ -267,7 +297,11 @@ export class Load {
       this.#count(transfer, nowUs);
       this.#active -= 1;
       this.#idle.append(0, slot);
-      if (ending === "vanished") this.#timers.arm(slot, nowUs + DEAF_US);
+      // Its timer may be armed for what it waited for before.
+      if (ending === "vanished") {
+        this.#timers.cancel(slot);
+        this.#arm(slot, nowUs + DEAF_US);
+      }
       if (transfer.isLingering) this.#lingering += 1;
     }
     if (ending === "vanished" || transfer.isLingering) return;
@@ -284,7 +318,7 @@ export class Load {
       tally.noteComplete(bytes, nowUs - job.dueUs, nowUs);
       if (job.file.numberAt < 0) this.#knownBytes[this.#plan.files.indexOf(job.file)] = bytes;
     } else if (ending === "vanished") {
-      tally.noteVanished(nowUs);
+      tally.noteVanished(nowUs - job.dueUs, nowUs);
     } else if (ending !== undefined && ending.cause === "cancelled") {
       tally.noteCancelled(nowUs);
     } else if (ending !== undefined) {

@@ -180,7 +180,7 @@ export const performanceKeys = {
     because:
       "a single lockstep client is served three times as fast with 200, at no more CPU per byte.",
     about: [
-      "How long a worker with transfers in flight looks for the next datagram before it sleeps.",
+      "How long a worker with one to eight transfers looks for the next datagram before it sleeps. With more it has enough to do.",
       "0 sleeps at once.",
     ],
   },

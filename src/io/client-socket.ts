@@ -26,6 +26,8 @@ import {
 import type { Inbox } from "./inbox.ts";
 import { setBuffer } from "./sockets.ts";
 
+export { ConnectedPair } from "#ffi/connected.ts";
+
 /** Where a server listens: an IP literal, with its interface if it is link-local (`fe80::1%eth0`), and a port. */
 export interface ServerAddress {
   readonly address: string;
@@ -81,6 +83,15 @@ export function openClientSocket(
   const name = new Uint8Array(NAME_BYTES);
   encodeSockaddr(name, 0, address);
   return { fd, server: name, text: formatPeer(address) };
+}
+
+/**
+ * From now on the socket hears from `peer` (a raw sockaddr) alone, and sends to it without looking the way up each time. What has come
+ * before stays in it, whoever it is from. Returns whether it is so.
+ */
+export function tieToPeer({ fd }: ClientSocket, peer: Uint8Array): boolean {
+  const address = decodeSockaddr(peer, 0);
+  return address !== undefined && connectSocket(fd, address) === 0;
 }
 
 /** Has the kernel hand over datagrams that came in one piece as one (UDP_GRO), where it can; see `Inbox.segmentBytes`. */

@@ -4,10 +4,16 @@
 import { u8 as byteAt } from "#base/bytes.ts";
 import { copyHost, decodeSockaddr, formatIp, formatSockaddr } from "#ffi/address.ts";
 import { localAddress } from "#ffi/control.ts";
+import { headCalls, ReceiveBatch } from "#ffi/message.ts";
 
 export { isSameLocal, localAddress, localIfindex } from "#ffi/control.ts";
 export { NAME_BYTES, LOCAL_BYTES, ReceiveBatch as Inbox } from "#ffi/message.ts";
 export { RELAY_BYTES, RelaySender, unwrapRelayed } from "#ffi/relayed.ts";
+
+/** An inbox that keeps the first `bytes` of each datagram, and knows how long all of it was. */
+export function headInbox(datagrams: number, bytes: number, isBatching: boolean): ReceiveBatch {
+  return new ReceiveBatch(datagrams, bytes, isBatching, headCalls);
+}
 
 /** The sender `name` (a raw sockaddr) as `address:port`, IPv6 in brackets, v4-mapped as plain IPv4. */
 export function peerText(name: Uint8Array): string {

@@ -7,6 +7,7 @@ import { Epoll, type Poll } from "#ffi/epoll.ts";
 import { interfaceMtu } from "#ffi/interface.ts";
 import { type DatagramCalls, datagramCalls } from "#ffi/message.ts";
 import { NeighbourTable } from "#ffi/netlink.ts";
+import { setOption } from "#ffi/socket.ts";
 
 import { monotonicUs } from "./clock.ts";
 import { silenceDoorbell } from "./start.ts";
@@ -19,6 +20,8 @@ export interface Kernel {
   readonly randomSeed: () => number;
   readonly datagrams: DatagramCalls;
   readonly createPoll: () => Poll;
+  /** Has `fd` hand over what comes together from one peer in one piece, where the kernel can. Source: udp(7), UDP_GRO. */
+  readonly joinDatagrams: (fd: number) => void;
   /** See {@link silenceDoorbell}. */
   readonly silenceDoorbell: (fd: number) => void;
   /** See {@link interfaceName}. */
@@ -38,6 +41,7 @@ export const thisKernel: Kernel = {
   randomSeed,
   datagrams: datagramCalls,
   createPoll: () => new Epoll(),
+  joinDatagrams: (fd) => void setOption(fd, "UDP_GRO", 1),
   silenceDoorbell,
   interfaceName,
   interfaceMtu,

@@ -32,11 +32,10 @@ export class Intake {
     this.#windowBytes = grant.windowBlocks * grant.blockBytes + (text === undefined ? 0 : 1);
   }
 
-  /** The DATA that is datagram `index` of `inbox`. */
-  handleData(inbox: Inbox, index: number, nowUs: number): void {
+  /** The DATA in the `length` bytes from `start` of `inbox`. */
+  handleData(inbox: Inbox, start: number, length: number, nowUs: number): void {
     if (this.#hasFailed || this.upload.refusal < 0) return;
-    const start = inbox.start(index);
-    const bytes = inbox.byteLength(index) - dataHeaderBytes;
+    const bytes = length - dataHeaderBytes;
     const fate = this.#receiver.handleData(blockNumber(inbox.u8, start), bytes, nowUs);
     if (fate !== Fate.accepted) return;
     this.#keep(inbox, start + dataHeaderBytes, bytes);

@@ -5,7 +5,7 @@ import { assert } from "#base/assert.ts";
 import { at, i32At } from "#base/bytes.ts";
 import { Random } from "#base/random.ts";
 import { Garbage } from "#io/garbage.ts";
-import { Inbox, LOCAL_BYTES, NAME_BYTES, RELAY_BYTES } from "#io/inbox.ts";
+import { LOCAL_BYTES, NAME_BYTES } from "#io/inbox.ts";
 import { Interfaces } from "#io/interfaces.ts";
 import { Neighbours } from "#io/neighbours.ts";
 import type { Outbox } from "#io/outbox.ts";
@@ -30,6 +30,7 @@ import { Ends } from "./ends.ts";
 import { abortAll, CleanUp, endDallying } from "./farewell.ts";
 import { Gauges } from "./gauges.ts";
 import { openLimitMemory } from "./limit-memory.ts";
+import { Mailbox } from "./mailbox.ts";
 import { Counter, measures } from "./measures.ts";
 import { Orders } from "./orders.ts";
 import { type Platform, thisPlatform } from "./platform.ts";
@@ -56,10 +57,6 @@ const DISK_RETRY_US = 500;
  * not, it is better read with what comes meanwhile, and with none at all nobody's block is awaited.
  */
 const SPUN_TRANSFERS_MAX = 8;
-/** Longest request, 1,500 bytes (request.ts), and room to see that one is longer. */
-const REQUEST_BYTES = 2048;
-/** Where uploads are allowed: the longest DATA (RFC 2348), and room to see that one is longer. Memory is taken as it is touched. */
-const DATA_BYTES: number = 65_536 + RELAY_BYTES;
 
 const { bounds: receiveBounds = [] } = measures.receiveBatch;
 
@@ -81,7 +78,6 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #cache: FileCache;
   readonly #reception: Reception;
   readonly #owner: ShardOwner;
-  readonly #isBatching: boolean;
   readonly #records: Records;
   readonly #transfers: Transfers;
   readonly #transmitter: Transmitter;
@@ -99,8 +95,7 @@ export class Shard implements TransmitListener, WritesListener {
   readonly #local: Uint8Array = new Uint8Array(LOCAL_BYTES);
   /** Listeners with requests that this turn has not read yet. */
   readonly #asked: Int32Array;
-  #inbox: Inbox;
-  #datagramBytes: number;
+  readonly #mailbox: Mailbox;
   #isDraining = false;
   #hasDrained = false;
   #hasSettled = false;
@@ -127,10 +122,11 @@ export class Shard implements TransmitListener, WritesListener {
     this.#pulse = new Pulse(this.#control);
     this.#counters = new Counters(init.counters);
     this.#records = new Records((records) => owner.deliver(records), this.#control, this.#counters);
-    this.#isBatching = fastPaths.recvmmsg.isOn;
-    this.#datagramBytes = init.terms.writes === undefined ? REQUEST_BYTES : DATA_BYTES;
-    this.#inbox = this.#createInbox();
     this.#sockets = new Sockets(init.listeners);
+    const isBatching = fastPaths.recvmmsg.isOn;
+    const { batchDatagrams } = settings;
+    this.#mailbox = new Mailbox(kernel, this.#sockets, { isBatching, batchDatagrams });
+    if (init.terms.writes !== undefined) this.#mailbox.takeUploads();
     const { fds } = this.#sockets;
     this.#asked = new Int32Array(this.#sockets.listeners);
     this.#outboxes = this.#sockets.outboxes(fastPaths.sendmmsg.isOn, kernel);
@@ -336,19 +332,9 @@ export class Shard implements TransmitListener, WritesListener {
     const requeue = (transfer: Transfer): void => this.#transmitter.requeue(transfer);
     this.#bandwidth.switchTo(terms.settings.limits, this.#transfers.bySlot, requeue);
     this.#garbage.noteReload();
-    if (terms.writes !== undefined && this.#datagramBytes < DATA_BYTES) {
-      this.#inbox.unmap();
-      this.#datagramBytes = DATA_BYTES;
-      this.#inbox = this.#createInbox();
-    }
+    if (terms.writes !== undefined) this.#mailbox.takeUploads();
     this.#records.flush();
     this.#owner.switched(terms.generation);
-  }
-
-  #createInbox(): Inbox {
-    const { batchDatagrams } = this.#init.terms.settings;
-    const { datagrams } = this.#platform.kernel;
-    return new Inbox(batchDatagrams, this.#datagramBytes, this.#isBatching, datagrams);
   }
 
   #waitUntilUs(): number {
@@ -361,29 +347,38 @@ export class Shard implements TransmitListener, WritesListener {
 
   /** Returns whether more may be waiting. */
   #receive(socket: number): boolean {
-    const inbox = this.#inbox;
+    const { inbox } = this.#mailbox;
     const isRelayed = socket > this.#outboxes.length;
     const count = inbox.receive(isRelayed ? this.#relay.fd : at(this.#outboxes, socket).fd);
     this.#counters.add(Counter.receiveCalls, 1);
     if (count <= 0) return false;
-    this.#counters.add(Counter.datagramsReceived, count);
-    this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
+    let datagrams = 0;
     let bytes = 0;
     for (let index = 0; index < count; index += 1) {
-      bytes += inbox.byteLength(index);
-      this.#route(isRelayed ? this.#relay.unwrap(inbox, index) : socket, index, isRelayed);
+      const came = inbox.byteLength(index);
+      bytes += came;
+      const from = isRelayed ? this.#relay.unwrap(inbox, index) : socket;
+      const start = inbox.start(index);
+      const length = inbox.byteLength(index);
+      const segment = isRelayed ? Math.max(1, length) : this.#mailbox.segmentBytes(index);
+      let done = 0;
+      do {
+        this.#route(from, index, start + done, Math.min(segment, length - done), isRelayed);
+        datagrams += 1;
+        done += segment;
+      } while (done < length);
     }
+    this.#counters.add(Counter.datagramsReceived, datagrams);
+    this.#counters.observe(Counter.receiveBatch, receiveBounds, count);
     this.#counters.add(Counter.wireBytesReceived, bytes);
     inbox.recycle(count);
-    return count >= (this.#isBatching ? inbox.datagrams : 1);
+    return count >= this.#mailbox.batchMax;
   }
 
-  /** What was passed on and belongs to nobody here may belong to another process. */
-  #route(socket: number, index: number, isRelayed: boolean): void {
+  /** The `length` bytes from `start`, of what came at `index`. What was passed on and belongs to nobody here may belong to another process. */
+  #route(socket: number, index: number, start: number, length: number, isRelayed: boolean): void {
     if (socket < 0) return;
-    const inbox = this.#inbox;
-    const length = inbox.byteLength(index);
-    const start = inbox.start(index);
+    const { inbox } = this.#mailbox;
     const { u8 } = inbox;
     const kind = packetKind(u8, length, start);
     if ((kind === Opcode.rrq || kind === Opcode.wrq) && this.#sockets.isService(socket)) {
@@ -397,7 +392,7 @@ export class Shard implements TransmitListener, WritesListener {
       return;
     }
     if (transfer.kind === "write") {
-      if (kind === Opcode.data) transfer.intake.handleData(inbox, index, this.#nowUs);
+      if (kind === Opcode.data) transfer.intake.handleData(inbox, start, length, this.#nowUs);
       else if (kind === Opcode.error)
         transfer.receiver.handleError(errorCode(u8, start), this.#nowUs);
       else return;
@@ -410,7 +405,8 @@ export class Shard implements TransmitListener, WritesListener {
 
   #handleRequest(listener: number, index: number, bytes: Uint8Array): void {
     this.#readAddresses(index);
-    const length = this.#inbox.isTruncated(index) ? this.#datagramBytes + 1 : bytes.length;
+    const { inbox, datagramBytes } = this.#mailbox;
+    const length = inbox.isTruncated(index) ? datagramBytes + 1 : bytes.length;
     const arrival = {
       name: this.#name,
       local: this.#local,
@@ -422,9 +418,10 @@ export class Shard implements TransmitListener, WritesListener {
   }
 
   #readAddresses(index: number): void {
-    const start = this.#inbox.name(index);
-    this.#name.set(this.#inbox.u8.subarray(start, start + NAME_BYTES));
-    this.#inbox.readLocal(index, this.#local);
+    const { inbox } = this.#mailbox;
+    const start = inbox.name(index);
+    this.#name.set(inbox.u8.subarray(start, start + NAME_BYTES));
+    inbox.readLocal(index, this.#local);
   }
 
   /**

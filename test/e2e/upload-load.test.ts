@@ -5,21 +5,15 @@ import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import {
-  contentStart,
-  isDying,
-  putArgs,
-  type PutPlan,
-  type PutResult,
-} from "../../bench/load-put.ts";
 import { bytesOf } from "./bytes.ts";
+import { contentStart, isDying, putArgs, type PutPlan, type PutResult } from "./dying-uploads.ts";
 import { type Server, startServer, temporaryFolder, until } from "./server.ts";
 import { compareFile, everythingIn, uploadTables } from "./uploading.ts";
 
 const clients = 500;
 const fileBytes = 200_000;
 const dieEvery = 2;
-const loadPath: string = join(import.meta.dir, "../../bench/load-put.ts");
+const loadPath: string = join(import.meta.dir, "dying-uploads.ts");
 /** What a process may grow by: 64 MiB of write buffers in each of two workers, all touched, and room for the engine (a guess). */
 const GROWTH_BYTES_MAX = (2 * 64 + 48) * 1024 * 1024;
 

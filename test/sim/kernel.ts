@@ -17,6 +17,7 @@ import {
   MSG_TRUNC,
   Msghdr,
   SOL_UDP,
+  UDP_GRO,
   UDP_SEGMENT,
 } from "#ffi/abi.ts";
 import { Errno } from "#ffi/errno.ts";
@@ -63,6 +64,7 @@ export class SimulatedKernel implements Kernel {
   readonly #arrived: Map<number, Datagram[]> = new Map();
   readonly #send: (datagram: Datagram) => void;
   readonly #rung: Set<number> = new Set();
+  readonly #joined: Set<number> = new Set();
 
   /** `send` gets each datagram that leaves, cut as the kernel would have cut it. */
   constructor(send: (datagram: Datagram) => void) {
@@ -73,6 +75,9 @@ export class SimulatedKernel implements Kernel {
   readonly randomSeed = (): number => 1;
   readonly silenceDoorbell = (fd: number): void => {
     this.#rung.delete(fd);
+  };
+  readonly joinDatagrams = (fd: number): void => {
+    this.#joined.add(fd);
   };
   readonly interfaceName = (index: number): string | undefined =>
     index === INTERFACE ? "sim0" : undefined;
@@ -118,8 +123,11 @@ export class SimulatedKernel implements Kernel {
 
   /** Fills one mmsghdr as recvmsg(2) would. Returns the bytes that fitted, or −EAGAIN. */
   #receive(fd: number, header: number): number {
-    const datagram = this.#arrived.get(fd)?.shift();
-    if (datagram === undefined) return -Errno.EAGAIN;
+    const queue = this.#arrived.get(fd) ?? [];
+    const first = queue.shift();
+    if (first === undefined) return -Errno.EAGAIN;
+    const datagram = this.#joined.has(fd) ? joinedRun(first, queue) : first;
+    const isRun = datagram !== first;
     const iovec = u64(header + Msghdr.iov);
     const length = Math.min(datagram.bytes.length, u64(iovec + Iovec.length));
     const isWhole = length === datagram.bytes.length;
@@ -129,11 +137,10 @@ export class SimulatedKernel implements Kernel {
     bytesAt(u64(header + Msghdr.name), datagram.name.length).set(datagram.name);
     const words = bytesAt(header, Mmsghdr.size);
     setWord(words, Msghdr.nameLength, datagram.name.length);
-    setWord(
-      words,
-      Msghdr.controlLength,
-      writeControl(u64(header + Msghdr.control), isV6(datagram), datagram.local ?? LOCAL),
-    );
+    const control = u64(header + Msghdr.control);
+    let controlBytes = writeControl(control, isV6(datagram), datagram.local ?? LOCAL);
+    if (isRun) controlBytes += writeRun(control + controlBytes, first.bytes.length);
+    setWord(words, Msghdr.controlLength, controlBytes);
     setWord(words, Msghdr.flags, length < datagram.bytes.length ? MSG_TRUNC : 0);
     setWord(words, Mmsghdr.length, length);
     return length;
@@ -212,6 +219,53 @@ class SimulatedPoll implements Poll {
   close(): void {
     this.#watched.clear();
   }
+}
+
+/**
+ * `first` and what of `queue` follows it from the same peer to the same address, as UDP_GRO hands it over: datagrams of one length, and a
+ * shorter one at the end. What is joined is taken from the queue. Source: udp_gro_receive_segment, net/ipv4/udp_offload.c.
+ */
+function joinedRun(first: Datagram, queue: Datagram[]): Datagram {
+  const segmentBytes = first.bytes.length;
+  const run = [first.bytes];
+  let length = segmentBytes;
+  for (let last = segmentBytes; last === segmentBytes && run.length < RUN_MAX;) {
+    const [next] = queue;
+    if (next === undefined || !isSamePath(first, next)) break;
+    last = next.bytes.length;
+    if (last === 0 || last > segmentBytes || length + last > RUN_BYTES_MAX) break;
+    queue.shift();
+    run.push(next.bytes);
+    length += last;
+  }
+  if (run.length === 1) return first;
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  for (const each of run) {
+    bytes.set(each, filled);
+    filled += each.length;
+  }
+  return { ...first, bytes };
+}
+
+/** UDP_GRO_CNT_MAX, and the longest IP packet. */
+const RUN_MAX = 64;
+const RUN_BYTES_MAX = 65_535;
+
+function isSamePath(one: Datagram, other: Datagram): boolean {
+  const isSamePeer = Buffer.compare(one.name, other.name) === 0;
+  return isSamePeer && Buffer.compare(one.local ?? LOCAL, other.local ?? LOCAL) === 0;
+}
+
+/** UDP_GRO, as the kernel leaves it. Returns its bytes. */
+function writeRun(address: number, segmentBytes: number): number {
+  const control = bytesAt(address, Cmsghdr.size + 8);
+  setWord(control, Cmsghdr.length, Cmsghdr.size + 4);
+  setWord(control, Cmsghdr.length + 4, 0);
+  setWord(control, Cmsghdr.level, SOL_UDP);
+  setWord(control, Cmsghdr.type, UDP_GRO);
+  setWord(control, Cmsghdr.data, segmentBytes);
+  return Cmsghdr.size + 8;
 }
 
 function isV6({ name }: Datagram): boolean {

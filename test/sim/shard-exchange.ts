@@ -106,11 +106,22 @@ export class ShardExchange {
 
   /** Any bytes come; `fd` is a socket of the server. */
   send(client: Client, bytes: Uint8Array, fd: number = this.portOf(client)): this {
+    this.#arrive(client, bytes, fd);
+    this.#turn();
+    return this;
+  }
+
+  /** These packets lie in the server's socket when it looks. */
+  sendTogether(client: Client, packets: readonly Uint8Array[]): this {
+    for (const bytes of packets) this.#arrive(client, bytes, this.portOf(client));
+    this.#turn();
+    return this;
+  }
+
+  #arrive(client: Client, bytes: Uint8Array, fd: number): void {
     const local = this.#localFor(client);
     this.#note(`${client} > ${portName(fd, local)}`, bytes);
     this.rig.kernel.arrive({ fd, name: nameOf(client), bytes, ...(local && { local }) });
-    this.#turn();
-    return this;
   }
 
   /** The socket that has answered this client last. */

@@ -27,8 +27,8 @@ function tally(): LoadTally {
     figures.noteFailure({ cause: "refused", text, errorCode: 2 }, 1_000_000);
   }
   figures.refusal.record(2500);
-  figures.noteVanished(1_000_000);
-  figures.noteVanished(1_000_000);
+  figures.noteVanished(5000, 1_000_000);
+  figures.noteVanished(5000, 1_000_000);
   return figures;
 }
 

@@ -80,9 +80,10 @@ describe("a mix", () => {
 
 test("as many clients vanish as are told to, anywhere in their file", () => {
   const random = new Random(1);
-  const shares = Array.from({ length: COUNT }, () => vanishingShare(0.2, random));
+  const shares = Array.from({ length: COUNT }, () => vanishingShare(0.2, undefined, random));
   const vanishing = shares.filter((share) => share !== undefined);
   expect(vanishing.length / COUNT).toBeWithin(0.19, 0.21);
   expect(meanOf(vanishing)).toBeWithin(0.48, 0.52);
-  expect(vanishingShare(0, random)).toBeUndefined();
+  expect(vanishingShare(0, undefined, random)).toBeUndefined();
+  expect(vanishingShare(1, 0.5, random)).toBe(0.5);
 });

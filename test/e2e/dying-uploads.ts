@@ -1,5 +1,5 @@
-// The load of uploads (bench, and the tests that need hundreds of clients): many TFTP clients in one thread, over the project's own
-// system calls. Run as a process of its own. Some may be told to die half-way. Prints one line of JSON.
+// Uploads of which some die half-way, every other one of those with an ERROR (end-to-end): many clients in one thread, as a process of its own. The load
+// generator cannot do this: each file is another one here, and who dies is told by its number. Prints one line of JSON.
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
@@ -12,8 +12,6 @@ import { Epoll } from "#ffi/epoll.ts";
 import { LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ffi/message.ts";
 import { closeSocket, openSocket } from "#ffi/socket.ts";
 import { monotonicUs } from "#io/clock.ts";
-
-import { percentile } from "./load.ts";
 
 /** What one run is to do. */
 export interface PutPlan {
@@ -28,23 +26,14 @@ export interface PutPlan {
   readonly windowBlocks: number;
   /** Every so many-th client dies half-way, every other one of them with an ERROR; 0 is none. See {@link isDying}. */
   readonly dieEvery: number;
-  /** Give up after so long. */
-  readonly limitMs?: number;
 }
 
 /** What came of it. */
 export interface PutResult {
-  /** Bytes of the files that were acknowledged as a whole. */
-  readonly bytes: number;
-  readonly seconds: number;
   readonly completed: number;
   /** Those that got an ERROR, or no answer; not those that died as they were told. */
   readonly failed: number;
   readonly retransmits: number;
-  /** As in load.ts. */
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly isFinished: boolean;
 }
 
 /** Where the content of client `index` begins: no two files are the same. */
@@ -110,8 +99,6 @@ class PutLoad {
   readonly #headers: Arena = new Arena(65_536 * HEADER_BYTES);
   readonly #packet: Arena = new Arena(4096);
   readonly #server: Uint8Array = new Uint8Array(NAME_BYTES);
-  readonly #durationsMs: number[] = [];
-  #startUs = 0;
   #running = 0;
   #completed = 0;
   #failed = 0;
@@ -140,7 +127,6 @@ class PutLoad {
 
   run(): PutResult {
     const startUs = monotonicUs();
-    this.#startUs = startUs;
     this.#running = this.#clients.length;
     for (const client of this.#clients) {
       client.aliveUs = startUs;
@@ -156,20 +142,13 @@ class PutLoad {
       }
       if (nowUs - checkUs < 50_000) continue;
       checkUs = nowUs;
-      if (nowUs - startUs > (this.#plan.limitMs ?? Infinity) * 1000) break;
       this.#repeat(nowUs);
     }
-    const seconds = (monotonicUs() - startUs) / 1e6;
     for (const client of this.#clients) closeSocket(client.fd);
     return {
-      bytes: this.#completed * this.#plan.fileBytes,
-      seconds,
       completed: this.#completed,
       failed: this.#failed + this.#running,
       retransmits: this.#retransmits,
-      p50Ms: percentile(this.#durationsMs, 50),
-      p99Ms: percentile(this.#durationsMs, 99),
-      isFinished: this.#running === 0,
     };
   }
 
@@ -205,7 +184,6 @@ class PutLoad {
     client.aliveUs = nowUs;
     if (block === this.#lastBlock) {
       this.#completed += 1;
-      this.#durationsMs.push((nowUs - this.#startUs) / 1000);
       this.#end(client);
     } else this.#send(client, nowUs);
   }
@@ -298,7 +276,6 @@ export function putArgs(plan: PutPlan): string[] {
     `--block-bytes=${plan.blockBytes}`,
     `--window-blocks=${plan.windowBlocks}`,
     `--die-every=${plan.dieEvery}`,
-    ...(plan.limitMs === undefined ? [] : [`--limit-ms=${plan.limitMs}`]),
   ];
 }
 
@@ -314,7 +291,6 @@ function planOf(args: string[]): PutPlan {
       "block-bytes": { type: "string", default: "1428" },
       "window-blocks": { type: "string", default: "1" },
       "die-every": { type: "string", default: "0" },
-      "limit-ms": { type: "string" },
     },
   });
   return {
@@ -326,7 +302,6 @@ function planOf(args: string[]): PutPlan {
     blockBytes: Number(values["block-bytes"]),
     windowBlocks: Number(values["window-blocks"]),
     dieEvery: Number(values["die-every"]),
-    ...(values["limit-ms"] === undefined ? {} : { limitMs: Number(values["limit-ms"]) }),
   };
 }
 
