@@ -208,14 +208,28 @@ function admit(folderFd: number, leaf: ByteString, plan: UploadPlan, previous: F
  * published since this one began. Two that are published at one moment may still both miss each other.
  */
 export function measureReplaced(file: UploadFile): void {
-  const { folderFd, versionsFd, leaf, plan } = file;
-  const fd = openEntry(folderFd, leaf);
-  if (fd < 0) return;
+  const { versionsFd, leaf, plan } = file;
   const present = new FileStat();
-  statFd(fd, present);
-  closeFd(fd);
+  if (!findPresent(file, present)) return;
   file.isNew = false;
   file.replacedBytes = replacedBytesOf(versionsFd, leaf, plan, present.bytes);
+}
+
+/** Whether the file has its name still: another one may have come in its place. */
+export function hasItsName(file: UploadFile): boolean {
+  const own = new FileStat();
+  const present = new FileStat();
+  if (statFd(file.fd, own) < 0 || !findPresent(file, present)) return false;
+  return present.hasSameBytes(own);
+}
+
+/** Sets `present` to what has the file's name. False: nothing has. */
+function findPresent({ folderFd, leaf }: UploadFile, present: FileStat): boolean {
+  const fd = openEntry(folderFd, kernelName(leaf));
+  if (fd < 0) return false;
+  const result = statFd(fd, present);
+  closeFd(fd);
+  return result >= 0;
 }
 
 /** Bytes of what goes when a file of `bytes` is replaced. */

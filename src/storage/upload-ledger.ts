@@ -171,6 +171,22 @@ export class UploadLedger {
     this.#locked(() => this.#words.set(NO_NAME, claimWord(claim) + Claim.keyLow));
   }
 
+  /** Has the claim suffer no other of its name from now on. False: there is another, and all stays as it was. */
+  close(claim: number): boolean {
+    return this.#locked(() => {
+      const own = claimWord(claim);
+      for (let other = 0; other < this.#claimsMax; other += 1) {
+        const word = claimWord(other);
+        if (other === claim || this.#word(word + Claim.owner) === 0) continue;
+        if (this.#isSame(word, this.#word(own + Claim.keyLow), this.#word(own + Claim.keyHigh))) {
+          return false;
+        }
+      }
+      this.#words[own + Claim.isShared] = 0;
+      return true;
+    });
+  }
+
   /** Ends a claim whose file of `bytes` is there now, in place of `replacedBytes` that are not any more. */
   settle(claim: number, bytes: number, replacedBytes: number): void {
     this.#locked(() => {
@@ -233,12 +249,15 @@ export class UploadLedger {
         free = claim;
         continue;
       }
-      const isSame =
-        this.#word(word + Claim.keyLow) === low && this.#word(word + Claim.keyHigh) === high;
       const isSuffered = isShared && this.#word(word + Claim.isShared) === 1;
-      if (isSame && !isSuffered) return ClaimRefusal.taken;
+      if (this.#isSame(word, low, high) && !isSuffered) return ClaimRefusal.taken;
     }
     return free;
+  }
+
+  /** Whether the claim at `word` is of this name. */
+  #isSame(word: number, low: number, high: number): boolean {
+    return this.#word(word + Claim.keyLow) === low && this.#word(word + Claim.keyHigh) === high;
   }
 
   /** Gives `bytes` back to the claim's client. */

@@ -10,7 +10,7 @@ import { Errno } from "#ffi/errno.ts";
 import { Advice } from "#ffi/file.ts";
 
 import { DIGEST_BYTES, HashCall } from "./disk-job.ts";
-import { measureReplaced, type UploadFile } from "./upload-file.ts";
+import { hasItsName, measureReplaced, type UploadFile } from "./upload-file.ts";
 import { UploadRefusal, uploadRefusalOf } from "./upload-refusal.ts";
 
 /** A job for a disk thread: the call, and its arguments. */
@@ -192,11 +192,15 @@ export function* closeSteps(file: UploadFile): Steps {
   return 0;
 }
 
-/** {@link closeSteps} for an upload that came to nothing: a name that it got, and that could not be made durable, goes too. */
-export function* discardSteps(file: UploadFile): Steps {
-  // Where it may have replaced something, that cannot be had back: then the new bytes stay, which are whole.
-  if (file.isPublished && !file.plan.mayOverwrite) {
-    yield [DiskCall.unlinkat, file.folderFd, file.address("leaf")];
+/**
+ * {@link closeSteps} for an upload that came to nothing: a name that it got, and that could not be made durable, goes too, unless another
+ * may write it; `isAlone` is asked, and sees to it that none begins.
+ */
+export function* discardSteps(file: UploadFile, isAlone: () => boolean): Steps {
+  // Where it may have replaced something, or has been replaced, that cannot be had back: then the bytes stay, which are whole.
+  if (file.isPublished && !file.plan.mayOverwrite && isAlone() && hasItsName(file)) {
+    const removed = yield [DiskCall.unlinkat, file.folderFd, file.address("leaf")];
+    file.isPublished = removed < 0 && removed !== -Errno.ENOENT;
   }
   return yield* closeSteps(file);
 }

@@ -321,7 +321,7 @@ export class Upload implements DiskOwner {
 
   #discard(): void {
     this.#isClosing = true;
-    this.#steps = discardSteps(this.file);
+    this.#steps = discardSteps(this.file, () => this.#home.ledger.close(this.claim));
     if (this.#isPostponed) {
       // Its place among the postponed stays, for the first step of these.
       const first = this.#steps.next(0);

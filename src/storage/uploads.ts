@@ -132,8 +132,7 @@ export class Uploads implements UploadHome {
 
   /** Ends the claim of an upload that came to nothing. Where a disk has failed half-way, what it was to replace is gone all the same. */
   #giveUp({ claim, bytes, file }: Upload): void {
-    const isTakenBack = file.isPublished && !file.plan.mayOverwrite;
-    if (file.isRevocable || isTakenBack) this.ledger.release(claim);
+    if (file.isRevocable) this.ledger.release(claim);
     else this.ledger.settle(claim, file.isPublished ? bytes : 0, file.replacedBytes);
   }
 

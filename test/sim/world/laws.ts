@@ -32,6 +32,8 @@ export interface EndedFetch {
   readonly damage: PathCounts;
   /** How often the server itself was not well meanwhile: died, paused, was full, refused or broken. */
   readonly troubles: number;
+  /** Whether it has died at all, be it before. */
+  readonly hasDied: boolean;
 }
 
 /** Round trips above this may be mistaken for silence by a server that waits 300 ms first. */
@@ -95,6 +97,8 @@ export function checkService(ended: EndedFetch, roomForAll: boolean): void {
   if (isBothered || ending === "probed") return;
   if (file === undefined) {
     if (errorCode === 1) return;
+    // The last ACK of the attempt before, from the same port, may have found a worker that had just taken a dead one's place.
+    if (options.reusesPort && ended.hasDied && errorCode === 5) return;
     throw new Broken(`no file, but ${ending} ${errorCode} ${errorText}`, station);
   }
   // A file that changes in place cannot be had as it was.

@@ -321,6 +321,7 @@ export class World {
       path,
       damage,
       troubles: this.#troublesNow() - station.troublesBefore,
+      hasDied: this.#server.deaths > 0,
     };
     checkBytes(ended);
     checkCost(ended);

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import { lstatSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 
+import { at } from "#base/bytes.ts";
 import * as creation from "#ffi/create.ts";
 import { DiskCall } from "#ffi/disk-call.ts";
 import { Errno } from "#ffi/errno.ts";
@@ -14,7 +15,7 @@ import { BUFFER_BYTES } from "#storage/upload-buffers.ts";
 import { createUploadLedger } from "#storage/upload-ledger.ts";
 import type { UploadPlan } from "#storage/upload-plan.ts";
 import { UploadRefusal, uploadRefusalOf } from "#storage/upload-refusal.ts";
-import { Append } from "#storage/upload.ts";
+import { Append, type Upload } from "#storage/upload.ts";
 
 import { openDescriptors } from "../ffi/rig.ts";
 import { afterwards, cleanUp, diskThread, temporaryFolder } from "./rig.ts";
@@ -240,3 +241,67 @@ test("with real threads, five hundred at once of which half die", async () => {
   expect(openDescriptors(root)).toBe(1);
   rmSync(root, { recursive: true });
 });
+
+describe("a name that may be written by several, and that one has had which then fails,", () => {
+  // That one began while nothing might be overwritten, and the others after a reload.
+  const own = { isShared: true };
+  const others = { isShared: true, mayOverwrite: true };
+
+  /** Three uploads of one name, in shards of their own; the first has just got the name, and its folder cannot be made durable. */
+  function three(): World {
+    const root = temporaryFolder();
+    const ledger = createUploadLedger(64);
+    const world = [0, 1, 2].map((shard) => {
+      const rig = new UploadRig(root, { ledger, shard });
+      const upload = rig.open(shard === 0 ? own : others);
+      rig.appendAll(upload, pattern(500 + shard, shard), 512);
+      return { rig, upload };
+    });
+    const [first] = world;
+    if (first === undefined) throw new Error("there are three");
+    const { queue } = first.rig;
+    first.upload.finish();
+    while (!queue.made.includes(DiskCall.linkat)) queue.step();
+    queue.fault = (call) => (call === DiskCall.fsync ? -Errno.ENOSPC : undefined);
+    return world;
+  }
+
+  test("is not taken away from another that has come in its place", () => {
+    const world = three();
+    expect(settle(world, 1)).toBe(textOf(pattern(501, 1)));
+    expect(settle(world, 2)).toBe(textOf(pattern(502, 2)));
+    expect(settle(world, 0)).toBe(textOf(pattern(502, 2)));
+  });
+
+  test("is left while another may come, who would be at work on it", () => {
+    const world = three();
+    expect(settle(world, 0)).toBe(textOf(pattern(500, 0)));
+    expect(settle(world, 2)).toBe(textOf(pattern(502, 2)));
+    expect(settle(world, 1)).toBe(textOf(pattern(501, 1)));
+  });
+
+  test("is free again where nobody else writes it, and none may begin until it is", () => {
+    const world = three();
+    for (const { rig, upload } of world.slice(1)) {
+      upload.abort();
+      rig.settle();
+    }
+    const { rig, upload } = at(world, 0);
+    const { rig: second } = at(world, 1);
+    while (upload.refusal === 0) rig.queue.step();
+    expect(second.put(pattern(9, 9), others)).toBe(UploadRefusal.claimed);
+    expect(settle(world, 0)).toBeUndefined();
+    expect(second.put(pattern(9, 9), others)).toBe(0);
+  });
+});
+
+type World = readonly { readonly rig: UploadRig; readonly upload: Upload }[];
+
+/** Lets the upload of this number come to its end. Returns what the name holds. */
+function settle(world: World, number: number): string | undefined {
+  const { rig, upload } = at(world, number);
+  if (number > 0) upload.finish();
+  rig.settle();
+  expect(upload.refusal).toBe(number === 0 ? UploadRefusal.full : 0);
+  return rig.tree()["file"];
+}
