@@ -201,7 +201,7 @@ function indexOf(said: readonly string[], line: string): number {
 
 describe("a hand-over that fails changes nothing:", () => {
   test("a program that ends, one that takes too long, and one that does not understand its file", async () => {
-    await using line = await startLine({ tables: ["[process]", "handover_secs = 1"] });
+    await using line = await startLine({ tables: ["[process]", "handover_secs = 5"] });
     const { server } = line;
     server.put("hello", "hello");
     const executable = readFileSync(join(server.folder, "snow-owl-tftp"));
@@ -216,7 +216,7 @@ describe("a hand-over that fails changes nothing:", () => {
     await until(() => countOf(server, "handover_started") === 2, "its beginning");
     line.ask();
     await until(() => server.log().includes("a hand-over is under way"), "the refusal");
-    await until(() => server.log().includes("it was not ready within 1 s"), "the end of patience");
+    await until(() => server.log().includes("it was not ready within 5 s"), "the end of patience");
     line.ask();
     await until(() => server.log().includes("has not ended yet"), "the second refusal");
     expect(await fetchText(server, "hello")).toBe("hello");
