@@ -25,7 +25,7 @@ export const sections: readonly Section[] = [
   // Of what the comparison has just written.
   {
     title: "Where targets are missed",
-    command: ["bun", "run", "profile", "--missed", "--write"],
+    command: ["bun", "run", "profile", "--missed", "--repeats=1", "--write"],
     marks: ["profile-missed"],
   },
   {

@@ -19,7 +19,7 @@ bun run profile --missed [--only TEXT] [--repeats N] [--write]
   SCENARIO     a part of the name of a row of the comparison
   --list       prints those names
   --missed     every row of which the comparison in docs/performance.md missed a target, and its floor
-  --only       of those, whose name contains TEXT
+  --only       of those, whose name contains TEXT; more than once, any of them
   --repeats    how often each is profiled: 2
   --write      into docs/performance.md`;
 
@@ -32,7 +32,7 @@ const { values, positionals } = parseArgs({
     help: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     missed: { type: "boolean", default: false },
-    only: { type: "string", default: "" },
+    only: { type: "string", multiple: true, default: [""] },
     repeats: { type: "string", default: "2" },
     write: { type: "boolean", default: false },
   },
@@ -73,7 +73,7 @@ async function profileOne(row: Row): Promise<void> {
 /** Profiles ours and the floor in turn. */
 async function explainMissed(repeats: number): Promise<void> {
   const missed = missedIn(await Bun.file(`${root}/${page}`).text()).filter(({ row }) =>
-    rowName(row).includes(values.only),
+    values.only.some((text) => rowName(row).includes(text)),
   );
   const accounts: Account[] = [];
   for (const { row, targets } of missed) {
