@@ -16,7 +16,7 @@ import type { Prices } from "./prices.ts";
 import { versionOf } from "./programs.ts";
 import { quick, type Row, rowName, rows, shrunk } from "./rows.ts";
 import { Grounds, measureRun, type Patience, type Run } from "./run.ts";
-import { type Contender, findContenders, OURS, startFloorServer } from "./servers.ts";
+import { type Contender, findContenders, floorSpinUs, OURS, startFloorServer } from "./servers.ts";
 import { figureTable, shortTable, targetTable, winsText } from "./tables.ts";
 
 const HELP = `bun run bench:peers [--quick] [--only TEXT] [--repeats N] [--scale SHARE] [--limit SECONDS] [--json] [--write]
@@ -35,9 +35,6 @@ IN_TFTPD, ATFTPD, DNSMASQ and SNOW_OWL_TFTP name other executables.`;
 /** Set in the process that runs in the namespaces: the folder for what is served. */
 const INSIDE = "SNOW_OWL_BENCH_INSIDE";
 const FLOOR = "floor";
-/** The default of batch_timeout_us, and up to how many clients it spins for. */
-const SPIN_US = 200;
-const SPUN_CLIENTS_MAX = 8;
 
 interface Options {
   readonly isQuick: boolean;
@@ -203,7 +200,7 @@ function floorEntry(row: Row, grounds: Grounds, patience: Patience): Entry {
       blockBytes,
       windowBlocks,
       gso: true,
-      spinUs: concurrent <= SPUN_CLIENTS_MAX ? SPIN_US : 0,
+      spinUs: floorSpinUs(concurrent),
       framed: true,
     });
   return {

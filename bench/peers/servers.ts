@@ -87,7 +87,7 @@ export async function findContenders(): Promise<readonly Contender[]> {
       takesUploads: true,
       start: async (folder, extra) => {
         const config = `${folder}.toml`;
-        await Bun.write(config, configText(folder, extra));
+        await Bun.write(config, configText(folder, PORT, extra));
         return await start(OURS, folder, [path, "--config", config]);
       },
     },
@@ -108,9 +108,9 @@ function contenderOf({ name, hasWindows, takesUploads, ...peer }: Peer, path: st
 }
 
 /** The defaults, with one worker. */
-function configText(folder: string, extra: string): string {
+export function configText(folder: string, port: number, extra: string): string {
   return `root_dir = "${folder}"
-bind_addr = "127.0.0.1:${PORT}"
+bind_addr = "127.0.0.1:${port}"
 [logging]
 level = "error"
 [transfer]
@@ -168,6 +168,15 @@ function shareBytes(pid: number): number {
     // It has ended meanwhile.
     return 0;
   }
+}
+
+/** The default of batch_timeout_us, and up to how many clients ours spins for. */
+const SPIN_US = 200;
+const SPUN_CLIENTS_MAX = 8;
+
+/** How long the floor looks before it sleeps: as long as ours does with so many clients. */
+export function floorSpinUs(clients: number): number {
+  return clients <= SPUN_CLIENTS_MAX ? SPIN_US : 0;
 }
 
 /** The floor of bench/floor.ts, as if it were a server. */

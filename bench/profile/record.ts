@@ -11,6 +11,7 @@ import { countEvents, statusBytes, type Subject } from "../measure.ts";
 import { Group } from "../peers/group.ts";
 import type { Row } from "../peers/rows.ts";
 import { Grounds, loadOf, measureRun, type Run } from "../peers/run.ts";
+import { configText, floorSpinUs } from "../peers/servers.ts";
 import { benchFolder, startFloor, startPeer, type Wrapping } from "../server-run.ts";
 import { jitSymbolsOf, livingOf, perfMapOf } from "./jit-symbols.ts";
 import { samplesIn } from "./kinds.ts";
@@ -34,8 +35,8 @@ const ATTACH_MS = 500;
 const PATIENCE = { limitMs: 300_000, warmMs: 3000 } as const;
 /** It writes down what is compiled, for as long as it is asked to. */
 const DUMP_THREAD = "JSC PerfLog";
-/** The default of batch_timeout_us. */
-const SPIN_US = 200;
+/** What the engine writes down a sandbox would refuse. */
+const UNCONFINED = "[process]\nlandlock = false\nseccomp = false\n";
 
 /** Profiles one run; what perf took is left in `out`, an empty folder. */
 export async function profiled(
@@ -130,34 +131,15 @@ function rehearsal(row: Row): Row {
 async function startOurs(row: Row, folder: string, out: string, how: Wrapping): Promise<Subject> {
   return await startPeer((port) => {
     const path = `${out}/server.toml`;
-    writeFileSync(path, configText(row, folder, port));
+    writeFileSync(path, configText(folder, port, UNCONFINED + (row.variant?.toml ?? "")));
     return how.wrapped([process.execPath, `${root}/src/main.ts`, "--config", path]);
   }, how.environment);
 }
 
-function configText(row: Row, folder: string, port: number): string {
-  return `root_dir = "${folder}"
-bind_addr = "127.0.0.1:${port}"
-[logging]
-level = "error"
-[process]
-landlock = false
-seccomp = false
-[transfer]
-max_transfers = 4500
-[performance.platform.worker_pool]
-worker_count = 1
-[write_config]
-enabled = true
-allow_overwrite = true
-allowed_patterns = ["in/*"]
-${row.variant?.toml ?? ""}
-`;
-}
-
 async function startLeast(row: Row, how: Wrapping): Promise<Subject> {
   const { concurrent: clients, fileBytes, blockBytes, windowBlocks } = row;
-  const rest = { mode: "echo", gso: true, spinUs: SPIN_US, framed: true } as const;
+  const spinUs = floorSpinUs(clients);
+  const rest = { mode: "echo", gso: true, spinUs, framed: true } as const;
   return await startFloor({ clients, fileBytes, blockBytes, windowBlocks, ...rest }, how);
 }
 
