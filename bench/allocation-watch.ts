@@ -6,15 +6,18 @@ import { workerData } from "node:worker_threads";
 import { ringDoorbell } from "#io/start.ts";
 import { ShardCommand } from "#server/contract.ts";
 
-/** The shard's control word and doorbell, and the arguments of load.ts. */
+import type { LoadPlan } from "./load.ts";
+
+/** The shard's control word and doorbell, and what the load does. */
 export interface WatchInit {
   readonly control: SharedArrayBuffer;
   readonly doorbellFd: number;
-  readonly load: readonly string[];
+  readonly load: LoadPlan;
 }
 
 const { control, doorbellFd, load } = workerData as WatchInit;
-const child = Bun.spawn([process.execPath, `${import.meta.dir}/load.ts`, ...load], {
+const program = [process.execPath, `${import.meta.dir}/load.ts`];
+const child = Bun.spawn([...program, JSON.stringify(load)], {
   stdout: "ignore",
   stderr: "inherit",
 });

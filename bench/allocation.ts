@@ -56,13 +56,16 @@ try {
   const watch: WatchInit = {
     control: init.control,
     doorbellFd: init.doorbellFd,
-    load: [
-      `--port=${PORT}`,
-      `--clients=${CLIENTS}`,
-      "--file=file.bin",
-      `--file-bytes=${FILE_BYTES}`,
-      `--window-blocks=${WINDOW_BLOCKS}`,
-    ],
+    load: {
+      port: PORT,
+      clients: CLIENTS,
+      file: "file.bin",
+      fileBytes: FILE_BYTES,
+      blockBytes: 1428,
+      windowBlocks: WINDOW_BLOCKS,
+      sha256: "",
+      endless: false,
+    },
   };
   // Warm first, twice: what the compiler keeps is not the packets'.
   serve(shard, watch);

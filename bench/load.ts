@@ -1,7 +1,6 @@
 // The load (bench): the one that the executable has, as a process of its own, for what is measured here. Checks the order and length of
-// blocks as that one does, and the size of every file; hashes what came only when asked. Prints one line of JSON.
-
-import { parseArgs } from "node:util";
+// blocks as that one does, and the size of every file; hashes what came only when asked. Takes one plan after the other, so that what it compiles it
+// has compiled before the runs that count.
 
 import type { LoadFigures, LoadPlan as ClientPlan } from "#client/load-contract.ts";
 import { Load } from "#client/load.ts";
@@ -163,60 +162,19 @@ function endShare({ fileBytes, blockBytes }: LoadPlan): number {
   return (Math.ceil(fileBytes / blockBytes) + 0.5) / blocks;
 }
 
-/** The command line of a run, after the program. */
-export function loadArgs(plan: LoadPlan): string[] {
-  const args = [
-    `--port=${plan.port}`,
-    `--clients=${plan.clients}`,
-    `--file=${plan.file}`,
-    `--file-bytes=${plan.fileBytes}`,
-    `--block-bytes=${plan.blockBytes}`,
-    `--window-blocks=${plan.windowBlocks}`,
-    `--sha256=${plan.sha256}`,
-  ];
-  if (plan.endless) args.push("--endless");
-  if (plan.isNumbered === true) args.push("--numbered");
-  if (plan.misses === true) args.push("--misses");
-  if (plan.puts === true) args.push("--puts");
-  if (plan.concurrent !== undefined) args.push(`--concurrent=${plan.concurrent}`);
-  if (plan.limitMs !== undefined) args.push(`--limit-ms=${plan.limitMs}`);
-  return args;
-}
-
-function planOf(args: string[]): LoadPlan {
-  const { values } = parseArgs({
-    args,
-    options: {
-      port: { type: "string", default: "6969" },
-      clients: { type: "string", default: "1" },
-      file: { type: "string", default: "" },
-      "file-bytes": { type: "string", default: "0" },
-      "block-bytes": { type: "string", default: "1428" },
-      "window-blocks": { type: "string", default: "1" },
-      sha256: { type: "string", default: "" },
-      endless: { type: "boolean", default: false },
-      concurrent: { type: "string" },
-      numbered: { type: "boolean", default: false },
-      misses: { type: "boolean", default: false },
-      puts: { type: "boolean", default: false },
-      "limit-ms": { type: "string" },
-    },
+/** Plans come as messages, and each is answered with one; or as an argument, for one run. */
+function answerPlans(): void {
+  const [only] = process.argv.slice(2);
+  if (only !== undefined) {
+    console.log(JSON.stringify(run(JSON.parse(only) as LoadPlan)));
+    return;
+  }
+  process.on("message", (plan: LoadPlan) => {
+    process.send?.(run(plan));
+    // Between runs, so that it holds none of them up.
+    Bun.gc(true);
   });
-  return {
-    port: Number(values.port),
-    clients: Number(values.clients),
-    file: values.file,
-    fileBytes: Number(values["file-bytes"]),
-    blockBytes: Number(values["block-bytes"]),
-    windowBlocks: Number(values["window-blocks"]),
-    sha256: values.sha256,
-    endless: values.endless,
-    isNumbered: values.numbered,
-    misses: values.misses,
-    puts: values.puts,
-    ...(values.concurrent === undefined ? {} : { concurrent: Number(values.concurrent) }),
-    ...(values["limit-ms"] === undefined ? {} : { limitMs: Number(values["limit-ms"]) }),
-  };
+  process.on("disconnect", () => process.exit());
 }
 
-if (import.meta.main) console.log(JSON.stringify(run(planOf(process.argv.slice(2)))));
+if (import.meta.main) answerPlans();

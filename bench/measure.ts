@@ -3,7 +3,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 
-import { loadArgs, type LoadPlan, type LoadResult } from "./load.ts";
+import type { LoadPlan, LoadResult } from "./load.ts";
 
 /** A process that serves, pinned to core 0. */
 export interface Subject {
@@ -61,14 +61,50 @@ export async function countEvents(
 
 /** Runs the load on core 1. */
 export async function runLoad(plan: LoadPlan): Promise<LoadResult> {
-  const script = plan.sink === true ? "sink.ts" : "load.ts";
-  const child = Bun.spawn(
-    ["taskset", "-c", "1", process.execPath, `${import.meta.dir}/${script}`, ...loadArgs(plan)],
-    { stdout: "pipe", stderr: "inherit" },
-  );
+  return await (plan.sink === true ? sinkOnce(plan) : loads.answer(plan));
+}
+
+async function sinkOnce(plan: LoadPlan): Promise<LoadResult> {
+  const child = Bun.spawn([...onCore1("sink.ts"), JSON.stringify(plan)], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
   const text = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) throw new Error("the load ended with an error");
+  if ((await child.exited) !== 0) throw new Error(LOAD_FAILED);
   return JSON.parse(text) as LoadResult;
+}
+
+/**
+ * One process for all loads, one after the other: one that has just begun would be compiled while it is measured, and a client that is slow makes its
+ * server look slow. It ends with us.
+ */
+class LoadProcess {
+  #child: Bun.Subprocess | undefined;
+  #asked: PromiseWithResolvers<LoadResult> = Promise.withResolvers();
+
+  async answer(plan: LoadPlan): Promise<LoadResult> {
+    this.#asked = Promise.withResolvers();
+    this.#child ??= Bun.spawn([...onCore1("load.ts")], {
+      stdout: "inherit",
+      stderr: "inherit",
+      ipc: (answer) => this.#asked.resolve(answer as LoadResult),
+      onExit: () => this.#asked.reject(new Error(LOAD_FAILED)),
+    });
+    this.#child.ref();
+    this.#child.send(plan);
+    try {
+      return await this.#asked.promise;
+    } finally {
+      this.#child.unref();
+    }
+  }
+}
+
+const LOAD_FAILED = "the load ended with an error";
+const loads = new LoadProcess();
+
+function onCore1(script: string): readonly string[] {
+  return ["taskset", "-c", "1", process.execPath, `${import.meta.dir}/${script}`];
 }
 
 /**

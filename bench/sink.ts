@@ -1,8 +1,6 @@
 // What a floor that only sends sends to (bench): clients that ask, and take what comes without answering. No protocol is left in that, and so
 // it shares nothing with the load. Run as a process of its own; prints the result of a load, as one line of JSON.
 
-import { parseArgs } from "node:util";
-
 import { EPOLLIN } from "#ffi/abi.ts";
 import { encodeSockaddr, parseSocketAddress } from "#ffi/address.ts";
 import { Arena } from "#ffi/arena.ts";
@@ -11,7 +9,7 @@ import { headCalls, LOCAL_BYTES, NAME_BYTES, ReceiveBatch, SendBatch } from "#ff
 import { closeSocket, openSocket, setOption } from "#ffi/socket.ts";
 import { monotonicUs } from "#io/clock.ts";
 
-import type { LoadResult } from "./load.ts";
+import type { LoadPlan, LoadResult } from "./load.ts";
 
 const HEADER_BYTES = 4;
 /** What is kept of a datagram: nothing is looked at. */
@@ -22,7 +20,8 @@ const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 /** It has ended when nothing has come for so long. */
 const SILENCE_US = 300_000;
 
-function run(port: number, clients: number, blockBytes: number, windowBlocks: number): LoadResult {
+/** Most of a plan means nothing here. */
+function run({ port, clients, blockBytes, windowBlocks }: LoadPlan): LoadResult {
   const inbox = new ReceiveBatch(RECEIVE_MAX, HEAD_BYTES, true, headCalls);
   const epoll = new Epoll();
   const fds = Array.from({ length: clients }, (_, index) => {
@@ -80,9 +79,5 @@ function ask(fd: number, port: number, blockBytes: number, windowBlocks: number)
   packet.unmap();
 }
 
-// The arguments are those of a load, most of which mean nothing here.
-const { values } = parseArgs({ strict: false });
-const numberOf = (flag: string): number => Number(values[flag]);
-const [port, clients] = [numberOf("port"), numberOf("clients")];
-const [blockBytes, windowBlocks] = [numberOf("block-bytes"), numberOf("window-blocks")];
-console.log(JSON.stringify(run(port, clients, blockBytes, windowBlocks)));
+const [plan = ""] = process.argv.slice(2);
+console.log(JSON.stringify(run(JSON.parse(plan) as LoadPlan)));

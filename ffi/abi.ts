@@ -106,6 +106,9 @@ export const Stat: {
   size: isX64 ? 144 : 128,
 };
 
+/** struct statfs, sys/statfs.h (asm-generic and x86 agree on 64-bit machines). */
+export const Statfs = { type: 0, size: 120 } as const;
+
 /** struct statvfs, sys/statvfs.h, as glibc and musl have it on both machines; all fields used are 64 bits wide. */
 export const Statvfs = { fragmentBytes: 8, freeFragments: 32, size: 112 } as const;
 
@@ -186,6 +189,9 @@ export const RENAME_NOREPLACE = 0x1;
 export const LOCK_EX = 2;
 export const LOCK_NB = 4;
 export const RWF_NOWAIT = 0x08;
+/** linux/magic.h */
+export const TMPFS_MAGIC = 0x0102_1994;
+export const RAMFS_MAGIC = 0x8584_58f6;
 export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_INET6 = 10;

@@ -13,16 +13,19 @@ import {
   O_PATH,
   O_RDONLY,
   OpenHow,
+  RAMFS_MAGIC,
   RESOLVE_BENEATH,
   RESOLVE_NO_MAGICLINKS,
   RESOLVE_NO_SYMLINKS,
   RWF_NOWAIT,
+  Statfs,
   Syscall,
+  TMPFS_MAGIC,
 } from "./abi.ts";
 import { Errno } from "./errno.ts";
 import { closeHeld, held, heldForPeer } from "./holdings.ts";
 import { checked, libc } from "./libc.ts";
-import { scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
+import { readU64, scratch, scratchAddress, STRUCT, TEXT, writeText } from "./scratch.ts";
 
 /** What posix_fadvise(2) may be told about a range of a file. Source: linux/fadvise.h. */
 export const Advice = { normal: 0, random: 1, sequential: 2, willneed: 3, dontneed: 4 } as const;
@@ -232,6 +235,24 @@ export function preadNowait(fd: number, address: number, length: number, offset:
 }
 
 let isPreadv2Missing = false;
+
+/**
+ * {@link preadNowait} that does not take "cannot say" from a file system that is nothing but memory: tmpfs and ramfs never wait for a
+ * disk, unless the machine swaps, and then they wait no longer than this process may for its own pages. Source: tmpfs(5).
+ */
+export function preadReady(fd: number, address: number, length: number, offset: number): number {
+  const result = preadNowait(fd, address, length, offset);
+  return result === -Errno.EOPNOTSUPP && isInMemory(fd)
+    ? pread(fd, address, length, offset)
+    : result;
+}
+
+/** Whether the file system of `fd` keeps its files in memory and nowhere else. Source: statfs(2), `f_type`. */
+function isInMemory(fd: number): boolean {
+  if (libc.fstatfs(fd, scratchAddress(STRUCT)) < 0) return false;
+  const type = readU64(STRUCT + Statfs.type);
+  return type === TMPFS_MAGIC || type === RAMFS_MAGIC;
+}
 
 /**
  * Tells the kernel how bytes `offset` to `offset + length` (length 0: to the end) will be used; see {@link Advice}.

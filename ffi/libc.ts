@@ -40,6 +40,7 @@ const symbols = {
   unlinkat: { args: ["i32", "u64", "i32"], returns: "i32" },
   mkdirat: { args: ["i32", "u64", "u32"], returns: "i32" },
   readlinkat: { args: ["i32", "u64", "u64", "u64"], returns: "i64_fast" },
+  fstatfs: { args: ["i32", "u64"], returns: "i32" },
   fstatvfs: { args: ["i32", "u64"], returns: "i32" },
   flock: { args: ["i32", "i32"], returns: "i32" },
   memcpy: { args: ["u64", "u64", "u64"], returns: "i64_fast" },

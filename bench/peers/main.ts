@@ -15,7 +15,7 @@ import { hasGroups, removeGroups } from "./group.ts";
 import type { Prices } from "./prices.ts";
 import { versionOf } from "./programs.ts";
 import { quick, type Row, rowName, rows, shrunk } from "./rows.ts";
-import { Grounds, measureRun, type Patience, type Run } from "./run.ts";
+import { Grounds, measureRuns, type Patience, type Run } from "./run.ts";
 import { type Contender, findContenders, floorSpinUs, OURS, startFloorServer } from "./servers.ts";
 import { figureTable, shortTable, targetTable, winsText } from "./tables.ts";
 
@@ -48,7 +48,7 @@ interface Options {
 interface Entry {
   readonly name: string;
   readonly windowBlocks: number;
-  readonly run: () => Promise<Run>;
+  readonly run: () => Promise<readonly Run[]>;
   readonly runs: Run[];
 }
 
@@ -118,6 +118,7 @@ async function compareAll(folder: string): Promise<void> {
     patience: {
       limitMs: Number(values.limit ?? (isQuick ? 5 : 40)) * 1000,
       warmMs: isQuick ? 0 : 3000,
+      measuredMs: isQuick ? 0 : 1500,
     },
     only: values.only,
   };
@@ -162,7 +163,7 @@ async function runRow(
   for (let repeat = 0; repeat < repeats; repeat += 1) {
     for (const { run, runs } of entries) {
       // What did not finish once would only take its time again.
-      if (runs.every(({ isFinished }) => isFinished)) runs.push(await run());
+      if (runs.every(({ isFinished }) => isFinished)) runs.push(...(await run()));
     }
   }
   const figures = entries.map(({ name, windowBlocks, runs }) =>
@@ -185,7 +186,7 @@ function entryOf(contender: Contender, row: Row, grounds: Grounds, patience: Pat
   return {
     name: contender.name,
     windowBlocks,
-    run: async () => await measureRun(start, row, windowBlocks, grounds, patience),
+    run: async () => await measureRuns(start, row, windowBlocks, grounds, patience),
     runs: [],
   };
 }
@@ -206,7 +207,7 @@ function floorEntry(row: Row, grounds: Grounds, patience: Patience): Entry {
   return {
     name: FLOOR,
     windowBlocks,
-    run: async () => await measureRun(start, row, windowBlocks, grounds, patience, true),
+    run: async () => await measureRuns(start, row, windowBlocks, grounds, patience, true),
     runs: [],
   };
 }

@@ -1,5 +1,6 @@
-// One server under one load, once (bench): started, warmed up, measured, stopped. What it cost and how it went, as plain numbers.
+// One server under one load (bench): started, warmed up, measured, stopped. What it cost and how it went, as plain numbers.
 
+import { existsSync } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
 
 import { runLoad } from "../measure.ts";
@@ -34,10 +35,12 @@ export interface Patience {
   readonly limitMs: number;
   /** A server is warmed up, with an eighth of the load and then always more, until so much time has passed. */
   readonly warmMs: number;
+  /** It is then measured again, up to {@link MEASURED_MAX} times in all, until so much time has passed: what is short is a matter of luck. */
+  readonly measuredMs: number;
 }
 
-/** What takes less than a tenth of a second is mostly the start of the load. */
-const WARM_RUNS_MAX = 12;
+/** How often the same server is measured at the most. Of many files each has a set of its own. */
+export const MEASURED_MAX = 4;
 const WARM_SHARE = 8;
 /** Where memory is what is measured it is warmed up by so many clients at a time: what thousands take is to be seen in the run. */
 const WARM_CONCURRENT_MAX = 8;
@@ -72,7 +75,10 @@ export class Grounds {
     return `${this.#files.folder}/root`;
   }
 
-  /** Lays out what `row` asks for; returns its name, or that of its files without their number. */
+  /**
+   * Lays out what `row` asks for; returns its name, or that of its files without the numbers of the set and within it: set 0 is for warming up,
+   * and each of the others for being new.
+   */
   async lay(row: Row): Promise<string> {
     if (row.kind === "miss") return "missing-";
     if (row.kind === "put") return "in/";
@@ -80,8 +86,12 @@ export class Grounds {
     if (!row.isManyFiles) return name;
     const content = await Bun.file(`${this.folder}/${name}`).bytes();
     const prefix = `${row.fileBytes}-`;
-    for (let index = 0; index < row.transfers; index += 1) {
-      await Bun.write(`${this.folder}/${prefix}${index}`, content);
+    for (let set = 0; set <= MEASURED_MAX; set += 1) {
+      for (let index = 0; index < row.transfers; index += 1) {
+        const path = `${this.folder}/${prefix}${set}-${index}`;
+        // Written once: a peer that has answered is as if the files had always been there.
+        if (!existsSync(path)) await Bun.write(path, content);
+      }
     }
     return prefix;
   }
@@ -94,55 +104,85 @@ export class Grounds {
   }
 }
 
-/** Measures a server that `start` starts; `windowBlocks` is what its clients ask for. */
-export async function measureRun(
+/** Measures a server that `start` starts, as often as `patience` says; `windowBlocks` is what its clients ask for. */
+export async function measureRuns(
   start: () => Promise<Served>,
   row: Row,
   windowBlocks: number,
   grounds: Grounds,
   patience: Patience,
   isEndless = false,
-): Promise<Run> {
+): Promise<readonly Run[]> {
   const load = await loadOf({ ...row, windowBlocks }, grounds, patience.limitMs, isEndless);
   const server = await start();
   try {
-    const since = performance.now();
-    for (let warmed = 0; warmed < WARM_RUNS_MAX; warmed += 1) {
-      const transfers = warmTransfers(row, warmed);
-      const concurrentMax = row.measure === "memory" ? WARM_CONCURRENT_MAX : row.concurrent;
-      await load(server.port, transfers, Math.min(transfers, concurrentMax));
-      if (performance.now() - since > patience.warmMs) break;
+    const isAboutMemory = row.measure === "memory";
+    const warmSince = performance.now();
+    for (let warmed = 0; warmed === 0 || since(warmSince) < patience.warmMs; warmed += 1) {
+      const transfers = Math.min(
+        row.transfers,
+        Math.ceil(row.transfers / WARM_SHARE) * 2 ** warmed,
+      );
+      const concurrentMax = isAboutMemory ? WARM_CONCURRENT_MAX : row.concurrent;
+      await load(server.port, transfers, Math.min(transfers, concurrentMax), 0);
+      if (server.hasEnded()) break;
     }
-    const idleBytes = server.rssBytes();
-    let seenBytes = idleBytes;
-    const look = setInterval(() => {
-      seenBytes = Math.max(seenBytes, server.rssBytes());
-    }, LOOK_INTERVAL_MS);
-    const before = server.cpuSeconds();
-    const result = await load(server.port, row.transfers, row.concurrent);
-    const cpu = server.cpuSeconds() - before;
-    clearInterval(look);
-    return {
-      ...result,
-      isFinished: result.isFinished && !server.hasEnded(),
-      hasCrashed: server.hasEnded(),
-      cpuSeconds: cpu,
-      transfers: row.transfers,
-      rssBytesIdle: idleBytes,
-      rssBytesOverIdle: Math.max(seenBytes, server.rssBytesPeak()) - idleBytes,
-    };
+    const runs: Run[] = [];
+    const measuredSince = performance.now();
+    // The most memory of a process is the most that it ever had: that is seen once.
+    const runsMax = isAboutMemory ? 1 : MEASURED_MAX;
+    do {
+      const set = runs.length + 1;
+      const run = await measureRun(
+        server,
+        row,
+        async () => await load(server.port, row.transfers, row.concurrent, set),
+      );
+      runs.push(run);
+      if (!run.isFinished) break;
+    } while (runs.length < runsMax && since(measuredSince) < patience.measuredMs);
+    return runs;
   } finally {
     await server.stop();
   }
 }
 
-/** Twice as many as the last time, but of many files always the same ones: the others are to be new to the server. */
-function warmTransfers({ transfers, isManyFiles }: Row, warmed: number): number {
-  const share = Math.ceil(transfers / WARM_SHARE);
-  return isManyFiles ? share : Math.min(transfers, share * 2 ** warmed);
+async function measureRun(
+  server: Served,
+  row: Row,
+  runLoadOnce: () => Promise<LoadRun>,
+): Promise<Run> {
+  const idleBytes = server.rssBytes();
+  let seenBytes = idleBytes;
+  const look = setInterval(() => {
+    seenBytes = Math.max(seenBytes, server.rssBytes());
+  }, LOOK_INTERVAL_MS);
+  const before = server.cpuSeconds();
+  const result = await runLoadOnce();
+  const cpu = server.cpuSeconds() - before;
+  clearInterval(look);
+  return {
+    ...result,
+    isFinished: result.isFinished && !server.hasEnded(),
+    hasCrashed: server.hasEnded(),
+    cpuSeconds: cpu,
+    transfers: row.transfers,
+    rssBytesIdle: idleBytes,
+    rssBytesOverIdle: Math.max(seenBytes, server.rssBytesPeak()) - idleBytes,
+  };
 }
 
-export type Load = (port: number, transfers: number, concurrent: number) => Promise<LoadRun>;
+function since(startMs: number): number {
+  return performance.now() - startMs;
+}
+
+/** Of many files it asks for those of one set; see {@link Grounds.lay}. */
+export type Load = (
+  port: number,
+  transfers: number,
+  concurrent: number,
+  set: number,
+) => Promise<LoadRun>;
 
 /** What runs the load of `row` against a port. */
 export async function loadOf(
@@ -165,8 +205,9 @@ export async function loadOf(
     puts: row.kind === "put",
     limitMs,
   };
-  return async (port, transfers, concurrent) => {
+  return async (port, transfers, concurrent, set) => {
     if (plan.puts) await grounds.emptyInbox();
-    return await runLoad({ ...plan, port, clients: transfers, concurrent });
+    const names = row.isManyFiles ? `${file}${set}-` : file;
+    return await runLoad({ ...plan, file: names, port, clients: transfers, concurrent });
   };
 }

@@ -10,7 +10,7 @@ import { monotonicUs } from "#io/clock.ts";
 import { countEvents, statusBytes, type Subject } from "../measure.ts";
 import { Group } from "../peers/group.ts";
 import type { Row } from "../peers/rows.ts";
-import { Grounds, loadOf, measureRun, type Run } from "../peers/run.ts";
+import { Grounds, loadOf, measureRuns, type Run } from "../peers/run.ts";
 import { configText, floorSpinUs } from "../peers/servers.ts";
 import { benchFolder, startFloor, startPeer, type Wrapping } from "../server-run.ts";
 import { jitSymbolsOf, livingOf, perfMapOf } from "./jit-symbols.ts";
@@ -31,8 +31,11 @@ const root: string = resolve(import.meta.dir, "../..");
 const FREQUENCY = 1997;
 /** As long as perf takes to attach, several times over; it does not say when it has. */
 const ATTACH_MS = 500;
-/** Warm as in the comparison. Its limit is for the slowest of the peers; here nothing is to be broken off that is slow because of perf. */
-const PATIENCE = { limitMs: 300_000, warmMs: 3000 } as const;
+/**
+ * Measured as in the comparison, once. Warmed up for longer: while the engine writes its dump it takes longer until all that is hot is compiled. The
+ * comparison's limit is for the slowest of the peers; here nothing is to be broken off that is slow because of perf.
+ */
+const PATIENCE = { limitMs: 300_000, warmMs: 8000, measuredMs: 0 } as const;
 /** It writes down what is compiled, for as long as it is asked to. */
 const DUMP_THREAD = "JSC PerfLog";
 /** What the engine writes down a sandbox would refuse. */
@@ -80,7 +83,7 @@ async function profileSubject(
   const { pid, port } = subject;
   const looks: { readonly us: number; readonly switches: ReadonlyMap<string, Switches> }[] = [];
   const perf = await startRecording(pid, `${out}/perf.data`);
-  const start = async (): ReturnType<Parameters<typeof measureRun>[0]> => ({
+  const start = async (): ReturnType<Parameters<typeof measureRuns>[0]> => ({
     port,
     cpuSeconds: () => {
       looks.push({ us: monotonicUs(), switches: switchesOf(pid) });
@@ -92,22 +95,17 @@ async function profileSubject(
     // Not yet: what it has compiled must be named.
     stop: async () => {},
   });
-  const measured = async (load: Row): Promise<Run> =>
-    await measureRun(start, load, row.windowBlocks, grounds, PATIENCE, isEndless);
-  // Once for nothing: while the engine writes its dump it takes longer until all that is hot is compiled.
-  await measured(rehearsal(row));
-  looks.length = 0;
-  const run = await measured(row);
+  const [run] = await measureRuns(start, row, row.windowBlocks, grounds, PATIENCE, isEndless);
   perf.kill("SIGINT");
   await perf.exited;
-  if (!run.isFinished || run.completed < row.transfers)
+  if (run === undefined || !run.isFinished || run.completed < row.transfers)
     throw new Error("the load did not complete");
   const [first, last] = [looks[0], looks.at(-1)];
   if (first === undefined || last === undefined) throw new Error("nobody looked at the CPU time");
   let syscalls: number | undefined;
   if (isCounting) {
     const load = await loadOf(row, grounds, PATIENCE.limitMs, isEndless);
-    const once = async (): Promise<unknown> => await load(port, row.transfers, row.concurrent);
+    const once = async (): Promise<unknown> => await load(port, row.transfers, row.concurrent, 2);
     syscalls = await countEvents(subject, ["raw_syscalls:sys_enter"], once);
   }
   await nameCompiledCode(pid, `${out}/jit`);
@@ -120,11 +118,6 @@ async function profileSubject(
     ({ thread }) => !thread.startsWith(DUMP_THREAD),
   );
   return { run: { ...run, cpuSeconds }, stacks, switches, syscalls };
-}
-
-/** Of many files only those with which the comparison warms up, for the others are to be new. */
-function rehearsal(row: Row): Row {
-  return row.isManyFiles ? { ...row, transfers: Math.ceil(row.transfers / 8) } : row;
 }
 
 /** The server from its sources, whose functions have names, and free to write the engine's dump: a sandbox would refuse that. */

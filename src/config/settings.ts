@@ -142,7 +142,7 @@ const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
 const UPLOAD_BYTES_DEFAULT = 64 * MIB;
 
 /** The unit of the file cache: a guess, 16 pages, larger than a block of any size. */
-const CACHE_CHUNK_BYTES = 65_536;
+const CACHE_CHUNK_BYTES = 77_824;
 
 /** Resolves a configuration without problems; one with problems may throw. */
 export function resolveSettings(config: Config, machine: Machine): Settings {

@@ -6,7 +6,7 @@ import { f64At, i32At } from "#base/bytes.ts";
 import { Arena } from "#ffi/arena.ts";
 import { DiskCall } from "#ffi/disk-call.ts";
 import { Errno } from "#ffi/errno.ts";
-import { Advice, closeFd, fadvise, pread, preadNowait } from "#ffi/file.ts";
+import { Advice, closeFd, fadvise, pread, preadReady } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
 import type { Disk, DiskOwner } from "./disk-queue.ts";
@@ -31,9 +31,9 @@ export interface ReadAdvice {
   readonly isDontneedAfter: boolean;
 }
 
-/** Reads what is in memory: {@link preadNowait}, but where a test says what is. */
-export type ReadNow = typeof preadNowait;
-export { preadNowait as readNow } from "#ffi/file.ts";
+/** Reads what is in memory: {@link preadReady}, but where a test says what is. */
+export type ReadNow = typeof preadReady;
+export { preadReady as readNow } from "#ffi/file.ts";
 
 // Once a chunk is asked for and not there, this much is read ahead: 16 chunks, a disk's comfortable request.
 const READ_AHEAD_BYTES = 1 << 20;
@@ -109,7 +109,7 @@ export class FileCache implements DiskOwner {
     chunkBytes: number,
     advice: ReadAdvice,
     disk?: Disk,
-    readNow: ReadNow = preadNowait,
+    readNow: ReadNow = preadReady,
   ) {
     // Two chunks are the least that a block that straddles an edge needs.
     this.#chunkCount = Math.max(2, Math.floor(bytesMax / chunkBytes));
