@@ -5,7 +5,7 @@ import type { FileHashes } from "#storage/file-hashes.ts";
 
 import type { Counters } from "./counters.ts";
 import type { Reception } from "./reception.ts";
-import { type Records, transferRecord, uploadRecord } from "./records.ts";
+import { endOf, type Records, transferRecord, uploadRecord } from "./records.ts";
 import { countRead, countWrite } from "./tally.ts";
 import type { ReadTransfer, WriteTransfer } from "./transfer.ts";
 
@@ -14,7 +14,7 @@ export interface EndScope {
   readonly counters: Counters;
   readonly records: Records;
   readonly hashes: FileHashes;
-  /** Whose settings say whether files are hashed. */
+  /** Whose settings say who reads records, and whether files are hashed. */
   readonly reception: Reception;
 }
 
@@ -29,11 +29,14 @@ export class Ends {
   read(transfer: ReadTransfer, nowUs: number): void {
     const { counters, records, hashes, reception } = this.#scope;
     const { payload } = transfer;
-    const record = transferRecord(transfer, nowUs);
-    countRead(counters, record);
-    const isWanted = reception.settings.log.isHashing && record.outcome !== "probe";
-    if (!isWanted || !record.isSuccess) records.add(record);
-    else hashes.request(payload.file, (sha256) => records.add({ ...record, sha256 }));
+    const end = endOf(transfer, nowUs);
+    countRead(counters, end);
+    if (!end.isSuccess || reception.interest.info) {
+      const record = transferRecord(transfer, end);
+      const isHashed = end.isSuccess && reception.settings.log.isHashing && end.outcome !== "probe";
+      if (isHashed) hashes.request(payload.file, (sha256) => records.add({ ...record, sha256 }));
+      else records.add(record);
+    }
     payload.close();
   }
 

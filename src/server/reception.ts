@@ -8,6 +8,7 @@ import type { FileCache } from "#storage/file-cache.ts";
 
 import { Admission, type Admitted } from "./admission.ts";
 import type { ShardTerms } from "./contract.ts";
+import { type Interest, interestOf } from "./interest.ts";
 import { LinkLimit } from "./link-limit.ts";
 import type { Arrival, Lookups } from "./question.ts";
 import type { Refused } from "./refused.ts";
@@ -27,12 +28,14 @@ export interface Premises {
 export class Reception {
   readonly #premises: Premises;
   #terms: ShardTerms;
+  #interest: Interest;
   #writes: Writes | undefined;
   #admission: Admission;
 
   constructor(premises: Premises, terms: ShardTerms) {
     this.#premises = premises;
     this.#terms = terms;
+    this.#interest = interestOf(terms.settings);
     this.#admission = this.#admissionOn(terms);
   }
 
@@ -44,6 +47,11 @@ export class Reception {
     return this.#terms.settings;
   }
 
+  /** Which reports anybody reads. */
+  get interest(): Interest {
+    return this.#interest;
+  }
+
   /** The uploads; undefined as long as none was ever allowed. */
   get writes(): Writes | undefined {
     return this.#writes;
@@ -52,6 +60,7 @@ export class Reception {
   /** Decides by `terms` from now on, and uses none of the descriptors of earlier ones any more. */
   switchTo(terms: ShardTerms): void {
     this.#terms = terms;
+    this.#interest = interestOf(terms.settings);
     this.#admission = this.#admissionOn(terms);
   }
 

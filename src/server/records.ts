@@ -21,7 +21,7 @@ import {
 import type { Counters } from "./counters.ts";
 import { Counter } from "./measures.ts";
 import { type Refused, uploadFate } from "./refused.ts";
-import { hasSucceeded } from "./tally.ts";
+import { hasSucceeded, type ReadEnd } from "./tally.ts";
 import {
   acknowledgedBytes,
   type Exchange,
@@ -144,27 +144,34 @@ export function refusalRecord(whose: Whose, refused: Refused): RefusalRecord {
   };
 }
 
-export function transferRecord(transfer: ReadTransfer, nowUs: number): TransferRecord {
-  const { sender, grant, request } = transfer;
-  const { blocksSent, blocksResent, timeouts, rttUs } = sender.statistics;
+/** What is counted of a download that is over. */
+export function endOf(transfer: ReadTransfer, nowUs: number): ReadEnd {
+  const { blocksResent, timeouts, rttUs } = transfer.sender.statistics;
   const outcome = outcomeOf(transfer);
+  return {
+    outcome,
+    isSuccess: hasSucceeded(outcome),
+    bytes: acknowledgedBytes(transfer),
+    durationUs: nowUs - transfer.startUs,
+    blocksResent,
+    timeouts,
+    rttUs,
+  };
+}
+
+export function transferRecord(transfer: ReadTransfer, end: ReadEnd): TransferRecord {
+  const { sender, grant, request } = transfer;
   return {
     kind: "transfer",
     ...clientOf(transfer),
     transferId: transfer.id,
     name: printable(request.name),
     mode: request.mode,
-    outcome,
-    isSuccess: hasSucceeded(outcome),
+    ...end,
     fileBytes: transfer.fileBytes,
-    bytes: acknowledgedBytes(transfer),
-    durationUs: nowUs - transfer.startUs,
     blockBytes: grant.blockBytes,
     windowBlocks: grant.windowBlocks,
-    blocksSent,
-    blocksResent,
-    timeouts,
-    rttUs,
+    blocksSent: sender.statistics.blocksSent,
     options: describeGrant(grant),
     sha256: undefined,
   };

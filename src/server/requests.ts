@@ -115,7 +115,7 @@ export class Requests {
     const { counters, records, transmitter, limits, reception } = this.#scope;
     if (refused.cause === "busy") limits.note("resources", arrival, reception.settings);
     countRefusal(counters, refused.cause);
-    records.add(refusalRecord(arrival, refused));
+    if (reception.interest.warn) records.add(refusalRecord(arrival, refused));
     if (refused.reply === undefined) return;
     const { name, local, listener: service } = arrival;
     transmitter.reply(service, name, local, refused.reply.datagram);
@@ -155,7 +155,8 @@ export class Requests {
   #beginRead(admitted: AdmittedRead, exchange: Exchange): ReadTransfer {
     const { records, reception, transfers, transmitter, random } = this.#scope;
     const { name, requestBytes, startUs } = exchange;
-    records.add(requestRecord(exchange, admitted));
+    const { debug, warn } = reception.interest;
+    if (admitted.remark === "" ? debug : warn) records.add(requestRecord(exchange, admitted));
     const transfer = readTransfer(admitted, exchange, {
       settings: reception.settings,
       isRepetition: transfers.wasServed(name, requestBytes, startUs),

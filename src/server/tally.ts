@@ -14,15 +14,21 @@ export function countRequest(counters: Counters, decision: Admitted | Refused): 
   counters.add(isWrite ? Counter.writeRequests : Counter.readRequests, 1);
 }
 
-export function countRead(counters: Counters, record: TransferRecord): void {
-  counters.add(wordOf("readEnds", record.outcome), 1);
-  counters.add(Counter.fileBytesRead, record.bytes);
-  counters.add(Counter.blocksResent, record.blocksResent);
-  counters.add(Counter.timeouts, record.timeouts);
-  if (record.rttUs > 0) observe(counters, "rtt", record.rttUs);
+/** How a download has ended. */
+export type ReadEnd = Pick<
+  TransferRecord,
+  "outcome" | "isSuccess" | "bytes" | "durationUs" | "blocksResent" | "timeouts" | "rttUs"
+>;
+
+export function countRead(counters: Counters, end: ReadEnd): void {
+  counters.add(wordOf("readEnds", end.outcome), 1);
+  counters.add(Counter.fileBytesRead, end.bytes);
+  counters.add(Counter.blocksResent, end.blocksResent);
+  counters.add(Counter.timeouts, end.timeouts);
+  if (end.rttUs > 0) observe(counters, "rtt", end.rttUs);
   // A probe has no file in it.
-  if (record.isSuccess && record.outcome !== "probe") {
-    observe(counters, "readDuration", record.durationUs);
+  if (end.isSuccess && end.outcome !== "probe") {
+    observe(counters, "readDuration", end.durationUs);
   }
 }
 

@@ -41,6 +41,12 @@ const READ_AHEAD_BYTES = 1 << 20;
 // systems never answer a read that must not wait from memory.
 const PENDING_MAX = 400;
 
+// A cache that holds so much prefers memory that it has, of files that nobody is being sent, to more. A page that is touched for the first time
+// costs about as much as what is read into it.
+const SPARING_FROM_BYTES = 64 << 20;
+/** How many chunks are looked at for that: the hand then goes round once while some hundred are filled. */
+const SPARING_STEPS = 8;
+
 /** Instead of a chunk: nowhere, or in one that a disk thread is filling. */
 const NONE = -1;
 const LOADING = -2;
@@ -388,6 +394,8 @@ export class FileCache implements DiskOwner {
       return chunk;
     }
     if (this.#filled < this.#chunkCount) {
+      const idle = this.bytesUsed < SPARING_FROM_BYTES ? NONE : this.#takeIdle();
+      if (idle !== NONE) return idle;
       const chunk = this.#filled;
       this.#filled += 1;
       return chunk;
@@ -400,6 +408,19 @@ export class FileCache implements DiskOwner {
       else return this.#evict(chunk);
     }
     return Absent.busy;
+  }
+
+  /** A chunk of a file that is not held, and was not used since the hand's last round; {@link NONE} if there is none nearby. */
+  #takeIdle(): number {
+    for (let step = 0; step < SPARING_STEPS; step += 1) {
+      const chunk = this.#hand;
+      this.#hand = (this.#hand + 1) % this.#filled;
+      if (this.#isReserved[chunk] === 1 || this.#turns[chunk] === this.#turn) continue;
+      if ((this.#owners[chunk]?.holders ?? 0) > 0) continue;
+      if (this.#wasUsed[chunk] === 1) this.#wasUsed[chunk] = 0;
+      else return this.#evict(chunk);
+    }
+    return NONE;
   }
 
   #evict(chunk: number): number {

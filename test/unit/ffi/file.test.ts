@@ -5,11 +5,12 @@ import {
   mkdirSync,
   readlinkSync,
   renameSync,
+  rmSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { Arena } from "#ffi/arena.ts";
 import { Errno } from "#ffi/errno.ts";
@@ -22,6 +23,7 @@ import {
   openRoot,
   pread,
   preadNowait,
+  preadReady,
   tryOpenat2,
 } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
@@ -273,6 +275,26 @@ describe("reading", () => {
     }
     expect(result).toBe(4);
     expect(Buffer.from(arena.u8.subarray(0, 4)).toString()).toBe("tail");
+  });
+
+  test("a file system that is memory is read without waiting", () => {
+    const arena = arenaOf(64);
+    const path = `/dev/shm/snow-owl-ready-${process.pid}`;
+    writeFileSync(path, "in memory");
+    try {
+      const shmFd = opened(openRoot("/dev/shm"));
+      const fd = opened(openBeneath(shmFd, basename(path)));
+      expect(preadReady(fd, arena.address, 64, 3)).toBe(6);
+      expect(Buffer.from(arena.u8.subarray(0, 6)).toString()).toBe("memory");
+      expect(preadReady(fd, arena.address, 64, 9)).toBe(0);
+    } finally {
+      rmSync(path);
+    }
+    // Others say that they cannot, and a file that is gone is no file in memory.
+    const proc = opened(openBeneath(opened(openRoot("/proc/self")), "stat"));
+    expect(preadNowait(proc, arena.address, 64, 0)).toBe(-Errno.EOPNOTSUPP);
+    expect(preadReady(proc, arena.address, 64, 0)).toBe(-Errno.EOPNOTSUPP);
+    expect(preadReady(-1, arena.address, 64, 0)).toBe(-Errno.EBADF);
   });
 
   test("without waiting says that the disk would have to be asked", () => {
