@@ -73,6 +73,8 @@ export interface Settings {
   /** File cache of the whole process. */
   readonly cacheBytesMax: number;
   readonly cacheChunkBytes: number;
+  /** From here on the cache of a worker uses memory of idle files again before it takes more. */
+  readonly cacheSparingFromBytes: number;
   /** Buffers of uploads of the whole process. */
   readonly uploadBytesMax: number;
   readonly uploads: UploadSettings;
@@ -141,7 +143,10 @@ const CACHE_BYTES_DEFAULT_MAX = 1024 * MIB;
 /** Buffers of one worker for uploads without `uploads.memory_mb`: a guess, 384 uploads at a time and some more. */
 const UPLOAD_BYTES_DEFAULT = 64 * MIB;
 
-/** The unit of the file cache: a guess, 16 pages, larger than a block of any size. */
+/** What a worker's cache takes without thinking: a guess, a boot image or some hundred small files at a time. */
+const CACHE_SPARING_FROM_BYTES = 64 * MIB;
+
+/** The unit of the file cache: whole pages, in which a file of 64 KiB fits with the headers of its blocks, and a block of any size. */
 const CACHE_CHUNK_BYTES = 77_824;
 
 /** Resolves a configuration without problems; one with problems may throw. */
@@ -182,6 +187,7 @@ export function resolveSettings(config: Config, machine: Machine): Settings {
     spinUs: spinUs(config).value,
     cacheBytesMax: cacheBytesMax(config, machine).value,
     cacheChunkBytes: CACHE_CHUNK_BYTES,
+    cacheSparingFromBytes: CACHE_SPARING_FROM_BYTES,
     uploadBytesMax: uploadBytesMax(config, machine).value,
     uploads: resolveUploads(config),
     hooks: resolveHooks(config),

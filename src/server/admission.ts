@@ -8,7 +8,8 @@ import { compilePolicy, Policy } from "#policy/policy.ts";
 import { errorReplies } from "#protocol/error-reply.ts";
 import { encodeOack, type Grant, type GrantLimits, negotiate } from "#protocol/options.ts";
 import { parseRequest, type Request } from "#protocol/request.ts";
-import type { CachedFile, FileCache } from "#storage/file-cache.ts";
+import type { CachedFile } from "#storage/cached-file.ts";
+import type { FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
 import { NetasciiPayload, OctetPayload, type Payload } from "#storage/payload.ts";
 

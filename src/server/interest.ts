@@ -1,4 +1,5 @@
-// Which of a shard's reports anybody reads (server layer): what would come to no line, no event and no hook is not made at all. Pure.
+// Which of a shard's reports anybody reads (server layer): what would come to no line, no event and no hook is not made
+// at all. Pure.
 
 import type { LogLevel } from "#config/level.ts";
 import type { Settings } from "#config/settings.ts";

@@ -141,6 +141,7 @@ export class Shard implements TransmitListener, WritesListener {
       readAdvice(settings),
       this.#disk,
       platform.readNow,
+      settings.cacheSparingFromBytes,
     );
     this.#reception = new Reception(
       {

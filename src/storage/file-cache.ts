@@ -9,6 +9,7 @@ import { Errno } from "#ffi/errno.ts";
 import { Advice, closeFd, fadvise, pread, preadReady } from "#ffi/file.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
+import { CachedFile, LOADING, NONE } from "./cached-file.ts";
 import type { Disk, DiskOwner } from "./disk-queue.ts";
 import type { Framing } from "./framing.ts";
 
@@ -41,47 +42,11 @@ const READ_AHEAD_BYTES = 1 << 20;
 // systems never answer a read that must not wait from memory.
 const PENDING_MAX = 400;
 
-// A cache that holds so much prefers memory that it has, of files that nobody is being sent, to more. A page that is touched for the first time
-// costs about as much as what is read into it.
-const SPARING_FROM_BYTES = 64 << 20;
-/** How many chunks are looked at for that: the hand then goes round once while some hundred are filled. */
+/** How many chunks are looked at for one of a file that nobody is being sent: the hand goes round once while some hundred are filled. */
 const SPARING_STEPS = 8;
 
-/** Instead of a chunk: nowhere, or in one that a disk thread is filling. */
-const NONE = -1;
-const LOADING = -2;
 /** The token of a job whose result does not matter. */
 const NO_MATTER = -1;
-
-/** A file that transfers share, or a text that one of them is sent. A file holds an fd as long as a transfer holds it. */
-export class CachedFile {
-  readonly key: string;
-  readonly bytes: number;
-  /** What the file was when it was opened. */
-  readonly version: FileStat;
-  fd: number;
-  holders = 0;
-  isChanged = false;
-  hasFailed = false;
-  pendingReads = 0;
-  /** Chunks that disk threads are filling. The fd stays open for them. */
-  loading = 0;
-  readonly framing: Framing;
-  /** The contents, where there is no file. */
-  readonly text: Uint8Array | undefined;
-  /** The chunk that holds each {@link Framing.payloadBytes} of the file, or {@link NONE} or {@link LOADING}. */
-  readonly chunks: Int32Array;
-
-  constructor(key: string, version: FileStat, fd: number, framing: Framing, text?: Uint8Array) {
-    this.key = key;
-    this.bytes = version.bytes;
-    this.version = version;
-    this.fd = fd;
-    this.framing = framing;
-    this.text = text;
-    this.chunks = new Int32Array(framing.chunkCount(version.bytes)).fill(NONE);
-  }
-}
 
 /** A shard's cache. `bytesMax` is its budget; memory is taken as chunks are filled. */
 export class FileCache implements DiskOwner {
@@ -93,6 +58,7 @@ export class FileCache implements DiskOwner {
   readonly #advice: ReadAdvice;
   readonly #disk: Disk | undefined;
   readonly #readNow: ReadNow;
+  readonly #sparingFromBytes: number;
   readonly #files: Map<string, CachedFile> = new Map();
   readonly #owners: (CachedFile | undefined)[];
   readonly #indexes: Float64Array;
@@ -109,13 +75,17 @@ export class FileCache implements DiskOwner {
   /** A chunk that was taken and not filled, because its read did not succeed. */
   #spare = NONE;
 
-  /** With `disk`, whose results the caller reaps, no read ever waits; without, one may. */
+  /**
+   * With `disk`, whose results the caller reaps, no read ever waits; without, one may. From `sparingFromBytes` on it prefers memory that it
+   * has, of files that nobody is being sent, to more: a page that is touched for the first time costs about as much as what is read into it.
+   */
   constructor(
     bytesMax: number,
     chunkBytes: number,
     advice: ReadAdvice,
     disk?: Disk,
     readNow: ReadNow = preadReady,
+    sparingFromBytes: number = Infinity,
   ) {
     // Two chunks are the least that a block that straddles an edge needs.
     this.#chunkCount = Math.max(2, Math.floor(bytesMax / chunkBytes));
@@ -123,6 +93,7 @@ export class FileCache implements DiskOwner {
     this.#advice = advice;
     this.#disk = disk;
     this.#readNow = readNow;
+    this.#sparingFromBytes = sparingFromBytes;
     this.#arena = new Arena(this.#chunkCount * chunkBytes);
     this.#owners = Array.from({ length: this.#chunkCount }, () => undefined);
     this.#indexes = new Float64Array(this.#chunkCount);
@@ -394,7 +365,7 @@ export class FileCache implements DiskOwner {
       return chunk;
     }
     if (this.#filled < this.#chunkCount) {
-      const idle = this.bytesUsed < SPARING_FROM_BYTES ? NONE : this.#takeIdle();
+      const idle = this.bytesUsed < this.#sparingFromBytes ? NONE : this.#takeIdle();
       if (idle !== NONE) return idle;
       const chunk = this.#filled;
       this.#filled += 1;
@@ -412,7 +383,7 @@ export class FileCache implements DiskOwner {
 
   /** A chunk of a file that is not held, and was not used since the hand's last round; {@link NONE} if there is none nearby. */
   #takeIdle(): number {
-    for (let step = 0; step < SPARING_STEPS; step += 1) {
+    for (let step = Math.min(SPARING_STEPS, this.#filled); step > 0; step -= 1) {
       const chunk = this.#hand;
       this.#hand = (this.#hand + 1) % this.#filled;
       if (this.#isReserved[chunk] === 1 || this.#turns[chunk] === this.#turn) continue;

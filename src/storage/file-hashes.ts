@@ -6,9 +6,10 @@ import { Arena } from "#ffi/arena.ts";
 import { DiskCall } from "#ffi/disk-call.ts";
 import { FileStat, statFd } from "#ffi/stat.ts";
 
+import type { CachedFile } from "./cached-file.ts";
 import { DIGEST_BYTES, HashCall } from "./disk-job.ts";
 import type { Disk, DiskOwner, DiskQueue } from "./disk-queue.ts";
-import type { CachedFile, FileCache } from "./file-cache.ts";
+import type { FileCache } from "./file-cache.ts";
 
 /** Told the 64 hexadecimal digits; undefined if there are none: the file has changed, the disk failed, too many asked. */
 export type HashListener = (sha256: string | undefined) => void;

@@ -8,7 +8,8 @@ import { NetasciiEncoder } from "#protocol/netascii.ts";
 import type { Grant } from "#protocol/options.ts";
 import { dataHeaderBytes, writeDataHeader } from "#protocol/packet.ts";
 
-import { Absent, type CachedFile, type FileCache } from "./file-cache.ts";
+import type { CachedFile } from "./cached-file.ts";
+import { Absent, type FileCache } from "./file-cache.ts";
 
 /** A message that takes pieces of memory, as an outbox does. */
 export interface Message {

@@ -37,7 +37,10 @@ export class Premises {
   /** Whether several may write one name at a time: then two that are published at one moment may both miss each other. */
   hasRivals = false;
   readonly #random: Random;
-  readonly #fixed: Pick<Settings, "transfersMax" | "cacheChunkBytes" | "cacheBytesMax">;
+  readonly #fixed: Pick<
+    Settings,
+    "transfersMax" | "cacheChunkBytes" | "cacheBytesMax" | "cacheSparingFromBytes"
+  >;
   readonly #rootFd: number;
   readonly #uploadFd: number;
 
@@ -59,6 +62,7 @@ export class Premises {
       transfersMax: pick(random, [12, 400, 400]),
       cacheChunkBytes,
       cacheBytesMax: cacheChunkBytes * pick(random, [32, 300, 300]),
+      cacheSparingFromBytes: cacheChunkBytes * pick(random, [0, 8, Infinity]),
     };
     this.terms = {
       generation: 0,
@@ -72,9 +76,11 @@ export class Premises {
   /** Settings as a configuration file might have them; each call draws others. */
   settings(): Settings {
     const random = this.#random;
-    const { transfersMax, cacheChunkBytes, cacheBytesMax } = this.#fixed;
     const text = `
 root_dir = "${this.served}"
+# All reports are counted.
+[logging]
+level = "debug"
 [transfer]
 max_windowsize = ${pick(random, [1, 4, 64, 512])}
 retransmit_timeout_ms = ${pick(random, [300, 1000, 3000])}
@@ -99,10 +105,8 @@ patience_secs = ${pick(random, [20, 60])}
       ...settings,
       // The clock stands still during a turn: a spin would not end.
       spinUs: 0,
-      transfersMax,
-      cacheChunkBytes,
-      cacheBytesMax,
-      blockBytesMax: Math.min(settings.blockBytesMax, cacheChunkBytes - 4),
+      ...this.#fixed,
+      blockBytesMax: Math.min(settings.blockBytesMax, this.#fixed.cacheChunkBytes - 4),
     };
   }
 

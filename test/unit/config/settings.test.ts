@@ -62,7 +62,8 @@ test("the defaults", () => {
     batchDatagrams: 64,
     spinUs: 200,
     cacheBytesMax: GIB,
-    cacheChunkBytes: 65_536,
+    cacheChunkBytes: 77_824,
+    cacheSparingFromBytes: 67_108_864,
     uploadBytesMax: 0,
     uploads: {
       isEnabled: false,

@@ -8,8 +8,9 @@ import { join } from "node:path";
 import { DiskCall } from "#ffi/disk-call.ts";
 import { Errno } from "#ffi/errno.ts";
 import { closeFd, openRoot } from "#ffi/file.ts";
+import type { CachedFile } from "#storage/cached-file.ts";
 import { Disk, ThreadQueue } from "#storage/disk-queue.ts";
-import { Absent, type CachedFile, FileCache } from "#storage/file-cache.ts";
+import { Absent, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
 import { Root } from "#storage/root.ts";
 

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { openRootFolder } from "#io/start.ts";
-import { Absent, type CachedFile, FileCache } from "#storage/file-cache.ts";
+import type { CachedFile } from "#storage/cached-file.ts";
+import { Absent, FileCache } from "#storage/file-cache.ts";
 import { Framing } from "#storage/framing.ts";
 import { OpenRefusal, Root } from "#storage/root.ts";
 
@@ -104,6 +105,31 @@ describe("contents", () => {
     cache.release();
     expect(byteAt(cache, file, 2 * CHUNK)).toBe(pattern(4 * CHUNK, 1)[2 * CHUNK]);
     cache.close(file);
+  });
+
+  test("memory of files that nobody holds is used again before more is taken, once there is some", () => {
+    const names = Array.from({ length: 40 }, (_, index) => `f${index}`);
+    for (const name of names) writeFileSync(join(folder, name), pattern(CHUNK - 1, 1));
+    const cache = new FileCache(100 * CHUNK, CHUNK, ADVICE, undefined, undefined, 4 * CHUNK);
+    const kept = hold(cache, "f0");
+    byteAt(cache, kept, 7);
+    for (const name of names.slice(1)) {
+      const file = hold(cache, name);
+      expect(byteAt(cache, file, 9)).toBe(pattern(CHUNK - 1, 1)[9]);
+      cache.release();
+      cache.close(file);
+    }
+    // The one that is held has stayed, and the others have shared what a few rounds of the hand had not freed.
+    expect(cache.bytesUsed).toBeLessThanOrEqual(8 * CHUNK);
+    const { misses } = cache;
+    expect(byteAt(cache, kept, 7)).toBe(pattern(CHUNK - 1, 1)[7]);
+    expect(cache.misses).toBe(misses);
+    cache.close(kept);
+    // Held by somebody, each has memory of its own.
+    const held = names.map((name) => hold(cache, name));
+    for (const file of held) byteAt(cache, file, 9);
+    expect(cache.bytesUsed).toBe(40 * CHUNK);
+    for (const file of held) cache.close(file);
   });
 
   test("a reserved chunk is not used for files until it is given back", () => {
