@@ -40,7 +40,7 @@ export interface Patience {
 }
 
 /** How often the same server is measured at the most. Of many files each has a set of its own. */
-export const MEASURED_MAX = 4;
+const MEASURED_MAX = 4;
 const WARM_SHARE = 8;
 /** Where memory is what is measured it is warmed up by so many clients at a time: what thousands take is to be seen in the run. */
 const WARM_CONCURRENT_MAX = 8;
