@@ -182,6 +182,7 @@ export const transferKeys = {
     about: [
       "Memory for file contents, for all workers together.",
       "0 is an eighth of the machine's memory, at most 1 GiB.",
+      "A worker that holds 64 MiB uses memory of files that nobody is being sent again before it takes more.",
     ],
   },
 } as const;
