@@ -1,4 +1,4 @@
-// `bun run bench:all` (bench): every figure of docs/performance.md anew, one command after the other, each of which writes its own part of the page.
+// `bun run bench:peers` (bench): ours beside others and all other figures of docs/performance.md anew, one command after the other, each of which writes its own part of the page.
 // What fails is told at the end; the others are run all the same.
 
 import { parseArgs } from "node:util";
@@ -6,12 +6,12 @@ import { parseArgs } from "node:util";
 import { machineLine, markdownTable, writeBetween } from "./page.ts";
 import { ALL, type Section, sections } from "./sections.ts";
 
-const HELP = `bun run bench:all [--only TEXT] [--list]
+const HELP = `bun run bench:peers [--only TEXT] [--list]
 
   --only       sections whose title contains TEXT; more than once, any of them
   --list       prints what would be run
 
-Builds the executable, then writes docs/performance.md, docs/img and README.md. Needs root, perf and strace, and a machine with
+Installs what the project needs, builds the executable, and writes docs/performance.md, docs/img and README.md. Needs root, perf and strace, and a machine with
 nothing else to do.`;
 
 const root = `${import.meta.dir}/..`;
@@ -40,7 +40,8 @@ async function runAll(): Promise<number> {
     console.error(`missing: ${missing.join(" and ")}; apt-get install linux-perf strace`);
     return 1;
   }
-  // What lies in dist may be another commit's.
+  // In a fresh clone nothing is there; elsewhere what lies in dist may be another commit's.
+  await seconds(["bun", "install", "--frozen-lockfile", "--silent"]);
   await seconds(["bun", "build.ts"]);
   const lines: string[][] = [];
   let failures = 0;
@@ -55,9 +56,9 @@ async function runAll(): Promise<number> {
     lines.push([title, `\`${text}\``, minutes]);
     console.error(`== ${title}: ${minutes} minutes`);
   }
-  lines.push(["all", "`bun run bench:all`", (total / 60).toFixed(1)]);
+  lines.push(["all", "`bun run bench:peers`", (total / 60).toFixed(1)]);
   const table = markdownTable(["section", "command", "minutes"], lines, 2);
-  const command = ["bun run bench:all", ...process.argv.slice(2)].join(" ");
+  const command = ["bun run bench:peers", ...process.argv.slice(2)].join(" ");
   const text = `${machineLine(command, "once")}\n\n${table}`;
   console.log(text);
   const isWhole = failures === 0 && chosen.length === sections.length;

@@ -44,6 +44,9 @@ export interface LoadResult {
   /** From request to end, of those that completed: the middle, and that which one in a hundred exceeds. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** CPU time of the load itself, and how much of that was in the kernel. */
+  readonly loadSeconds: number;
+  readonly loadKernelSeconds: number;
   /** Whether it ended by itself; what was under way at the limit, or had not begun, counts as failed. */
   readonly isFinished: boolean;
 }
@@ -58,6 +61,7 @@ const REPETITIONS = { get: 14, put: 59 } as const;
 function run(plan: LoadPlan): LoadResult {
   const load = new Load(clientPlan(plan));
   const { figures } = load;
+  const before = process.cpuUsage();
   const startUs = monotonicUs();
   const endUs = startUs + (plan.limitMs ?? Infinity) * 1000;
   let isFinished = false;
@@ -68,12 +72,9 @@ function run(plan: LoadPlan): LoadResult {
     isFinished ||= load.isLingering && figures.started === plan.clients;
     nowUs = monotonicUs();
   }
-  const result = resultOf(
-    plan,
-    figures,
-    isFinished ? figures.elapsedUs : nowUs - startUs,
-    isFinished,
-  );
+  const spent = process.cpuUsage(before);
+  const elapsedUs = isFinished ? figures.elapsedUs : nowUs - startUs;
+  const result = resultOf(plan, figures, elapsedUs, spent, isFinished);
   for (const { text, count } of plan.misses === true ? [] : figures.failures)
     process.stderr.write(`${count} of ${plan.clients}: ${text}\n`);
   load.close();
@@ -84,6 +85,7 @@ function resultOf(
   plan: LoadPlan,
   figures: LoadFigures,
   elapsedUs: number,
+  spent: NodeJS.CpuUsage,
   isFinished: boolean,
 ): LoadResult {
   const { failures, requestsRepeated, timeouts } = figures;
@@ -104,6 +106,8 @@ function resultOf(
     retransmits: requestsRepeated + timeouts,
     p50Ms: durations.percentile(50) / 1000,
     p99Ms: durations.percentile(99) / 1000,
+    loadSeconds: (spent.user + spent.system) / 1e6,
+    loadKernelSeconds: spent.system / 1e6,
     isFinished,
   };
 }

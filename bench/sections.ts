@@ -1,7 +1,7 @@
-// Which command writes which part of docs/performance.md (bench): what bench:all runs, one after the other. A test compares this list with the page's markers.
+// Which command writes which part of docs/performance.md (bench): what bench:peers runs, one after the other. A test compares this list with the page's markers.
 // Repeats are as many as leave the whole at less than three quarters of an hour.
 
-/** The page's own markers; bench:all writes how long everything took. */
+/** The page's own markers; bench:peers writes how long everything took. */
 export const ALL = "bench-all";
 
 export interface Section {
@@ -19,7 +19,7 @@ const BEFORE = "5048d46";
 export const sections: readonly Section[] = [
   {
     title: "Beside other servers",
-    command: ["bun", "run", "bench:peers", "--write"],
+    command: ["bun", "bench/peers/main.ts", "--write"],
     marks: ["peers-envelope", "peers-targets", "peers-wins", "peers"],
   },
   // Of what the comparison has just written.

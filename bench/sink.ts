@@ -59,6 +59,8 @@ function run({ port, clients, blockBytes, windowBlocks }: LoadPlan): LoadResult 
     retransmits: 0,
     p50Ms: 0,
     p99Ms: 0,
+    loadSeconds: 0,
+    loadKernelSeconds: 0,
     isFinished: true,
   };
 }

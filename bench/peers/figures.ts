@@ -21,6 +21,9 @@ export interface Figures {
   readonly rssBytesIdle: number;
   readonly rssBytesOverIdle: number;
   readonly rssBytesPerTransfer: number;
+  /** CPU time of the load for each second of the server's, and how much of it was in the kernel. Medians. */
+  readonly loadShare: number;
+  readonly loadKernelShare: number;
   /** Of all runs. */
   readonly failed: number;
   readonly retransmits: number;
@@ -63,6 +66,8 @@ export function figuresOf(server: string, windowBlocks: number, runs: readonly R
     rssBytesIdle: median(runs.map((run) => run.rssBytesIdle)),
     rssBytesOverIdle: median(runs.map((run) => run.rssBytesOverIdle)),
     rssBytesPerTransfer: median(runs.map((run) => run.rssBytesOverIdle / run.transfers)),
+    loadShare: median(whole.map((run) => run.loadSeconds / run.cpuSeconds)),
+    loadKernelShare: median(whole.map((run) => run.loadKernelSeconds / run.loadSeconds)),
     failed: runs.reduce((sum, run) => sum + run.transfers - run.completed, 0),
     retransmits: runs.reduce((sum, run) => sum + run.retransmits, 0),
     isFinished: whole.length === runs.length,

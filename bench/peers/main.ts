@@ -1,4 +1,4 @@
-// `bun run bench:peers` (bench): ours beside Debian's tftpd-hpa, atftpd and dnsmasq under the same loads, in turn, each on core 0 under a load on
+// `bun bench/peers/main.ts` (bench): ours beside Debian's tftpd-hpa, atftpd and dnsmasq under the same loads, in turn, each on core 0 under a load on
 // core 1, with the floor between them. `--write` puts tables and charts into docs/performance.md and README.md.
 
 import { mkdir, rm } from "node:fs/promises";
@@ -6,7 +6,6 @@ import { basename } from "node:path";
 import { parseArgs } from "node:util";
 
 import { machineLine, writeBetween } from "../page.ts";
-import { sections } from "../sections.ts";
 import { benchFolder } from "../server-run.ts";
 import { chartsOf } from "./charts.ts";
 import { envelopeTable, messagesOf } from "./envelope.ts";
@@ -15,15 +14,15 @@ import { hasGroups, removeGroups } from "./group.ts";
 import type { Prices } from "./prices.ts";
 import { versionOf } from "./programs.ts";
 import { quick, type Row, rowName, rows, shrunk } from "./rows.ts";
-import { Grounds, measureRuns, type Patience, type Run } from "./run.ts";
+import { Grounds, MEASURED_MAX, measureRuns, type Patience, type Run } from "./run.ts";
 import { type Contender, findContenders, floorSpinUs, OURS, startFloorServer } from "./servers.ts";
 import { figureTable, shortTable, targetTable, winsText } from "./tables.ts";
 
-const HELP = `bun run bench:peers [--quick] [--only TEXT] [--repeats N] [--scale SHARE] [--limit SECONDS] [--json] [--write]
+const HELP = `bun bench/peers/main.ts [--quick] [--only TEXT] [--repeats N] [--scale SHARE] [--limit SECONDS] [--json] [--write]
 
   --quick      a smoke run: loads of a second
   --only       rows whose name contains TEXT; more than once, any of them
-  --repeats    how often each row is run with every server, in turn: 2
+  --repeats    how often every server is started for each row, in turn: 2
   --scale      large files are so much of 32 and 256 MiB, for all servers alike: 0.5
   --limit      what takes longer did not finish: 40
   --json       the figures as they are
@@ -218,11 +217,11 @@ async function publish(
   contenders: readonly Contender[],
   options: Options,
 ): Promise<void> {
-  const command = ["bun run bench:peers", ...process.argv.slice(2)].join(" ");
+  const command = ["bun bench/peers/main.ts", ...process.argv.slice(2)].join(" ");
   const versions = contenders
     .filter(({ name }) => name !== OURS)
     .map(({ name, path }) => `${name} ${versionOf(path)}`);
-  const repeats = `best of ${options.repeats}`;
+  const repeats = `best of ${options.repeats} starts, each measured up to ${MEASURED_MAX} times`;
   const line = `${machineLine(command, repeats)}; ${versions.join(", ")}`;
   const tables: readonly (readonly [name: string, text: string])[] = [
     ["peers-targets", `${line}\n\n${targetTable(all)}`],
@@ -238,10 +237,4 @@ async function publish(
     await Bun.write(`${import.meta.dir}/../../docs/img/${name}.svg`, svg);
   }
   await writeBetween("README.md", "peers", `${shortTable(all)}\n\n${line}`);
-  const others = sections
-    .slice(1)
-    .map(({ title, command: words }) => `${title} (${words.join(" ")})`);
-  console.error(
-    `Of docs/performance.md other commands write, and bun run bench:all all of it: ${others.join(", ")}.`,
-  );
 }

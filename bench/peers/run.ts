@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import { chmod, mkdir, rm } from "node:fs/promises";
 
+import type { LoadResult } from "../load.ts";
 import { runLoad } from "../measure.ts";
 import { Files } from "../server-run.ts";
 import type { Row } from "./rows.ts";
@@ -21,6 +22,9 @@ export interface Run {
   /** From a client's request to its end. */
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** CPU time of the load, and how much of that was in the kernel. */
+  readonly loadSeconds: number;
+  readonly loadKernelSeconds: number;
   /** Resident memory after the warm-up. */
   readonly rssBytesIdle: number;
   /** The most memory during the run, less what the server had before it. */
@@ -40,22 +44,12 @@ export interface Patience {
 }
 
 /** How often the same server is measured at the most. Of many files each has a set of its own. */
-const MEASURED_MAX = 4;
+export const MEASURED_MAX = 4;
 const WARM_SHARE = 8;
 /** Where memory is what is measured it is warmed up by so many clients at a time: what thousands take is to be seen in the run. */
 const WARM_CONCURRENT_MAX = 8;
 /** Looking at a thousand processes takes some 20 ms of the core that the load has. */
 const LOOK_INTERVAL_MS = 500;
-
-interface LoadRun {
-  readonly bytes: number;
-  readonly seconds: number;
-  readonly completed: number;
-  readonly retransmits: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly isFinished: boolean;
-}
 
 /** The folder that all servers serve, with the files of one row at a time, in memory. */
 export class Grounds {
@@ -150,7 +144,7 @@ export async function measureRuns(
 async function measureRun(
   server: Served,
   row: Row,
-  runLoadOnce: () => Promise<LoadRun>,
+  runLoadOnce: () => Promise<LoadResult>,
 ): Promise<Run> {
   const idleBytes = server.rssBytes();
   let seenBytes = idleBytes;
@@ -182,7 +176,7 @@ export type Load = (
   transfers: number,
   concurrent: number,
   set: number,
-) => Promise<LoadRun>;
+) => Promise<LoadResult>;
 
 /** What runs the load of `row` against a port. */
 export async function loadOf(

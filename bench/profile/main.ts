@@ -92,7 +92,7 @@ async function explainMissed(repeats: number): Promise<void> {
     console.error(missedTables([account]));
     accounts.push(account);
   }
-  const line = machineLine(command, `${repeats} runs of each`);
+  const line = machineLine(command, `${repeats} processes of each, up to four runs in a process`);
   const tables =
     accounts.length === 0 ? "The last comparison met every target." : missedTables(accounts);
   const text = `${line}\n\n${tables}`;
@@ -110,7 +110,7 @@ function spentBy(row: Row, profiles: readonly Profile[]): Spent {
     : (cpu / sum(({ run }) => run.bytes)) * 1e9;
   const switches = profiles.flatMap((profile) => profile.switches);
   const perRun = (of: (each: (typeof switches)[number]) => number): number =>
-    switches.reduce((total, each) => total + of(each), 0) / profiles.length;
+    switches.reduce((total, each) => total + of(each), 0) / sum(({ runs }) => runs);
   return {
     cost,
     stacks: profiles.flatMap(({ stacks }) => stacks),
@@ -163,8 +163,8 @@ function summary(row: Row, profile: Profile, allocation: string): string {
   ]);
   return [
     `# ${rowName(row)}`,
-    machineLine(command, "one run"),
-    `${result.completed} of ${row.transfers} complete in ${result.seconds.toFixed(2)} s. ${calls} Allocation: ${allocation}.`,
+    machineLine(command, `${profile.runs} runs`),
+    `${result.completed} of ${result.transfers} complete in ${result.seconds.toFixed(2)} s. ${calls} Allocation: ${allocation}.`,
     markdownTable(["samples in", "share"], shares, 1),
     markdownTable(["our function, with what it calls elsewhere", "share"], dearest, 1),
     markdownTable(["place, by itself", "share"], hottest, 1),

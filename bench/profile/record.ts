@@ -1,4 +1,4 @@
-// One run of a load under perf (bench): the server from its sources or the floor, warmed up and measured as the comparison does it, with samples, context
+// A load under perf (bench): the server from its sources or the floor, warmed up and measured as the comparison does it, with samples, context
 // switches and CPU time of what is between the comparison's two looks at the CPU time, and of nothing else.
 
 import { writeFileSync } from "node:fs";
@@ -19,7 +19,9 @@ import { type Stack, stacksOf } from "./stacks.ts";
 import { type Switches, switchesOf, switchesSince } from "./switches.ts";
 
 export interface Profile {
-  readonly run: Run;
+  /** Sums of {@link runs} runs in a row; seconds are all of theirs. */
+  readonly run: Pick<Run, "bytes" | "completed" | "cpuSeconds" | "seconds" | "transfers">;
+  readonly runs: number;
   readonly stacks: readonly Stack[];
   readonly switches: readonly Switches[];
   /** In one more run; undefined where that was not asked for or perf may not count. */
@@ -32,16 +34,16 @@ const FREQUENCY = 1997;
 /** As long as perf takes to attach, several times over; it does not say when it has. */
 const ATTACH_MS = 500;
 /**
- * Measured as in the comparison, once. Warmed up for longer: while the engine writes its dump it takes longer until all that is hot is compiled. The
+ * Measured as in the comparison. Warmed up for longer: while the engine writes its dump it takes longer until all that is hot is compiled. The
  * comparison's limit is for the slowest of the peers; here nothing is to be broken off that is slow because of perf.
  */
-const PATIENCE = { limitMs: 300_000, warmMs: 8000, measuredMs: 0 } as const;
+const PATIENCE = { limitMs: 300_000, warmMs: 8000, measuredMs: 1500 } as const;
 /** It writes down what is compiled, for as long as it is asked to. */
 const DUMP_THREAD = "JSC PerfLog";
 /** What the engine writes down a sandbox would refuse. */
 const UNCONFINED = "[process]\nlandlock = false\nseccomp = false\n";
 
-/** Profiles one run; what perf took is left in `out`, an empty folder. */
+/** Profiles some runs of one server; what perf took is left in `out`, an empty folder. */
 export async function profiled(
   who: "ours" | "floor",
   row: Row,
@@ -95,11 +97,12 @@ async function profileSubject(
     // Not yet: what it has compiled must be named.
     stop: async () => {},
   });
-  const [run] = await measureRuns(start, row, row.windowBlocks, grounds, PATIENCE, isEndless);
+  const runs = await measureRuns(start, row, row.windowBlocks, grounds, PATIENCE, isEndless);
   perf.kill("SIGINT");
   await perf.exited;
-  if (run === undefined || !run.isFinished || run.completed < row.transfers)
+  if (runs.some((run) => !run.isFinished || run.completed < row.transfers))
     throw new Error("the load did not complete");
+  const sum = (of: (run: Run) => number): number => runs.reduce((all, run) => all + of(run), 0);
   const [first, last] = [looks[0], looks.at(-1)];
   if (first === undefined || last === undefined) throw new Error("nobody looked at the CPU time");
   let syscalls: number | undefined;
@@ -113,11 +116,18 @@ async function profileSubject(
   await rm(`/tmp/perf-${pid}.map`, { force: true });
   // What the dump itself costs is left out of samples, time and switches.
   const stacks = taken.filter(({ places }) => places[0]?.name !== DUMP_THREAD);
-  const cpuSeconds = (run.cpuSeconds * samplesIn(stacks)) / samplesIn(taken);
+  const share = samplesIn(stacks) / samplesIn(taken);
+  const run = {
+    bytes: sum(({ bytes }) => bytes),
+    completed: sum(({ completed }) => completed),
+    cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds) * share,
+    seconds: sum(({ seconds }) => seconds),
+    transfers: sum(({ transfers }) => transfers),
+  };
   const switches = switchesSince(first.switches, last.switches).filter(
     ({ thread }) => !thread.startsWith(DUMP_THREAD),
   );
-  return { run: { ...run, cpuSeconds }, stacks, switches, syscalls };
+  return { run, runs: runs.length, stacks, switches, syscalls };
 }
 
 /** The server from its sources, whose functions have names, and free to write the engine's dump: a sandbox would refuse that. */

@@ -1,4 +1,4 @@
-// `bun run bench:peers --quick` (end-to-end): the comparison gets Debian's servers, runs them and ours under one load each way, and prints its tables.
+// `bun bench/peers/main.ts --quick` (end-to-end): the comparison gets Debian's servers, runs them and ours under one load each way, and prints its tables.
 // What the figures are is not looked at: CI's machine is no place to measure.
 
 import { expect, setDefaultTimeout, test } from "bun:test";

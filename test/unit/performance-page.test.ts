@@ -1,5 +1,5 @@
 // Keeps docs/performance.md true: what was measured stands between markers, where a command writes it, and every pair of markers belongs to a command that
-// bench:all runs. Beside them there are goals, and numbers that the code defines; these are listed here.
+// bench:peers runs. Beside them there are goals, and numbers that the code defines; these are listed here.
 
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
@@ -55,7 +55,11 @@ test.each(allowed)("what is allowed is there: %s", (words) => {
   expect(page.replaceAll(written, "")).toContain(words);
 });
 
-test("every pair of markers is written by one of the commands of bench:all, and each writes its own", () => {
+test("one command runs all of them", () => {
+  expect(packageJson.scripts["bench:peers"]).toBe("bun bench/all.ts");
+});
+
+test("every pair of markers is written by one of the commands of bench:peers, and each writes its own", () => {
   const names = Array.from(page.matchAll(written), ({ groups }) => groups?.["name"]);
   const known = [ALL, ...sections.flatMap(({ marks }) => marks)];
   expect(new Set(names)).toEqual(new Set(known));

@@ -33,6 +33,8 @@ function run(cpuSeconds: number, changes: Partial<Run> = {}): Run {
     retransmits: 0,
     p50Ms: 10,
     p99Ms: 20,
+    loadSeconds: cpuSeconds / 2,
+    loadKernelSeconds: cpuSeconds / 4,
     rssBytesIdle: 1e6,
     rssBytesOverIdle: 64 * 1024,
     isFinished: true,
