@@ -31,6 +31,8 @@ export interface LoadPlan {
   readonly puts?: boolean;
   /** Give up after so long. */
   readonly limitMs?: number;
+  /** The share of packets, 0 to 1, that are dropped on their way in and out. */
+  readonly loss?: number;
 }
 
 /** What came of it. */
@@ -146,7 +148,7 @@ function clientPlan(plan: LoadPlan): ClientPlan {
     churn: endless ? 1 : 0,
     // Who asks for what is not there has its answer with the first packet of a server that knows no names, either.
     churnAt: isMiss ? 0 : endShare(plan),
-    loss: 0,
+    loss: plan.loss ?? 0,
     delayUs: 0,
     seed: 1,
   };

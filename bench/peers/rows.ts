@@ -33,6 +33,8 @@ export interface Row {
   /** What clients ask of servers that know windows. */
   readonly windowBlocks: number;
   readonly hasFloor: boolean;
+  /** The share of packets, 0 to 1, that the clients drop on their way in and out. The floor has no timers, and would wait for theirs. */
+  readonly loss?: number;
   readonly targets: readonly Target[];
   /** Files in memory cost no waiting, which is what an fsync is about. */
   readonly isOnDisk?: boolean;
@@ -70,6 +72,8 @@ export const rows: readonly Row[] = [
     measure: "memory",
     hasFloor: false,
   },
+  many(64, 4 * MIB, 512, 1, []),
+  { ...many(64, 256 * KIB, 1428, 8, [complete]), loss: 0.01, hasFloor: false },
   { ...uploads([better("cost", 2)]), variant: withoutSync },
   uploads([]),
   { ...uploads([]), isOnDisk: true, variant: withoutSync },
@@ -150,6 +154,7 @@ export function rowName(row: Row): string {
   const atATime = concurrent < transfers ? `, ${concurrent} at a time` : "";
   const suffix =
     (row.isOnDisk === true ? ", onto a disk" : "") +
+    (row.loss === undefined ? "" : `, ${row.loss * 100} % of packets lost`) +
     (variant === undefined ? "" : `, ${variant.name}`);
   if (kind === "miss") return `${transfers} requests for what is not there${atATime}${suffix}`;
   const load = `${transfers} ${isManyFiles ? "files of" : "×"} ${bytesText(row.fileBytes)}`;

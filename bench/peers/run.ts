@@ -198,6 +198,7 @@ export async function loadOf(
     misses: row.kind === "miss",
     puts: row.kind === "put",
     limitMs,
+    loss: row.loss ?? 0,
   };
   return async (port, transfers, concurrent, set) => {
     if (plan.puts) await grounds.emptyInbox();
