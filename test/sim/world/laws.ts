@@ -75,7 +75,8 @@ export function checkCost(ended: EndedFetch): void {
   const isExact = isPrompt && isSteady && faults === 0 && options.quirk === "none";
   // The server's own timer: at the least 50 ms apart, and its first repetitions come at twice the time each.
   const seconds = (endUs - startUs) / 1e6;
-  const timeouts = isPrompt ? 0 : 8 + 4 * seconds;
+  // A delay that varies by more than that is at times estimated too low: of each hundred blocks once at the most.
+  const timeouts = isPrompt ? (isSteady ? 0 : blocks / 100) : 8 + 4 * seconds;
   // The first block of a client that wants no OACK is what a request is answered with that comes twice.
   const first = damage.duplicated > 0 ? 1 : 0;
   // What was before from the same port may have a window on its way, or repeat one before its last ACK is read.
