@@ -175,8 +175,8 @@ describe("options", () => {
       "granted  blksize=1428 windowsize=64 timeout=7",
     ]);
     expect(granted({ options, name: "Boot/BCD", mode: "netascii" })).toEqual([
-      `options  blksize up to 1428, windowsize up to 512 and 42.7 KiB${none}`,
-      "granted  blksize=1428 windowsize=30 timeout=7",
+      `options  blksize up to 1428, windowsize up to 512 and 50.7 KiB${none}`,
+      "granted  blksize=1428 windowsize=36 timeout=7",
     ]);
     expect(granted({ options: "tsize=0" }).at(-1)).toBe(
       "granted  none: the transfer begins without an OACK",
