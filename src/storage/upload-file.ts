@@ -181,7 +181,7 @@ export function openUploadFile(
   const created = versionsFd < 0 ? versionsFd : createFile(folderFd);
   if (typeof created !== "number") {
     const isNew = !previous.isRegular;
-    const replacedBytes = isNew ? 0 : replacedBytesOf(versionsFd, leaf, plan, previous.bytes);
+    const replacedBytes = isNew ? 0 : replacedBytesOf(versionsFd, leaf, plan, previous);
     const folders = { folderFds, versionsFd };
     return new UploadFile(plan, folders, created, isNew, replacedBytes, arena, room);
   }
@@ -212,7 +212,7 @@ export function measureReplaced(file: UploadFile): void {
   const present = new FileStat();
   if (!findPresent(file, present)) return;
   file.isNew = false;
-  file.replacedBytes = replacedBytesOf(versionsFd, leaf, plan, present.bytes);
+  file.replacedBytes = replacedBytesOf(versionsFd, leaf, plan, present);
 }
 
 /** Whether the file has its name still: another one may have come in its place. */
@@ -232,20 +232,25 @@ function findPresent({ folderFd, leaf }: UploadFile, present: FileStat): boolean
   return result >= 0;
 }
 
-/** Bytes of what goes when a file of `bytes` is replaced. */
+/** Bytes of what goes when the file `present` is replaced. */
 function replacedBytesOf(
   folderFd: number,
   leaf: ByteString,
   plan: UploadPlan,
-  bytes: number,
+  present: FileStat,
 ): number {
-  if (plan.versionsMax === 0) return bytes;
+  if (plan.versionsMax === 0) return lastNameBytes(present);
   const oldest = new FileStat();
   const fd = openEntry(folderFd, kernelName(versionName(leaf, plan.versionsMax)));
   if (fd < 0) return 0;
   statFd(fd, oldest);
   closeFd(fd);
-  return oldest.bytes;
+  return lastNameBytes(oldest);
+}
+
+/** Bytes that go with one name of a file: none as long as it has another, as two versions do after a disk has failed between two renames. */
+function lastNameBytes({ bytes, linkCount }: FileStat): number {
+  return linkCount > 1 ? 0 : bytes;
 }
 
 function spaceRefusal(folderFd: number, plan: UploadPlan): number {
