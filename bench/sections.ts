@@ -25,7 +25,7 @@ export const sections: readonly Section[] = [
   // Of what the comparison has just written.
   {
     title: "Where targets are missed",
-    command: ["bun", "run", "profile", "--missed", "--repeats=1", "--write"],
+    command: ["bun", "run", "profile", "--missed", "--repeats=2", "--write"],
     marks: ["profile-missed"],
   },
   {
@@ -57,7 +57,7 @@ export const sections: readonly Section[] = [
   },
   {
     title: "Scrapes",
-    command: ["bun", "run", "bench", "--scrapes", "--repeats=3", "--write"],
+    command: ["bun", "run", "bench", "--scrapes", "--repeats=7", "--write"],
     marks: ["bench-scrapes"],
   },
   {
