@@ -18,49 +18,32 @@ import {
 } from "#supervisor/hook-event.ts";
 import { signatureOf } from "#supervisor/hook-secrets.ts";
 
+import { received, sent } from "./samples.ts";
+
 const timeMs = Date.UTC(2026, 10, 21, 3);
 const boot = { id: "b007", mac: "02:00:00:00:00:07", interfaceName: "eth0", isSampled: true };
 
 const ended = {
-  transferId: 1,
   timeMs,
-  peer: "10.0.0.7:2070",
-  interfaceIndex: 0,
-  listener: 0,
-  localAddress: undefined,
   name: String.raw`\boot\vmlinuz`,
-  mode: "octet",
-  outcome: "complete",
-  isSuccess: true,
   bytes: 1000,
   durationUs: 93_400,
   blockBytes: 512,
   windowBlocks: 1,
-  timeouts: 0,
   rttUs: 0,
   options: "",
-  sha256: undefined,
 } as const;
 
-const download: TransferRecord = {
-  ...ended,
-  kind: "transfer",
-  fileBytes: 3000,
-  blocksSent: 2,
-  blocksResent: 0,
-};
+const download: TransferRecord = { ...sent, ...ended, fileBytes: 3000, blocksSent: 2 };
 
 const upload: UploadRecord = {
+  ...received,
   ...ended,
-  kind: "upload",
-  rootDir: "/srv/up",
   path: "sw1.cfg",
   target: ".q/sw1.cfg",
   blocksReceived: 2,
   duplicates: 0,
-  isVerified: false,
   isReplacement: true,
-  isVersioned: false,
 };
 
 const view: ClientView = {

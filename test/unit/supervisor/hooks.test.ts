@@ -11,6 +11,8 @@ import type { UploadRecord } from "#server/contract.ts";
 import type { HookLimits } from "#supervisor/hook-lane.ts";
 import { Hooks } from "#supervisor/hooks.ts";
 
+import { received } from "./samples.ts";
+
 const folder = mkdtempSync(join(tmpdir(), "hooks-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -18,33 +20,14 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const limits: HookLimits = { waitingMax: 100, runningMax: 4, backoffMs: 1 };
 
 const record: UploadRecord = {
-  kind: "upload",
-  transferId: 1,
+  ...received,
   timeMs: Date.UTC(2026, 10, 21, 3),
   peer: "[fe80::1%eth0]:2070",
-  interfaceIndex: 0,
-  listener: 0,
-  localAddress: undefined,
-  name: "/backups/sw1.cfg",
-  rootDir: "/srv/up",
-  path: "backups/sw1.cfg",
   target: ".q/backups/sw1.cfg",
-  mode: "octet",
-  outcome: "complete",
-  isSuccess: true,
-  bytes: 12_345,
-  durationUs: 93_000,
-  blockBytes: 512,
-  windowBlocks: 1,
-  blocksReceived: 25,
   duplicates: 0,
-  timeouts: 0,
-  rttUs: 0,
   options: "",
   sha256: "ab".repeat(32),
-  isVerified: false,
   isReplacement: true,
-  isVersioned: false,
 };
 
 interface Said {

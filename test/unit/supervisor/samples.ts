@@ -11,14 +11,18 @@ import type {
 
 export const timeMs: number = Date.UTC(2026, 10, 21, 12);
 
-export const sent: TransferRecord = {
-  kind: "transfer",
-  transferId: 1,
+const client = {
   timeMs,
   peer: "10.0.0.7:2070",
   interfaceIndex: 0,
   listener: 0,
   localAddress: undefined,
+} as const;
+
+export const sent: TransferRecord = {
+  kind: "transfer",
+  ...client,
+  transferId: 1,
   name: "pxe/vmlinuz",
   mode: "octet",
   outcome: "complete",
@@ -48,12 +52,8 @@ export const failed: TransferRecord = {
 
 export const asked: RequestRecord = {
   kind: "request",
+  ...client,
   transferId: 1,
-  timeMs,
-  peer: "10.0.0.7:2070",
-  interfaceIndex: 0,
-  listener: 0,
-  localAddress: undefined,
   name: "pxe/vmlinuz",
   mode: "octet",
   fileBytes: 8_123_456,
@@ -63,12 +63,8 @@ export const asked: RequestRecord = {
 
 export const received: UploadRecord = {
   kind: "upload",
+  ...client,
   transferId: 1,
-  timeMs,
-  peer: "10.0.0.7:2070",
-  interfaceIndex: 0,
-  listener: 0,
-  localAddress: undefined,
   name: "/backups/sw1.cfg",
   rootDir: "/srv/up",
   path: "backups/sw1.cfg",
@@ -93,12 +89,8 @@ export const received: UploadRecord = {
 
 export const askedToWrite: UploadRequestRecord = {
   kind: "upload-request",
+  ...client,
   transferId: 1,
-  timeMs,
-  peer: "10.0.0.7:2070",
-  interfaceIndex: 0,
-  listener: 0,
-  localAddress: undefined,
   name: "/backups/sw1.cfg",
   mode: "netascii",
   announcedBytes: 12_345,
@@ -108,11 +100,8 @@ export const askedToWrite: UploadRequestRecord = {
 
 export const refused: RefusalRecord = {
   kind: "refusal",
-  timeMs,
+  ...client,
   peer: "[fe80::1%eth0]:2070",
-  interfaceIndex: 0,
-  listener: 0,
-  localAddress: undefined,
   name: "my file",
   isWrite: false,
   code: 1,
