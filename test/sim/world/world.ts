@@ -149,6 +149,8 @@ export class World {
       return -Errno.EPERM;
     }
     if (segments > 1 && uncuttable > 0 && random.chance(uncuttable)) {
+      // A single block behind it may have gone ahead, and goes again.
+      this.#troubles += 1;
       return random.chance(0.5) ? -Errno.EINVAL : -Errno.EIO;
     }
     return 0;
