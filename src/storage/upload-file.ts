@@ -225,9 +225,14 @@ export function hasItsName(file: UploadFile): boolean {
 
 /** Sets `present` to what has the file's name. False: nothing has. */
 function findPresent({ folderFd, leaf }: UploadFile, present: FileStat): boolean {
-  const fd = openEntry(folderFd, kernelName(leaf));
+  return findEntry(folderFd, leaf, present);
+}
+
+/** Sets `found` to what is called `name` in the folder. False: nothing is. */
+function findEntry(folderFd: number, name: ByteString, found: FileStat): boolean {
+  const fd = openEntry(folderFd, kernelName(name));
   if (fd < 0) return false;
-  const result = statFd(fd, present);
+  const result = statFd(fd, found);
   closeFd(fd);
   return result >= 0;
 }
@@ -239,13 +244,14 @@ function replacedBytesOf(
   plan: UploadPlan,
   present: FileStat,
 ): number {
-  if (plan.versionsMax === 0) return lastNameBytes(present);
-  const oldest = new FileStat();
-  const fd = openEntry(folderFd, kernelName(versionName(leaf, plan.versionsMax)));
-  if (fd < 0) return 0;
-  statFd(fd, oldest);
-  closeFd(fd);
-  return lastNameBytes(oldest);
+  const { versionsMax } = plan;
+  if (versionsMax === 0) return lastNameBytes(present);
+  const version = new FileStat();
+  // Where a disk has failed before, one may be missing: then nothing moves to the place of the oldest.
+  const mayMove =
+    versionsMax === 1 || findEntry(folderFd, versionName(leaf, versionsMax - 1), version);
+  const isThere = mayMove && findEntry(folderFd, versionName(leaf, versionsMax), version);
+  return isThere ? lastNameBytes(version) : 0;
 }
 
 /** Bytes that go with one name of a file: none as long as it has another, as two versions do after a disk has failed between two renames. */
